@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Every error code a user can meet, with one line that says what it means.
+ * A code is never given a second meaning and never removed, because people search for them.
+ */
+export const errorCodes = {
+  // command line
+  USAGE: "The command line is wrong",
+  ABORTED: "The operation was cancelled",
+  NOT_PERMITTED: "The operation needs rights that the caller does not have",
+  UNSUPPORTED: "This kernel, machine or build lacks what the operation needs",
+  // text formats
+  KEYFILE_SYNTAX: "A keyfile is malformed",
+  JSON_SYNTAX: "A JSON text is malformed",
+  YAML_SYNTAX: "A YAML text is malformed",
+  SCHEMA: "A document has a wrong type, a missing key or an unknown key",
+  // binary formats
+  TAR_INVALID: "A tar archive is malformed",
+  TAR_UNSAFE: "A tar archive holds an entry that must not be unpacked",
+  COMPRESSION_INVALID: "Compressed data is damaged or cut short",
+  COMPOSEFS_INVALID: "A composefs image or dump is malformed",
+  ELF_INVALID: "An ELF file is malformed",
+  LIMIT_EXCEEDED: "An input is larger than a named limit allows",
+  // names
+  REF_INVALID: "A ref, id, branch or architecture is malformed",
+  DIGEST_INVALID: "A digest is malformed or of an unknown algorithm",
+  IMAGE_REFERENCE_INVALID: "The name of an image is malformed",
+  METADATA_INVALID: "The metadata of an app or runtime is malformed",
+  // images and registries
+  DIGEST_MISMATCH: "Content does not have the digest that it should have",
+  OCI_LAYOUT_INVALID: "An OCI layout folder or archive is malformed",
+  OCI_MANIFEST_INVALID: "A manifest, index or config is malformed",
+  OCI_PLATFORM_MISSING: "An image index has nothing for this platform",
+  IMAGE_UNSUITABLE: "An image is not an app or runtime that can be installed",
+  REGISTRY_UNREACHABLE: "A registry does not answer",
+  REGISTRY_RESPONSE: "A registry answers something that makes no sense",
+  REGISTRY_AUTH: "A registry refuses the credentials, or asks for some",
+  REGISTRY_NOT_FOUND: "A registry does not have what was asked for",
+  REGISTRY_REFUSED: "A registry refuses the request",
+  TRANSFER_INCOMPLETE: "A transfer ended before all bytes had come",
+  // store and transactions
+  STORE_INVALID: "An installation is damaged",
+  STORE_LOCKED: "Another process is changing this installation",
+  STORE_VERSION: "An installation was made by a version that this one does not know",
+  NO_SPACE: "The file system is full or the quota is used up",
+  REMOTE_NOT_FOUND: "There is no remote of that name",
+  REMOTE_EXISTS: "A remote of that name exists already",
+  REMOTE_USED: "A remote still has installed refs",
+  REF_NOT_FOUND: "No remote has that ref",
+  REF_AMBIGUOUS: "Several refs match",
+  NOT_INSTALLED: "The ref is not installed",
+  ALREADY_INSTALLED: "The ref is installed already",
+  RUNTIME_NOT_FOUND: "The runtime that an app needs cannot be found",
+  RUNTIME_USED: "Installed apps still need the runtime",
+  EXPORT_INVALID: "A file that an app exports is malformed or not allowed",
+  // running
+  SANDBOX_INVALID: "A sandbox specification cannot be carried out",
+  SANDBOX_FAILED: "The sandbox could not be set up",
+  PLAN_INVALID: "A plan for the launcher is malformed",
+  PERMISSION_INVALID: "A permission is malformed or unknown",
+  HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
+  // building
+  MANIFEST_INVALID: "A build manifest is malformed",
+  SOURCE_FETCH: "A source could not be fetched",
+  SOURCE_INVALID: "A source does not have the content that it should have",
+  BUILD_FAILED: "A build step failed",
+  RECIPE_FAILED: "A runtime could not be made from its packages",
+  TOOL_MISSING: "A program that the operation needs is not installed",
+  // the system
+  IO: "A file could not be read or written",
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * A plan: everything the launcher does to start one sandbox, as plain operations. The launcher knows no permission.
+ * Host paths are absolute. Targets are absolute paths inside the sandbox, normalised, without symbolic links.
+ */
+export interface Plan {
+  /** Words that a warm `run` compares byte for byte before it takes this plan; empty where it must not be cached. */
+  readonly key: readonly string[];
+  /** What the probe looked at. The launcher runs a cached plan only if all of it still holds. */
+  readonly record: readonly Observation[];
+  readonly namespaces: Namespaces;
+  readonly hostname: string | undefined;
+  /** Lower folders of the root overlay, uppermost first: configuration layer, app, runtime. Two to 16. */
+  readonly lowers: readonly string[];
+  /** Carried out in this order on the new root. */
+  readonly mounts: readonly MountOperation[];
+  readonly environment: EnvironmentPlan;
+  /** Array of `struct sock_filter` (8 bytes each, native byte order), at most 4096; empty for no filter. */
+  readonly seccomp: Uint8Array;
+  /** Where the command starts; undefined: the caller's folder where the sandbox has it, else HOME, else `/`. */
+  readonly cwd: string | undefined;
+  /** The command and its fixed arguments; the caller's further arguments are appended. */
+  readonly command: readonly string[];
+  readonly dieWithParent: boolean;
+}
+
+export interface Namespaces {
+  /** A network namespace of its own with only loopback, brought up. The others (user, mount, pid, uts, cgroup) are always made. */
+  readonly network: boolean;
+  readonly ipc: boolean;
+}
+
+/** Something outside the plan that it depends on. Times are nanoseconds since the epoch. */
+export type Observation =
+  | { readonly kind: "absent"; readonly path: string }
+  | {
+      /** Not following a link at the last name. */
+      readonly kind: "present";
+      readonly path: string;
+      /** `st_mode & S_IFMT`. */
+      readonly type: number;
+      readonly device: bigint;
+      readonly inode: bigint;
+      readonly size: bigint;
+      readonly mtime: bigint;
+      readonly ctime: bigint;
+    }
+  /** Only that the path is there, with this inode: for folders whose contents and times do not matter. */
+  | {
+      readonly kind: "inode";
+      readonly path: string;
+      readonly type: number;
+      readonly device: bigint;
+      readonly inode: bigint;
+    }
+  | { readonly kind: "variable"; readonly name: string; readonly value: string | undefined };
+
+export type MountOperation =
+  | {
+      readonly kind: "bind";
+      readonly source: string;
+      readonly target: string;
+      readonly readOnly: boolean;
+      readonly recursive: boolean;
+      /** Devices work below it; else `nodev`. `nosuid` is always set. */
+      readonly devices: boolean;
+      /** No component of the source may be a link: for sources that the app itself could have changed. */
+      readonly noSymlinks: boolean;
+      /** Left out where the source is missing. */
+      readonly optional: boolean;
+    }
+  | {
+      readonly kind: "tmpfs";
+      readonly target: string;
+      readonly mode: number /** Bytes; 0 for the kernel's default. */;
+      readonly size: number;
+    }
+  | { readonly kind: "proc"; readonly target: string }
+  /** A tmpfs with null, zero, full, random, urandom, tty, fd, stdin, stdout, stderr, core, ptmx, a new pts and a shm folder. */
+  | { readonly kind: "dev"; readonly target: string }
+  /** The three below work only inside a tmpfs that this plan mounted. */
+  | { readonly kind: "directory"; readonly target: string; readonly mode: number }
+  | { readonly kind: "symlink"; readonly target: string; readonly to: string }
+  | { readonly kind: "file"; readonly target: string; readonly mode: number; readonly data: Uint8Array }
+  /** Makes a mount that an earlier operation made read-only. */
+  | { readonly kind: "seal"; readonly target: string };
+
+export interface EnvironmentPlan {
+  /** Starts from nothing instead of the caller's environment. */
+  readonly clear: boolean;
+  readonly set: readonly (readonly [name: string, value: string])[];
+  readonly unset: readonly string[];
+}
