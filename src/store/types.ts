@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Ref } from "../metadata/ref/ref.ts";
+import type { Ref } from "../metadata/ref.ts";
 
 /** How the files of a deployment are shown: a composefs mount, or a tree of hard links to the objects. */
 export type ShownAs = "composefs" | "checkout";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
+import { DowelError } from "../base/errors.ts";
 
 export type RefKind = "app" | "runtime";
 
