@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkCancelled, errnoOf } from "../base/errors.ts";
+import { check, libc } from "./libc.ts";
+
+const LOCK_SH = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const pollMilliseconds = 40;
+
+export interface LockOptions {
+  readonly exclusive: boolean;
+  /** How long to wait for another holder, in milliseconds; 0: not at all. Default: until cancelled. */
+  readonly waitMilliseconds?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes a lock on a file, which is created where it is missing (flock(2)). The lock ends with `using` or with the
+ * process. Resolves to undefined where another process holds it for longer than the wait.
+ */
+export async function lockFile(path: string, options: LockOptions): Promise<Disposable | undefined> {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+  const until = performance.now() + (options.waitMilliseconds ?? Number.POSITIVE_INFINITY);
+  const operation = (options.exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
+  try {
+    for (;;) {
+      checkCancelled(options.signal);
+      if (tryLock(fd, operation, path)) return { [Symbol.dispose]: () => closeSync(fd) };
+      if (performance.now() >= until) break;
+      await sleep(pollMilliseconds);
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+function tryLock(fd: number, operation: number, path: string): boolean {
+  try {
+    check("flock", path, () => libc.flock(fd, operation));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "EAGAIN") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { O_PATH } from "./beneath.ts";
+import { address, check, cString, libc, ptr, syscall, syscallNumber } from "./libc.ts";
+
+const FSCONFIG_SET_FLAG = 0;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+const CLOEXEC = 1;
+const MOUNT_ATTR_RDONLY = 0x1;
+const MOUNT_ATTR_NOSUID = 0x2;
+const MOUNT_ATTR_NODEV = 0x4;
+const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
+const AT_FDCWD = -100;
+const MNT_DETACH = 2;
+
+type Setting = readonly [key: string, value: string] | readonly [flag: string];
+
+/** A file system configured and mounted, but not attached anywhere yet; the caller closes the descriptor. */
+function createMount(type: string, settings: readonly Setting[]): number {
+  const typeName = cString(type);
+  const context = check("fsopen", type, () => syscall(syscallNumber.fsopen, address(typeName), CLOEXEC));
+  try {
+    for (const [key, value] of settings) {
+      const name = cString(key);
+      const text = value === undefined ? undefined : cString(value);
+      const command = text === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+      check("fsconfig", `${type}: ${key}`, () =>
+        syscall(syscallNumber.fsconfig, context, command, address(name), address(text), 0),
+      );
+    }
+    check("fsconfig", `${type}: create`, () => syscall(syscallNumber.fsconfig, context, FSCONFIG_CMD_CREATE));
+    const attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    return check("fsmount", type, () => syscall(syscallNumber.fsmount, context, CLOEXEC, attributes));
+  } finally {
+    closeSync(context);
+  }
+}
+
+function attach(mount: number, target: string): void {
+  const empty = cString("");
+  const path = cString(target);
+  check("move_mount", target, () =>
+    syscall(syscallNumber.moveMount, mount, address(empty), AT_FDCWD, address(path), MOVE_MOUNT_F_EMPTY_PATH),
+  );
+}
+
+export interface ComposefsMount {
+  /** The composefs image file; trusted: made by this installation. */
+  readonly image: string;
+  /** Folder of the objects that the image names. */
+  readonly objects: string;
+  /** An existing, empty folder. */
+  readonly target: string;
+  /** Require that every object has the fs-verity digest that the image records. */
+  readonly verity: boolean;
+}
+
+/**
+ * Mounts a composefs image read-only: EROFS from the file (Linux 6.12), below an overlay whose data-only lower is the
+ * folder of objects (Linux 6.5). Needs root. Throws a `SystemError`; nothing stays mounted then.
+ */
+export function mountComposefs(options: ComposefsMount): void {
+  const image = openSync(options.image, constants.O_RDONLY);
+  const objects = openSync(options.objects, O_PATH | constants.O_DIRECTORY);
+  try {
+    const metadata = createMount("erofs", [["source", `/proc/self/fd/${image}`], ["ro"], ["noacl"]]);
+    try {
+      // The overlay's lower needs a path; the target serves for the moment, then the overlay covers it.
+      attach(metadata, options.target);
+    } finally {
+      closeSync(metadata);
+    }
+    try {
+      attachOverlay(options, objects);
+    } catch (error) {
+      unmount(options.target);
+      throw error;
+    }
+  } finally {
+    closeSync(objects);
+    closeSync(image);
+  }
+}
+
+function attachOverlay(options: ComposefsMount, objects: number): void {
+  const lower = openSync(options.target, O_PATH | constants.O_DIRECTORY);
+  try {
+    const overlay = createMount("overlay", [
+      ["source", "composefs"],
+      ["metacopy", "on"],
+      ["redirect_dir", "on"],
+      ...(options.verity ? [["verity", "require"] as const] : []),
+      ["lowerdir", `/proc/self/fd/${lower}::/proc/self/fd/${objects}`],
+    ]);
+    try {
+      unmount(options.target);
+      attach(overlay, options.target);
+    } finally {
+      closeSync(overlay);
+    }
+  } finally {
+    closeSync(lower);
+  }
+}
+
+/** Detaches what is mounted on a path, now, even while files in it are open (umount2(2) with MNT_DETACH). */
+export function unmount(target: string): void {
+  const path = cString(target);
+  check("umount2", target, () => libc.umount2(ptr(path), MNT_DETACH));
+}
+
+/** Mount points of this process's mount namespace with their file system types (proc(5), mountinfo). */
+export function listMounts(): { readonly target: string; readonly type: string }[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const [before = "", after = ""] = line.split(" - ");
+      const target = (before.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      );
+      return { target, type: after.split(" ")[0] ?? "" };
+    });
+}

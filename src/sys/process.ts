@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, writeSync } from "node:fs";
+import { check, cString, libc, ptr } from "./libc.ts";
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_SETFD = 2;
+const F_ADD_SEALS = 1033;
+/** Neither size nor content nor the seals can change: F_SEAL_SEAL, SHRINK, GROW, WRITE. */
+const allSeals = 0x0f;
+
+/** A sealed file in memory with the given content (memfd_create(2)); the caller closes it. */
+export function createSealedFile(name: string, data: Uint8Array): number {
+  const text = cString(name);
+  const fd = check("memfd_create", name, () => libc.memfd_create(ptr(text), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  try {
+    for (let offset = 0; offset < data.length; ) offset += writeSync(fd, data, offset);
+    check("fcntl", name, () => libc.fcntl(fd, F_ADD_SEALS, allSeals));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function pointerArray(strings: readonly Uint8Array[]): BigUint64Array {
+  const result = new BigUint64Array(new ArrayBuffer(8 * (strings.length + 1)));
+  strings.forEach((text, index) => {
+    result[index] = BigInt(ptr(text));
+  });
+  return result;
+}
+
+/**
+ * Becomes another program (execve(2)). The descriptors of `keep` stay open in it; all others that this process opened
+ * close. Returns only by throwing a `SystemError`.
+ */
+export function replaceProcess(
+  path: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  keep: readonly number[],
+): never {
+  for (const fd of keep) check("fcntl", undefined, () => libc.fcntl(fd, F_SETFD, 0));
+  const program = cString(path);
+  const argv = words.map(cString);
+  const envp = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined ? [] : [cString(`${name}=${value}`)],
+  );
+  const argvPointers = pointerArray(argv);
+  const envpPointers = pointerArray(envp);
+  check("execve", path, () => libc.execve(ptr(program), ptr(argvPointers), ptr(envpPointers)));
+  throw new Error(`execve of ${path} came back`);
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Descriptor, makeFoldersBeneath, openBeneath } from "../../src/sys/beneath.ts";
+import { syncFileSystem, writeFileDurably } from "../../src/sys/durability.ts";
+import { lockFile } from "../../src/sys/locks.ts";
+import { listMounts, mountComposefs, unmount } from "../../src/sys/mounts.ts";
+import { createSealedFile } from "../../src/sys/process.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "dowel-sys-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const openFolder = constants.O_RDONLY | constants.O_DIRECTORY;
+
+describe("openBeneath()", () => {
+  test("refuses links and escapes", () => {
+    mkdirSync(join(folder, "root/inner"), { recursive: true });
+    symlinkSync("/etc", join(folder, "root/link"));
+    using root = Descriptor.open(join(folder, "root"), openFolder);
+    closeSync(openBeneath(root.fd, "inner", openFolder));
+    expect(() => openBeneath(root.fd, "link/passwd", constants.O_RDONLY)).toThrow("ELOOP");
+    expect(() => openBeneath(root.fd, "link", constants.O_RDONLY)).toThrow("ELOOP");
+    expect(() => openBeneath(root.fd, "../root", openFolder)).toThrow("EXDEV");
+    expect(() => openBeneath(root.fd, "/etc", openFolder)).toThrow("EXDEV");
+    expect(() => openBeneath(root.fd, "missing", openFolder)).toThrow("ENOENT");
+  });
+});
+
+describe("makeFoldersBeneath()", () => {
+  test("makes what is missing and follows no link", () => {
+    mkdirSync(join(folder, "home"));
+    mkdirSync(join(folder, "secret"));
+    using home = Descriptor.open(join(folder, "home"), openFolder);
+    makeFoldersBeneath(home, [".var", "app", "org.x.Y", "cache"], 0o700)[Symbol.dispose]();
+    expect(readdirSync(join(folder, "home/.var/app/org.x.Y"))).toEqual(["cache"]);
+    symlinkSync("../../../../secret", join(folder, "home/.var/app/org.x.Y/data"));
+    expect(() => makeFoldersBeneath(home, [".var", "app", "org.x.Y", "data", "pwned"], 0o700)).toThrow(/ELOOP|ENOTDIR/);
+    expect(readdirSync(join(folder, "secret"))).toEqual([]);
+  });
+});
+
+describe("lockFile()", () => {
+  test("excludes other processes until it is let go", async () => {
+    const path = join(folder, "lock");
+    const holder = spawn("flock", ["-x", path, "sh", "-c", "echo held; read line"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => holder.stdout.once("data", resolve));
+    expect(await lockFile(path, { exclusive: true, waitMilliseconds: 0 })).toBeUndefined();
+    const waiting = lockFile(path, { exclusive: true });
+    holder.stdin.end("\n");
+    using lock = await waiting;
+    expect(lock).toBeDefined();
+    expect(await lockFile(path, { exclusive: false, waitMilliseconds: 0 })).toBeUndefined();
+  });
+
+  test("ends waiting when cancelled", async () => {
+    const path = join(folder, "lock-cancel");
+    using held = await lockFile(path, { exclusive: true });
+    expect(held).toBeDefined();
+    const controller = new AbortController();
+    const waiting = lockFile(path, { exclusive: true, signal: controller.signal });
+    controller.abort();
+    await expect(waiting).rejects.toThrow("cancelled");
+  });
+});
+
+test("writeFileDurably() replaces a file and leaves nothing beside it", () => {
+  const path = join(folder, "durable/file");
+  mkdirSync(join(folder, "durable"));
+  writeFileDurably(path, "one");
+  writeFileDurably(path, "two");
+  expect(readFileSync(path, "utf8")).toBe("two");
+  expect(readdirSync(join(folder, "durable"))).toEqual(["file"]);
+  syncFileSystem(path);
+});
+
+test("createSealedFile() makes a file that cannot be written", () => {
+  const fd = createSealedFile("test", Buffer.from("plan"));
+  expect(readFileSync(`/proc/self/fd/${fd}`, "utf8")).toBe("plan");
+  expect(() => writeFileSync(`/proc/self/fd/${fd}`, "changed")).toThrow();
+  closeSync(fd);
+});
+
+describe("mountComposefs()", () => {
+  test("shows an image and leaves no mount when it fails", () => {
+    const at = (name: string) => join(folder, "mounts", name);
+    for (const name of ["tree/sub", "objects", "target"]) mkdirSync(at(name), { recursive: true });
+    writeFileSync(at("tree/sub/file"), "content");
+    execFileSync("mkfs.erofs", ["--quiet", at("image"), at("tree")]);
+    mountComposefs({ image: at("image"), objects: at("objects"), target: at("target"), verity: false });
+    try {
+      expect(readFileSync(at("target/sub/file"), "utf8")).toBe("content");
+      expect(listMounts().filter(({ target }) => target === at("target"))).toEqual([
+        { target: at("target"), type: "overlay" },
+      ]);
+    } finally {
+      unmount(at("target"));
+    }
+    writeFileSync(at("broken"), Buffer.alloc(8192));
+    expect(() =>
+      mountComposefs({ image: at("broken"), objects: at("objects"), target: at("target"), verity: false }),
+    ).toThrow();
+    expect(listMounts().some(({ target }) => target === at("target"))).toBe(false);
+  });
+});
