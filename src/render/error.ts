@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { escapeForTerminal } from "../base/text.ts";
+
+/** Text of an error for a person: message, then the hint; a mistake of the program itself keeps its stack. */
+export function formatError(error: unknown): string {
+  if (error instanceof DowelError) {
+    const hint = error.hint === undefined ? "" : `hint: ${escapeForTerminal(error.hint, true)}\n`;
+    return `error: ${escapeForTerminal(error.message, true)}\n${hint}`;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `error: internal error, please report it: ${escapeForTerminal(text, true)}\n`;
+}
+
+/** The same as one JSON object: `{"error":{"code","message","hint"}}`. */
+export function formatErrorJson(error: unknown): string {
+  const known = error instanceof DowelError ? error : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  return `${JSON.stringify({ error: { code: known?.code ?? "INTERNAL", message, hint: known?.hint } })}\n`;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import { writeSync } from "node:fs";
+import { errnoOf } from "../base/errors.ts";
+import { sleepSync } from "../sys/runtime.ts";
+
+/** Where a command's words go. Writes are synchronous, so that nothing is lost at the end and order is kept. */
+export interface Terminal {
+  /** Standard output is for a person: headers, alignment. */
+  readonly fancy: boolean;
+  /** Standard error is a terminal that can show progress in place. */
+  readonly live: boolean;
+  readonly width: number;
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** Writes all of a text; a reader that went away (EPIPE) ends the output, not the program. */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(fd, bytes, offset);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === "EPIPE") return;
+      if (errno !== "EAGAIN") throw error;
+      sleepSync(1);
+    }
+  }
+}
+
+export function processTerminal(): Terminal {
+  const plain = process.env["FLATPAK_FANCY_OUTPUT"] === "0" || process.env["TERM"] === "dumb";
+  return {
+    fancy: process.stdout.isTTY === true && !plain,
+    live: process.stderr.isTTY === true && !plain,
+    width: process.stderr.columns ?? 80,
+    out: (text) => writeAll(1, text),
+    err: (text) => writeAll(2, text),
+  };
+}
