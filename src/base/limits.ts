@@ -29,5 +29,8 @@ export const limits = {
   keyfileBytes: 4 * MiB,
   manifestBytes: 16 * MiB,
   manifestIncludeDepth: 32,
+  /** Nesting and number of values of a manifest. */
+  documentDepth: 64,
+  documentNodes: 200_000,
   redirects: 20,
 } as const;
