@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { formatRef, type Ref, sameRef } from "../metadata/ref.ts";
+import { makePlan } from "./plan.ts";
+import type { AvailableImage, Installed, NewRemote, Operation, Plan, SkippedOperation } from "./types.ts";
+
+export interface InstallOptions {
+  /** Do not look for runtimes. */
+  readonly noDeps?: boolean;
+  /** Update what is installed already. */
+  readonly orUpdate?: boolean;
+  /** Install again what is installed already. */
+  readonly reinstall?: boolean;
+}
+
+/** An image that an install is about, and the remote that it will be noted under. */
+export interface Candidate {
+  readonly available: AvailableImage;
+  readonly origin: string;
+  readonly newRemote: NewRemote | undefined;
+}
+
+export interface InstallFacts {
+  readonly requested: readonly Candidate[];
+  /** Name of the installation that the plan is for. */
+  readonly target: string;
+  /** What every installation has. */
+  readonly installed: readonly Installed[];
+  /** Where runtimes that are installed nowhere were found; by full ref. */
+  readonly runtimes: ReadonlyMap<string, Candidate>;
+  /** Names of what was searched for runtimes, for messages. */
+  readonly searched: readonly string[];
+  readonly options: InstallOptions;
+}
+
+/** The runtimes that images need and no installation has, in order of first need. */
+export function missingRuntimes(requested: readonly Candidate[], installed: readonly Installed[]): readonly Ref[] {
+  const coming = new Set(requested.map(({ available }) => formatRef(available.image.ref)));
+  const missing = new Map<string, Ref>();
+  for (const { available } of requested) {
+    const { runtime } = available.image;
+    if (runtime === undefined || coming.has(formatRef(runtime))) continue;
+    if (installed.some(({ deployment }) => sameRef(deployment.ref, runtime))) continue;
+    missing.set(formatRef(runtime), runtime);
+  }
+  return [...missing.values()];
+}
+
+function runtimeNotFound(needed: Ref, user: Ref, searched: readonly string[]): DowelError {
+  const where = searched.length === 0 ? "there is no remote to look in" : `not in ${searched.join(", ")}`;
+  return new DowelError("RUNTIME_NOT_FOUND", `${formatRef(user)} needs ${formatRef(needed)}: ${where}`, {
+    hint: "Add a remote that has it, install it from elsewhere first, or use --no-deps.",
+  });
+}
+
+function toOperation(
+  candidate: Candidate,
+  facts: InstallFacts,
+  needs: readonly string[],
+): Operation | SkippedOperation {
+  const { available, origin, newRemote } = candidate;
+  const { ref, commit } = available.image;
+  const shared = { ref, available, origin, newRemote, needs };
+  const present = facts.installed.find(
+    ({ installation, deployment }) => installation === facts.target && sameRef(deployment.ref, ref),
+  )?.deployment;
+  if (present === undefined) return { operation: "install", ...shared, reinstall: false };
+  if (facts.options.reinstall === true) return { operation: "install", ...shared, reinstall: true };
+  if (facts.options.orUpdate !== true) {
+    throw new DowelError("ALREADY_INSTALLED", `${formatRef(ref)} is installed already, from ${present.origin}`, {
+      hint: "Use --or-update or --reinstall.",
+    });
+  }
+  if (present.commit === commit) return { operation: "update", ref, reason: "it is up to date" };
+  return { operation: "update", ...shared, from: present };
+}
+
+/** A requested image after all runtimes, and only once. */
+function inOrder(requested: readonly Candidate[]): readonly Candidate[] {
+  const byRef = new Map(requested.map((candidate) => [formatRef(candidate.available.image.ref), candidate]));
+  const unique = [...byRef.values()];
+  const isRuntime = (candidate: Candidate): boolean => candidate.available.image.ref.kind === "runtime";
+  return [...unique.filter(isRuntime), ...unique.filter((candidate) => !isRuntime(candidate))];
+}
+
+/**
+ * Decides what an install does. Runtimes come first, apps after them. Throws `ALREADY_INSTALLED` and
+ * `RUNTIME_NOT_FOUND`; nothing has been changed then.
+ */
+export function planInstall(facts: InstallFacts): Plan {
+  const requested = inOrder(facts.requested);
+  const runtimes: Candidate[] = [];
+  if (facts.options.noDeps !== true) {
+    for (const runtime of missingRuntimes(requested, facts.installed)) {
+      const name = formatRef(runtime);
+      const found = facts.runtimes.get(name);
+      const user = requested.find(({ available }) => {
+        const needed = available.image.runtime;
+        return needed !== undefined && sameRef(needed, runtime);
+      });
+      if (found !== undefined) runtimes.push(found);
+      else if (user !== undefined) throw runtimeNotFound(runtime, user.available.image.ref, facts.searched);
+    }
+  }
+  const all = [...runtimes, ...requested];
+  const coming = new Set(all.map(({ available }) => formatRef(available.image.ref)));
+  const decided = all.map((candidate) => {
+    const { runtime } = candidate.available.image;
+    const needed = facts.options.noDeps === true || runtime === undefined ? undefined : formatRef(runtime);
+    return toOperation(candidate, facts, needed !== undefined && coming.has(needed) ? [needed] : []);
+  });
+  return makePlan(
+    decided.filter((item): item is Operation => !("reason" in item)),
+    decided.filter((item): item is SkippedOperation => "reason" in item),
+  );
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import { toOciArch } from "../base/arch.ts";
+import { Decoder, type JsonObject } from "../base/decode.ts";
+import { digestHex, isDigest } from "../oci/digest.ts";
+import { isManifestType } from "../oci/mediatypes.ts";
+import type { ListedImage } from "./types.ts";
+
+/** Flatpak's static index: the images of a remote and the registry that holds them. */
+export interface StaticIndex {
+  /** Address of the registry, relative to the index's own. */
+  readonly registry: string;
+  readonly images: readonly ListedImage[];
+}
+
+/**
+ * The address of a remote's static index, its parameters in the order that Flatpak sends them.
+ * Without a tag the index is asked for every tag.
+ */
+export function staticIndexUrl(baseUrl: string, arch: string, tag: string | undefined): string {
+  const folder = baseUrl.endsWith("/index/") ? baseUrl : `${baseUrl}index/`;
+  const parameters = [
+    `architecture=${encodeURIComponent(toOciArch(arch))}`,
+    "label%3Aorg.flatpak.ref%3Aexists=1",
+    "os=linux",
+    ...(tag === undefined ? [] : [`tag=${encodeURIComponent(tag)}`]),
+  ];
+  return `${folder}static?${parameters.join("&")}`;
+}
+
+function decodeImage(decoder: Decoder, repository: string, value: unknown, path: string): ListedImage | undefined {
+  const image: JsonObject = decoder.object(value, path);
+  const digest = decoder.string(image["Digest"], `${path}.Digest`);
+  const mediaType = decoder.string(image["MediaType"], `${path}.MediaType`);
+  const os = decoder.string(image["OS"], `${path}.OS`);
+  if (!isDigest(digest) || !digest.startsWith("sha256:") || !isManifestType(mediaType) || os !== "linux") {
+    return undefined;
+  }
+  const tags = decoder.optional(image["Tags"], (list) => decoder.array(list, `${path}.Tags`)) ?? [];
+  return {
+    repository,
+    commit: digestHex(digest),
+    tags: tags.filter((tag) => typeof tag === "string"),
+    labels: decoder.optional(image["Labels"], (map) => decoder.stringMap(map, `${path}.Labels`)) ?? new Map(),
+  };
+}
+
+function decodeResult(decoder: Decoder, value: unknown, path: string): ListedImage[] {
+  const result = decoder.object(value, path);
+  const name = decoder.string(result["Name"], `${path}.Name`);
+  const found: ListedImage[] = [];
+  const take = (list: unknown, where: string): void => {
+    const items = decoder.optional(list, (images) => decoder.array(images, where)) ?? [];
+    items.forEach((item, at) => {
+      const image = decodeImage(decoder, name, item, `${where}[${at}]`);
+      if (image !== undefined) found.push(image);
+    });
+  };
+  take(result["Images"], `${path}.Images`);
+  const lists = decoder.optional(result["Lists"], (value) => decoder.array(value, `${path}.Lists`)) ?? [];
+  lists.forEach((list, at) => {
+    const where = `${path}.Lists[${at}]`;
+    take(decoder.object(list, where)["Images"], `${where}.Images`);
+  });
+  return found;
+}
+
+/**
+ * Reads a static index (flatpak-oci-specs, `registry-index.md`). Images of other systems, other digests and other
+ * media types are left out. Throws `REGISTRY_RESPONSE` where the document has not the index's form.
+ */
+export function parseStaticIndex(text: string, what: string): StaticIndex {
+  const decoder = new Decoder("REGISTRY_RESPONSE", what);
+  const index = decoder.object(decoder.parse(text), "");
+  const results = decoder.array(index["Results"], "Results");
+  return {
+    registry: decoder.string(index["Registry"], "Registry"),
+    images: results.flatMap((result, at) => decodeResult(decoder, result, `Results[${at}]`)),
+  };
+}

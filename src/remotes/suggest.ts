@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+const mostSuggestions = 5;
+const longestCompared = 64;
+
+/** How many insertions, removals and changes of one letter lead from one text to the other. */
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= left.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, changed));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}
+
+function unlikeness(wanted: string, name: string): number {
+  const left = wanted.toLowerCase();
+  const right = name.toLowerCase();
+  if (left === right) return 0;
+  if (right.includes(left) || left.includes(right)) return 1;
+  const lastLeft = left.slice(left.lastIndexOf(".") + 1);
+  const lastRight = right.slice(right.lastIndexOf(".") + 1);
+  if (lastLeft === lastRight) return 2;
+  if (left.length > longestCompared || right.length > longestCompared) return Number.POSITIVE_INFINITY;
+  const distance = Math.min(editDistance(left, right), editDistance(lastLeft, lastRight) + 1);
+  return distance <= Math.max(2, Math.floor(lastLeft.length / 4)) ? 2 + distance : Number.POSITIVE_INFINITY;
+}
+
+/** The names that are most like a mistyped one, likest first, at most five. */
+export function suggestNames(wanted: string, names: Iterable<string>): string[] {
+  return [...new Set(names)]
+    .map((name) => ({ name, score: unlikeness(wanted, name) }))
+    .filter(({ score }) => score < Number.POSITIVE_INFINITY)
+    .sort((left, right) => left.score - right.score || (left.name < right.name ? -1 : 1))
+    .slice(0, mostSuggestions)
+    .map(({ name }) => name);
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Ref } from "../metadata/ref.ts";
+
+/** A configured place that images come from. */
+export interface Remote {
+  readonly name: string;
+  /** As `parseLocation` reads it. */
+  readonly url: string;
+  readonly title?: string;
+  readonly comment?: string;
+  readonly description?: string;
+  readonly homepage?: string;
+  readonly icon?: string;
+  readonly defaultBranch?: string;
+  /** Path of a filter file. */
+  readonly filter?: string;
+  /** Higher is asked first. */
+  readonly priority: number;
+  readonly disabled: boolean;
+  /** Not shown in listings and not searched for refs that name no remote. */
+  readonly noEnumerate: boolean;
+  /** Not searched for the runtimes that apps of other remotes need. */
+  readonly noDeps: boolean;
+  readonly gpgVerify: boolean;
+}
+
+/** An image that a remote offers. Sizes are bytes; 0 where the image does not say. */
+export interface RemoteRef {
+  /** Name of the remote. */
+  readonly remote: string;
+  readonly ref: Ref;
+  /** Manifest digest, 64 hex digits. */
+  readonly commit: string;
+  /** Repository in the registry; `""` in a layout. */
+  readonly repository: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Text of the metadata keyfile. */
+  readonly metadata: string;
+  /** The runtime that an app needs. */
+  readonly runtime: Ref | undefined;
+  readonly downloadSize: number;
+  readonly installedSize: number;
+}
+
+/** An image as a catalogue names it, not looked into yet. */
+export interface ListedImage {
+  readonly repository: string;
+  /** Manifest digest, 64 hex digits. */
+  readonly commit: string;
+  readonly tags: readonly string[];
+  readonly labels: ReadonlyMap<string, string>;
+}
