@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import {
+  blockBytes,
+  compactInodeBytes,
+  direntBytes,
+  extendedInodeBytes,
+  firstInodeOffset,
+  layoutChunked,
+  layoutInline,
+  layoutPlain,
+  maxSharedXattrs,
+  maxTailBytes,
+  slotBytes,
+  xattrHeaderBytes,
+} from "./constants.ts";
+import type { Node, NodeEntry, XattrPair } from "./node.ts";
+import { isAcl } from "./xattr-names.ts";
+
+/** A whole image worked out: what goes where, before a byte is written. */
+export interface Layout {
+  readonly root: Node;
+  /** Breadth first, which is the order of inode numbers. */
+  readonly nodes: readonly Node[];
+  /** In the order of the shared table. */
+  readonly shared: readonly XattrPair[];
+  readonly minSec: number;
+  readonly minNsec: number;
+  readonly inodesEnd: number;
+  readonly dataStart: number;
+  readonly totalBytes: number;
+  readonly hasAcl: boolean;
+}
+
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
+
+export function layOut(root: Node, pairs: Iterable<XattrPair>): Layout {
+  const nodes = breadthFirst(root);
+  const { minSec, minNsec } = smallestTime(nodes);
+  const all = [...pairs];
+  const shared = all.filter((pair) => pair.uses > 1).sort(descending);
+  let sharedBytes = 0;
+  for (const pair of shared) {
+    pair.sharedOffset = sharedBytes;
+    sharedBytes += pair.bytes;
+  }
+  let position = firstInodeOffset;
+  for (const node of nodes) {
+    measure(node);
+    const { source } = node;
+    const plain = source.mtimeSec === minSec && source.mtimeNsec === minNsec && node.size <= 0xffff_ffff;
+    node.extended = !(plain && source.uid <= 0xffff && source.gid <= 0xffff && linkCount(node) <= 0xffff);
+    position = place(node, position);
+  }
+  const inodesEnd = roundUp(position, slotBytes);
+  const dataStart = roundUp(inodesEnd + sharedBytes, blockBytes);
+  let block = dataStart / blockBytes;
+  for (const node of nodes) {
+    if (node.blocks === 0) continue;
+    node.firstBlock = block;
+    block += node.blocks;
+  }
+  const hasAcl = all.some((pair) => isAcl(pair.key));
+  return { root, nodes, shared, minSec, minNsec, inodesEnd, dataStart, totalBytes: block * blockBytes, hasAcl };
+}
+
+export function linkCount(node: Node): number {
+  return node.source.kind === "directory" ? 2 + node.childFolders : node.source.nlink;
+}
+
+function breadthFirst(root: Node): readonly Node[] {
+  const nodes = [root];
+  const seen = new Set(nodes);
+  let ino = 0;
+  // The array grows while it is walked.
+  for (const node of nodes) {
+    node.ino = ino++;
+    for (const entry of node.entries) {
+      if (seen.has(entry.node)) continue;
+      seen.add(entry.node);
+      nodes.push(entry.node);
+    }
+  }
+  return nodes;
+}
+
+function smallestTime(nodes: readonly Node[]): { minSec: number; minNsec: number } {
+  let minSec = Number.POSITIVE_INFINITY;
+  let minNsec = 0;
+  for (const { source } of nodes) {
+    if (source.mtimeSec > minSec || (source.mtimeSec === minSec && source.mtimeNsec >= minNsec)) continue;
+    minSec = source.mtimeSec;
+    minNsec = source.mtimeNsec;
+  }
+  return { minSec, minNsec };
+}
+
+/** The order of the shared table: by name, then length of the value, then value, each downwards. */
+function descending(left: XattrPair, right: XattrPair): number {
+  if (left.key !== right.key) return left.key > right.key ? -1 : 1;
+  if (left.value.length !== right.value.length) return right.value.length - left.value.length;
+  return left.value > right.value ? -1 : 1;
+}
+
+/** Works out size, layout, blocks and tail of an inode. */
+function measure(node: Node): void {
+  node.xattrBytes = xattrAreaBytes(node.xattrs);
+  const { source } = node;
+  switch (source.kind) {
+    case "directory":
+      measureDirectory(node);
+      break;
+    case "inline": {
+      node.size = source.content.length;
+      const rest = node.size % blockBytes;
+      node.blocks = Math.floor(node.size / blockBytes) + (rest > maxTailBytes ? 1 : 0);
+      node.tail = rest > maxTailBytes ? 0 : rest;
+      break;
+    }
+    case "external":
+      node.size = source.size;
+      node.tail = 4 * Math.ceil(node.size / 2 ** chunkBits(node.size));
+      break;
+    case "symlink":
+      node.size = source.target.length;
+      node.tail = node.size;
+      break;
+  }
+}
+
+/** Bytes of the xattrs of an inode: a header, references into the shared table, entries. */
+function xattrAreaBytes(xattrs: readonly XattrPair[]): number {
+  if (xattrs.length === 0) return 0;
+  let bytes = xattrHeaderBytes;
+  let references = 0;
+  for (const pair of xattrs) {
+    const byReference = pair.sharedOffset >= 0 && references < maxSharedXattrs;
+    if (byReference) references++;
+    bytes += byReference ? 4 : pair.bytes;
+  }
+  if (bytes / 4 > 0xffff) throw new DowelError("COMPOSEFS_INVALID", "composefs: the xattrs of an inode are too many");
+  return bytes;
+}
+
+/** log2 of the chunk size of an object: the smallest that makes one chunk of it, within what EROFS allows. */
+export function chunkBits(size: number): number {
+  let bits = 12;
+  while (bits < 43 && 2 ** bits < size) bits++;
+  return bits;
+}
+
+function measureDirectory(node: Node): void {
+  const groups: NodeEntry[][] = [];
+  let group: NodeEntry[] = [];
+  let used = 0;
+  for (const entry of node.entries) {
+    const cost = direntBytes + entry.name.length;
+    if (used + cost > blockBytes) {
+      groups.push(group);
+      group = [];
+      used = 0;
+    }
+    group.push(entry);
+    used += cost;
+  }
+  node.groups = [...groups, group];
+  node.blocks = groups.length + (used > maxTailBytes ? 1 : 0);
+  node.tail = used > maxTailBytes ? 0 : used;
+  node.size = node.blocks * blockBytes + node.tail;
+}
+
+/** Gives an inode its place, at `after` or behind it; returns where it ends. */
+function place(node: Node, after: number): number {
+  const head = (node.extended ? extendedInodeBytes : compactInodeBytes) + node.xattrBytes;
+  let position = roundUp(after, slotBytes);
+  if (node.source.kind === "symlink") {
+    const whole = head + node.tail;
+    if (whole >= blockBytes) {
+      node.blocks = 1;
+      node.tail = 0;
+    }
+    const last = position + whole - 1;
+    if (Math.floor(position / blockBytes) !== Math.floor(last / blockBytes)) position = roundUp(position, blockBytes);
+  } else {
+    const rest = blockBytes - ((position + head) % blockBytes);
+    if (rest < node.tail) position = moveForTail(node, position, head, rest);
+  }
+  node.position = position;
+  if (node.source.kind === "external") node.layout = layoutChunked;
+  else node.layout = node.tail > 0 ? layoutInline : layoutPlain;
+  return position + head + node.tail;
+}
+
+/** The tail must not cross a block: moves the inode so that the tail begins a block, or gives it a block. */
+function moveForTail(node: Node, position: number, head: number, rest: number): number {
+  const padding = roundUp(rest, slotBytes);
+  if (node.tail <= blockBytes - ((position + head + padding) % blockBytes)) return position + padding;
+  node.blocks++;
+  node.tail = 0;
+  return roundUp(position, blockBytes);
+}
