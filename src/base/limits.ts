@@ -33,4 +33,6 @@ export const limits = {
   documentDepth: 64,
   documentNodes: 200_000,
   redirects: 20,
+  /** Pages of a list of tags or repositories. */
+  registryListPages: 10_000,
 } as const;

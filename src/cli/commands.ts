@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { DefinedCommand } from "./define.ts";
+
+interface Entry {
+  readonly brief: string;
+  readonly hidden?: boolean;
+  readonly load: () => Promise<{ readonly default: DefinedCommand }>;
+}
+
+/** Every command by the words typed. A command's own file is read only when it is used. */
+export const commands: Readonly<Record<string, Entry>> = {
+  install: { brief: "Install apps or runtimes", load: () => import("./install.ts") },
+  update: { brief: "Update what is installed", load: () => import("./update.ts") },
+  uninstall: { brief: "Remove installed apps or runtimes", load: () => import("./uninstall.ts") },
+  list: { brief: "List what is installed", load: () => import("./list.ts") },
+  info: { brief: "Show what is known about an installed app or runtime", load: () => import("./info.ts") },
+  run: { brief: "Run an app in its sandbox", load: () => import("./run.ts") },
+  build: { brief: "Build an app or a runtime from its manifest", load: () => import("./build.ts") },
+  push: { brief: "Push an image to a registry", load: () => import("./push.ts") },
+  remotes: { brief: "List the remotes", load: () => import("./remotes.ts") },
+  "remote-add": { brief: "Add a remote", load: () => import("./remote-add.ts") },
+  "remote-delete": { brief: "Delete a remote", load: () => import("./remote-delete.ts") },
+  "remote-ls": { brief: "List what a remote offers", load: () => import("./remote-ls.ts") },
+  "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
+  "plumbing mount": {
+    brief: "Mount the images of the installed apps and runtimes",
+    hidden: true,
+    load: () => import("./plumbing/mount.ts"),
+  },
+};
+
+/** Other names for commands, as Flatpak has them. */
+export const aliases: Readonly<Record<string, string>> = {
+  upgrade: "update",
+  remove: "uninstall",
+  "remote-list": "remotes",
+};
+
+/** First words of commands that have two. */
+export const groups: ReadonlySet<string> = new Set(
+  Object.keys(commands).flatMap((name) => (name.includes(" ") ? [name.split(" ")[0] ?? ""] : [])),
+);

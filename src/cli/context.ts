@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CommandContext, StricliProcess } from "@stricli/core";
+import type { Report } from "../base/events.ts";
+import { humanReporter, jsonReporter } from "../render/reporter.ts";
+import type { Terminal } from "../render/terminal.ts";
+
+/** What a command's function gets as `this`. */
+export interface Context extends CommandContext {
+  readonly process: StricliProcess;
+  readonly terminal: Terminal;
+  /** All words after the program's name, as typed. */
+  readonly words: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Runs a piece of work whose events are shown while it goes on: as JSON lines, or for a person. */
+export async function withReporter<T>(
+  context: Context,
+  json: boolean,
+  work: (report: Report) => Promise<T>,
+): Promise<T> {
+  using reporter = json ? jsonReporter(context.terminal) : humanReporter(context.terminal);
+  return await work(reporter.report);
+}

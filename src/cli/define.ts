@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type BaseArgs, buildCommand, type Command, type TypedCommandParameters } from "@stricli/core";
+import { formatError, formatErrorJson } from "../render/error.ts";
+import { printResult, type Result } from "../render/result.ts";
+import type { Context } from "./context.ts";
+
+type Flags = Readonly<Record<string, unknown>>;
+
+export interface CommandSpec<FLAGS extends Flags, ARGS extends BaseArgs> {
+  readonly brief: string;
+  /** What `--help` says below the brief. */
+  readonly description?: string;
+  /** Words after `dowel`, and what they do. */
+  readonly examples: readonly (readonly [words: string, effect: string])[];
+  readonly parameters: TypedCommandParameters<FLAGS, ARGS, Context>;
+  readonly run: (context: Context, flags: FLAGS, ...args: ARGS) => Result | Promise<Result>;
+  /** Options end at the first word that is not one, as for `run`. */
+  readonly optionsEndAtFirstArgument?: boolean;
+}
+
+export interface DefinedCommand {
+  readonly command: Command<Context>;
+  /** Names of options that take the next word as their value, with their dashes. */
+  readonly optionsWithValue: ReadonlySet<string>;
+  readonly optionsEndAtFirstArgument: boolean;
+}
+
+interface FlagShape {
+  readonly kind: string;
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+function findOptionsWithValue(
+  flags: Readonly<Record<string, FlagShape>>,
+  aliases: Readonly<Record<string, string>>,
+): Set<string> {
+  const takesValue = (name: string): boolean => ["parsed", "enum"].includes(flags[name]?.kind ?? "");
+  const long = Object.keys(flags).filter(takesValue);
+  const short = Object.entries(aliases).filter(([, name]) => takesValue(name));
+  return new Set([...long.map((name) => `--${kebab(name)}`), ...short.map(([letter]) => `-${letter}`)]);
+}
+
+function describe(
+  brief: string,
+  description: string | undefined,
+  examples: CommandSpec<Flags, BaseArgs>["examples"],
+): string {
+  const lines = examples.map(([words, effect]) => `  dowel ${words}\n      ${effect}`);
+  const parts = [brief, ...(description === undefined ? [] : [description]), ["Examples:", ...lines].join("\n")];
+  return parts.join("\n\n");
+}
+
+/** Makes a command of its data: what it takes, what it says of itself, and the function that answers a result. */
+export function defineCommand<FLAGS extends Flags, ARGS extends BaseArgs>(
+  spec: CommandSpec<FLAGS, ARGS>,
+): DefinedCommand {
+  const parameters = spec.parameters as {
+    readonly flags?: Readonly<Record<string, FlagShape>>;
+    readonly aliases?: Readonly<Record<string, string>>;
+  };
+  async function run(this: Context, flags: FLAGS, ...args: ARGS): Promise<void> {
+    try {
+      printResult(await spec.run(this, flags, ...args), this.terminal);
+    } catch (error) {
+      this.process.exitCode = 1;
+      if (flags["json"] === true) this.terminal.out(formatErrorJson(error));
+      this.terminal.err(formatError(error));
+    }
+  }
+  return {
+    command: buildCommand<FLAGS, ARGS, Context>({
+      func: run,
+      parameters: spec.parameters,
+      docs: { brief: spec.brief, fullDescription: describe(spec.brief, spec.description, spec.examples) },
+    }),
+    optionsWithValue: findOptionsWithValue(parameters.flags ?? {}, parameters.aliases ?? {}),
+    optionsEndAtFirstArgument: spec.optionsEndAtFirstArgument ?? false,
+  };
+}

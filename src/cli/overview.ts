@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+interface Listed {
+  readonly brief: string;
+  readonly hidden?: boolean;
+}
+
+const sections: readonly (readonly [title: string, names: readonly string[]])[] = [
+  ["Apps and runtimes", ["install", "update", "uninstall", "list", "info", "run"]],
+  ["Remotes", ["remotes", "remote-add", "remote-delete", "remote-ls"]],
+  ["Building and publishing", ["build", "push", "registry serve"]],
+];
+
+/** Text of `dowel --help`: every command that is not hidden, by what it is for. */
+export function formatOverview(commands: Readonly<Record<string, Listed>>): string {
+  const listed = new Set(sections.flatMap(([, names]) => names));
+  const others = Object.keys(commands).filter((name) => !listed.has(name) && commands[name]?.hidden !== true);
+  const all = others.length === 0 ? sections : [...sections, ["More", others] as const];
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const body = all.map(([title, names]) => {
+    const lines = names.map((name) => `  ${name.padEnd(width)}  ${commands[name]?.brief ?? ""}\n`);
+    return `\n${title}:\n${lines.join("")}`;
+  });
+  const usage = "Usage: dowel [OPTION…] COMMAND\n";
+  const end =
+    "\nOptions: --version  --default-arch  --supported-arches  --help\n'dowel COMMAND --help' tells more of a command.\n";
+  return `${usage}${body.join("")}${end}`;
+}

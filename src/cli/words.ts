@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+export interface CommandWords {
+  /** `install`, `registry serve`; undefined where no word names a command. */
+  readonly name: string | undefined;
+  /** Everything else, options that stood before the command included, in the order typed. */
+  readonly rest: readonly string[];
+}
+
+/** Options of every command that take the next word, and so may stand before the command with it. */
+const globalOptionsWithValue: ReadonlySet<string> = new Set(["--installation"]);
+
+/**
+ * Finds the command among the words: the first that is no option, wherever it stands, as Flatpak does.
+ * Groups (`registry`, `plumbing`) take the next such word with them.
+ */
+export function splitCommand(words: readonly string[], groups: ReadonlySet<string>): CommandWords {
+  const rest: string[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word === "--") break;
+    if (word.startsWith("-") && word !== "-") {
+      rest.push(word);
+      if (globalOptionsWithValue.has(word)) rest.push(words[++index] ?? "");
+      continue;
+    }
+    const next = words[index + 1];
+    const grouped = groups.has(word) && next !== undefined && !next.startsWith("-");
+    return {
+      name: grouped ? `${word} ${next}` : word,
+      rest: [...rest, ...words.slice(index + (grouped ? 2 : 1))],
+    };
+  }
+  return { name: undefined, rest };
+}
+
+/** Puts `--` before the first word that is neither an option nor an option's value, so that no later word is read as one. */
+export function endOptionsAtFirstArgument(words: readonly string[], optionsWithValue: ReadonlySet<string>): string[] {
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word === "--") return [...words];
+    if (!word.startsWith("-") || word === "-") return [...words.slice(0, index), "--", ...words.slice(index)];
+    if (optionsWithValue.has(word)) index += 1;
+  }
+  return [...words];
+}
+
+/**
+ * The options of the given names in the order typed, each as `--name=value`, up to the first argument. The order
+ * counts where a later option undoes an earlier one.
+ */
+export function orderedOptions(
+  words: readonly string[],
+  optionsWithValue: ReadonlySet<string>,
+  wanted: (name: string) => boolean,
+  endAtFirstArgument: boolean,
+): string[] {
+  const result: string[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word === "--" || (endAtFirstArgument && !word.startsWith("-"))) break;
+    const [name = ""] = word.split("=", 1);
+    const takesNext = word === name && optionsWithValue.has(name);
+    if (wanted(name)) result.push(takesNext ? `${name}=${words[index + 1] ?? ""}` : word);
+    if (takesNext) index += 1;
+  }
+  return result;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { buildApplication, run, type StricliProcess, text_en } from "@stricli/core";
+import { hostArch } from "./base/arch.ts";
+import { DowelError } from "./base/errors.ts";
+import { nearestWord } from "./base/suggest.ts";
+import { version } from "./base/version.ts";
+import { aliases, commands, groups } from "./cli/commands.ts";
+import type { Context } from "./cli/context.ts";
+import { formatOverview } from "./cli/overview.ts";
+import { endOptionsAtFirstArgument, splitCommand } from "./cli/words.ts";
+import { formatError } from "./render/error.ts";
+import { processTerminal, type Terminal } from "./render/terminal.ts";
+
+function unknownCommand(name: string): DowelError {
+  const near = nearestWord(name, [...Object.keys(commands), ...Object.keys(aliases)]);
+  const question = near === undefined ? "" : `. Did you mean '${near}'?`;
+  return new DowelError("USAGE", `'${name}' is not a dowel command${question}`, { hint: "See 'dowel --help'" });
+}
+
+/** Answers the options that need no command; undefined where there is none of them. */
+function answerBareOption(options: readonly string[]): string | undefined {
+  if (options.includes("--version")) return `Dowel ${version}\n`;
+  if (options.includes("--default-arch")) return `${hostArch()}\n`;
+  if (options.includes("--supported-arches")) return `${hostArch()}\n${hostArch() === "x86_64" ? "i386\n" : ""}`;
+  if (options.length === 0 || options.includes("--help") || options.includes("-h")) return formatOverview(commands);
+  return undefined;
+}
+
+/** Fires on the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
+function cancelOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(1);
+      controller.abort(new Error(`Received ${name}`));
+    });
+  }
+  return controller.signal;
+}
+
+async function runCommand(
+  name: string,
+  rest: readonly string[],
+  words: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
+  const entry = commands[aliases[name] ?? name];
+  if (entry === undefined) throw unknownCommand(name);
+  const { default: defined } = await entry.load();
+  const streams: StricliProcess = {
+    stdout: { write: terminal.out },
+    stderr: { write: terminal.err },
+    env: process.env,
+    exitCode: 0,
+  };
+  const context: Context = { process: streams, terminal, words, signal: cancelOnSignals() };
+  const application = buildApplication<Context>(defined.command, {
+    name: `dowel ${name}`,
+    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    documentation: { disableAnsiColor: !terminal.fancy, useAliasInUsageLine: false },
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileParsingArguments: (error) =>
+          `error: ${error instanceof Error ? error.message : String(error)}\nhint: See 'dowel ${name} --help'`,
+      },
+    },
+  });
+  const inputs = defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument(rest, defined.optionsWithValue) : rest;
+  await run(application, inputs, context);
+  return streams.exitCode === 0 ? 0 : 1;
+}
+
+async function main(words: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    const { name, rest } = splitCommand(words, groups);
+    if (name !== undefined) return await runCommand(name, rest, words, terminal);
+    const answer = answerBareOption(rest);
+    if (answer === undefined) throw new DowelError("USAGE", "No command given", { hint: "See 'dowel --help'" });
+    terminal.out(answer);
+    return 0;
+  } catch (error) {
+    terminal.err(formatError(error));
+    return 1;
+  }
+}
+
+process.exit(await main(process.argv.slice(2), processTerminal()));
