@@ -72,14 +72,11 @@ export function linkCount(node: Node): number {
 
 function breadthFirst(root: Node): readonly Node[] {
   const nodes = [root];
-  const seen = new Set(nodes);
-  let ino = 0;
   // The array grows while it is walked.
   for (const node of nodes) {
-    node.ino = ino++;
     for (const entry of node.entries) {
-      if (seen.has(entry.node)) continue;
-      seen.add(entry.node);
+      if (entry.alias) continue;
+      entry.node.ino = nodes.length;
       nodes.push(entry.node);
     }
   }

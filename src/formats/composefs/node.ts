@@ -20,6 +20,8 @@ export interface XattrPair {
 export interface NodeEntry {
   readonly name: ByteString;
   readonly node: Node;
+  /** Whether this is a further name of the inode: "." and ".." too. It has no place in the order of inodes. */
+  readonly alias: boolean;
 }
 
 /** An inode as the image will hold it, and where. */

@@ -46,7 +46,7 @@ export class Preparation {
     const root = this.#directory(source, undefined, "", 0);
     const taken = new Set(source.entries.keys());
     const stub = this.#stub(source);
-    const stubs = stubNames.filter((name) => !taken.has(name)).map((name) => ({ name, node: stub() }));
+    const stubs = stubNames.filter((name) => !taken.has(name)).map((name) => ({ name, node: stub(), alias: false }));
     root.entries = [...root.entries, ...stubs].sort(byName);
     return root;
   }
@@ -73,8 +73,8 @@ export class Preparation {
     const node = new Node(source, modeOf.directory | source.mode);
     this.#nodes.set(source, node);
     const entries: NodeEntry[] = [
-      { name: ".", node },
-      { name: "..", node: parent ?? node },
+      { name: ".", node, alias: true },
+      { name: "..", node: parent ?? node, alias: true },
     ];
     let whiteouts = false;
     // Sorted now, since the first name in this order is the one that the others are hard links to.
@@ -86,10 +86,9 @@ export class Preparation {
       const directory = child.kind === "directory";
       if (directory) node.childFolders++;
       whiteouts ||= isWhiteout(child);
-      entries.push({
-        name,
-        node: directory ? this.#directory(child, node, childPath, depth + 1) : this.#leaf(child, childPath),
-      });
+      const alias = !directory && this.#nodes.has(child);
+      const childNode = directory ? this.#directory(child, node, childPath, depth + 1) : this.#leaf(child, childPath);
+      entries.push({ name, node: childNode, alias });
     }
     this.hasWhiteouts ||= whiteouts;
     node.entries = entries.sort(byName);
