@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rootCertificates } from "node:tls";
+import { errnoOf, fileError } from "../../base/errors.ts";
+
+/** What `fetch` is told about the certificates of one host. */
+export interface TlsSettings {
+  readonly ca?: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Folders of containers-certs.d(5), first one that has the host wins. */
+export const certificateFolders: readonly string[] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+
+const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/**
+ * The certificates for `HOST[:PORT]`: `*.crt` are authorities that count besides the system's, `NAME.cert` with
+ * `NAME.key` is what the client shows. Undefined where there is no folder for the host.
+ */
+export async function readHostCertificates(folders: readonly string[], host: string): Promise<TlsSettings | undefined> {
+  for (const parent of folders) {
+    const folder = join(parent, host);
+    const names = await listFolder(folder);
+    if (names === undefined) continue;
+    const read = async (name: string): Promise<string> => readText(join(folder, name));
+    const authorities = await Promise.all(names.filter((name) => name.endsWith(".crt")).map(read));
+    const client = names.find((name) => name.endsWith(".cert") && names.includes(name.replace(/cert$/, "key")));
+    return {
+      ...(authorities.length === 0 ? {} : { ca: [...(await systemAuthorities()), ...authorities] }),
+      ...(client === undefined ? {} : { cert: await read(client), key: await read(client.replace(/cert$/, "key")) }),
+    };
+  }
+  return undefined;
+}
+
+async function systemAuthorities(): Promise<readonly string[]> {
+  for (const path of systemBundles) {
+    try {
+      return [await readFile(path, "utf8")];
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
+    }
+  }
+  return rootCertificates;
+}
+
+async function listFolder(path: string): Promise<readonly string[] | undefined> {
+  try {
+    return (await readdir(path)).sort();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw fileError(error, "list", path);
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
+}
