@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import { endOptionsAtFirstArgument, orderedOptions, splitCommand } from "../../src/cli/words.ts";
+
+const groups = new Set(["registry"]);
+
+describe("splitCommand()", () => {
+  test.each([
+    [["install", "--user", "x"], "install", ["--user", "x"]],
+    [["--user", "install", "x"], "install", ["--user", "x"]],
+    [["--installation", "extra", "list"], "list", ["--installation", "extra"]],
+    [["registry", "serve", "--listen=:0"], "registry serve", ["--listen=:0"]],
+    [["registry"], "registry", []],
+    [["registry", "--help"], "registry", ["--help"]],
+    [["--version"], undefined, ["--version"]],
+    [["-y", "--", "install"], undefined, ["-y"]],
+  ])("finds the command in %j", (words, name, rest) => {
+    expect(splitCommand(words, groups)).toEqual({ name, rest });
+  });
+});
+
+describe("endOptionsAtFirstArgument()", () => {
+  const withValue = new Set(["--command", "-c"]);
+
+  test.each([
+    [
+      ["--devel", "app", "--help"],
+      ["--devel", "--", "app", "--help"],
+    ],
+    [
+      ["--command", "sh", "app", "-c", "x"],
+      ["--command", "sh", "--", "app", "-c", "x"],
+    ],
+    [
+      ["--command=sh", "app"],
+      ["--command=sh", "--", "app"],
+    ],
+    [
+      ["app", "--", "x"],
+      ["--", "app", "--", "x"],
+    ],
+    [["--devel"], ["--devel"]],
+    [
+      ["--", "app"],
+      ["--", "app"],
+    ],
+  ])("ends the options of %j", (words, expected) => {
+    expect(endOptionsAtFirstArgument(words, withValue)).toEqual(expected);
+  });
+});
+
+test("orderedOptions() keeps the order in which options undo each other", () => {
+  const words = ["--share=network", "--command", "--share=ipc", "--unshare", "network", "app", "--share=later"];
+  const names = new Set(["--share", "--unshare"]);
+  const withValue = new Set(["--share", "--unshare", "--command"]);
+  expect(orderedOptions(words, withValue, (name) => names.has(name), true)).toEqual([
+    "--share=network",
+    "--unshare=network",
+  ]);
+});
