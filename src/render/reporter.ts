@@ -65,7 +65,7 @@ class HumanReporter implements Reporter {
   readonly #terminal: Terminal;
   readonly #transfers = new Map<string, { done: number; readonly size: number }>();
   #shown = false;
-  #lastShown = 0;
+  #lastShown = Number.NEGATIVE_INFINITY;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
