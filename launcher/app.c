@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The last steps before the app: folder, environment, filter, exec.
+#include <errno.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "run.h"
+#include "sys.h"
+
+enum { ENVIRONMENT_MAX = 16384, ARGUMENTS_MAX = 131072 };
+
+// Not touched before the app's own process, so they cost monitor and init nothing.
+static char *environment[ENVIRONMENT_MAX + 1];
+static char *arguments[ARGUMENTS_MAX + 1];
+
+static bool has_name(const struct plan *plan, struct words words, const char *variable) {
+  uint32_t low = 0;
+  uint32_t high = words.count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    int order = plan_compare_names(plan_word(plan, words, middle), variable);
+    if (order == 0) return true;
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return false;
+}
+
+static size_t add_variable(size_t count, const char *variable) {
+  if (count == ENVIRONMENT_MAX) die(STEP_COMMAND, -1, E2BIG, "the command", "There are too many variables.");
+  // execve does not write to the strings.
+  environment[count] = (char *)(uintptr_t)variable;
+  return count + 1;
+}
+
+static void build_environment(const struct plan *plan) {
+  size_t count = 0;
+  bool clear = (plan->flags & PLAN_CLEAR_ENVIRONMENT) != 0;
+  for (char **one = environ; !clear && *one != NULL; one++) {
+    if (!has_name(plan, plan->unset, *one) && !has_name(plan, plan->set, *one)) count = add_variable(count, *one);
+  }
+  for (uint32_t i = 0; i < plan->set.count; i++) count = add_variable(count, plan_word(plan, plan->set, i));
+  environment[count] = NULL;
+  environ = environment;
+}
+
+static void build_arguments(const struct start *start) {
+  const struct plan *plan = &start->plan;
+  size_t count = 0;
+  for (uint32_t i = 0; i < plan->command.count; i++) {
+    arguments[count++] = (char *)(uintptr_t)plan_word(plan, plan->command, i);
+  }
+  for (char **one = start->arguments; *one != NULL; one++) {
+    if (count == ARGUMENTS_MAX) die(STEP_COMMAND, -1, E2BIG, arguments[0], NULL);
+    arguments[count++] = *one;
+  }
+  arguments[count] = NULL;
+}
+
+static const char *variable_value(const char *name) {
+  for (char **one = environ; *one != NULL; one++) {
+    if (plan_compare_names(*one, name) == 0 && strchr(*one, '=') != NULL) return strchr(*one, '=') + 1;
+  }
+  return NULL;
+}
+
+static void enter_folder(const struct start *start) {
+  const char *wanted = start->plan.cwd;
+  if (wanted != NULL) {
+    if (chdir(wanted) != 0) die(STEP_FOLDER, -1, errno, wanted, NULL);
+    return;
+  }
+  if (start->cwd[0] == '/' && chdir(start->cwd) == 0) return;
+  const char *home = variable_value("HOME");
+  if (home != NULL && home[0] == '/' && chdir(home) == 0) return;
+  if (chdir("/") != 0) die(STEP_FOLDER, -1, errno, "/", NULL);
+}
+
+static void install_filter(const struct plan *plan) {
+  if (plan->filter_count == 0) return;
+  struct sock_fprog program = {
+      .len = (unsigned short)plan->filter_count,
+      .filter = (struct sock_filter *)(uintptr_t)plan->filter,
+  };
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) die(STEP_SECCOMP, -1, errno, NULL, NULL);
+  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER) {
+    die(STEP_SECCOMP, -1, 0, "(it is not in force)", NULL);
+  }
+}
+
+_Noreturn void app_execute(const struct start *start) {
+  build_arguments(start);
+  build_environment(&start->plan);
+  enter_folder(start);
+  umask(start->mask);
+  // Nothing that the caller or the launcher left open reaches the app; the report stays open until exec.
+  if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
+  identity_check();
+  sigprocmask(SIG_SETMASK, &start->signals, NULL);
+  install_filter(&start->plan);
+  execvpe(arguments[0], arguments, environment);
+  int error = errno;
+  if (error == ENOENT || error == ENOTDIR) {
+    die_with(EXIT_NOT_FOUND, STEP_COMMAND, error, arguments[0],
+             "The sandbox has no such command, or lacks the interpreter or loader that it names.");
+  }
+  die_with(EXIT_NOT_EXECUTABLE, STEP_COMMAND, error, arguments[0], NULL);
+}

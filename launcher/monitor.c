@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The monitor stays in the host's namespaces, so that whoever started it can wait for it and send it signals.
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "run.h"
+#include "signals.h"
+#include "sys.h"
+
+static const char *namespace_hint(int error) {
+  switch (error) {
+    case EPERM:
+    case EACCES:
+      return "User namespaces are not allowed here; see the sysctls kernel.unprivileged_userns_clone and "
+             "kernel.apparmor_restrict_unprivileged_userns.";
+    case ENOSPC:
+    case EUSERS:
+      return "There are no namespaces left; see the sysctls user.max_user_namespaces, user.max_mnt_namespaces, "
+             "user.max_pid_namespaces and user.max_net_namespaces.";
+    case EINVAL:
+      return "The kernel was built without one of the user, mount, pid, uts, cgroup, ipc or net namespaces.";
+    default:
+      return NULL;
+  }
+}
+
+// Where the caller has gone already there is nobody to die with later, so it ends here.
+static void die_with_parent(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
+  if (getppid() != parent) _exit(EXIT_SETUP);
+}
+
+static unsigned long namespace_flags(const struct plan *plan) {
+  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  if ((plan->flags & PLAN_NETWORK) != 0) flags |= CLONE_NEWNET;
+  if ((plan->flags & PLAN_IPC) != 0) flags |= CLONE_NEWIPC;
+  return flags;
+}
+
+static int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+// The terminal sends its signals to the whole group, so the app has those already; only what somebody sent to the
+// monitor alone is passed on.
+static void pass_on(const siginfo_t *info, pid_t init) {
+  if (info->si_code <= 0) signals_forward(init, info->si_signo);
+}
+
+static _Noreturn void watch(pid_t init) {
+  sigset_t watched;
+  signals_to_watch(&watched);
+  for (;;) {
+    siginfo_t info;
+    if (sigwaitinfo(&watched, &info) < 0) continue;
+    if (info.si_signo != SIGCHLD) {
+      pass_on(&info, init);
+      continue;
+    }
+    int status;
+    if (waitpid(init, &status, WNOHANG) == init) _exit(exit_code(status));
+  }
+}
+
+_Noreturn void monitor_run(struct start *start) {
+  if ((start->plan.flags & PLAN_DIE_WITH_PARENT) != 0) die_with_parent(getppid());
+  if (start->plan.cwd == NULL && getcwd(start->cwd, sizeof start->cwd) == NULL) start->cwd[0] = '\0';
+  start->user = geteuid();
+  start->group = getegid();
+  signals_prepare(&start->signals);
+  start->monitor = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  if (start->monitor < 0) die(STEP_PROCESS, -1, errno, NULL, "Dowel needs Linux 5.12 or newer.");
+  pid_t init = sys_clone(namespace_flags(&start->plan) | SIGCHLD);
+  if (init < 0) die(STEP_NAMESPACE, -1, errno, NULL, namespace_hint(errno));
+  if (init == 0) init_run(start);
+  // A pipe to the caller must end when the app closes it, and a report when the app has started.
+  sys_close_range(0, ~0U, 0);
+  plan_forget(start);
+  watch(init);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan's bytes, as src/sandbox/plan/ writes them, and the view of them that the rest of the launcher uses.
+// All numbers are little endian, all offsets count from the first byte, reserved and unused fields are zero.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLAN_MAGIC "DOWELPLN"
+enum {
+  PLAN_VERSION = 1,
+  PLAN_BYTES_MAX = 16 * 1024 * 1024,
+  PLAN_WORDS_MAX = 1024,
+  PLAN_RECORD_MAX = 8192,
+  PLAN_LOWERS_MIN = 2,
+  PLAN_LOWERS_MAX = 16,
+  PLAN_MOUNTS_MAX = 1024,
+  // Each holds a descriptor until the root is complete, and 1024 of them is the usual limit.
+  PLAN_BINDS_MAX = 512,
+  PLAN_VARIABLES_MAX = 4096,
+  PLAN_FILTER_MAX = 4096,
+  PLAN_PATH_MAX = 4095,
+  PLAN_NAME_MAX = 255,
+  PLAN_HOSTNAME_MAX = 64,
+};
+
+enum plan_flag {
+  PLAN_NETWORK = 1,
+  PLAN_IPC = 2,
+  PLAN_CLEAR_ENVIRONMENT = 4,
+  PLAN_DIE_WITH_PARENT = 8,
+  PLAN_FLAGS_ALL = 15,
+};
+
+enum observation_kind {
+  OBSERVE_ABSENT = 1,
+  OBSERVE_PRESENT = 2,
+  OBSERVE_INODE = 3,
+  OBSERVE_VARIABLE = 4,
+  OBSERVE_NO_VARIABLE = 5,
+};
+
+struct observation {
+  uint32_t kind;
+  uint32_t name;
+  uint32_t value;
+  uint32_t type;
+  uint64_t device;
+  uint64_t inode;
+  uint64_t size;
+  int64_t mtime;
+  int64_t ctime;
+};
+
+enum mount_kind {
+  MOUNT_BIND = 1,
+  MOUNT_TMPFS = 2,
+  MOUNT_PROC = 3,
+  MOUNT_DEV = 4,
+  MOUNT_DIRECTORY = 5,
+  MOUNT_SYMLINK = 6,
+  MOUNT_FILE = 7,
+  MOUNT_SEAL = 8,
+};
+
+enum bind_flag {
+  BIND_READ_ONLY = 1,
+  BIND_RECURSIVE = 2,
+  BIND_DEVICES = 4,
+  BIND_NO_SYMLINKS = 8,
+  BIND_OPTIONAL = 16,
+  BIND_FLAGS_ALL = 31,
+};
+
+struct mount_operation {
+  uint32_t kind;
+  uint32_t flags;
+  uint32_t target;
+  // What is bound, or where the symbolic link leads.
+  uint32_t source;
+  uint32_t mode;
+  uint32_t data;
+  uint32_t data_length;
+  uint32_t reserved;
+  uint64_t size;
+};
+
+struct plan_section {
+  uint32_t offset;
+  uint32_t count;
+};
+
+struct plan_header {
+  char magic[8];
+  uint32_t version;
+  uint32_t length;
+  uint32_t flags;
+  uint32_t hostname;
+  uint32_t cwd;
+  uint32_t reserved;
+  struct plan_section key;
+  struct plan_section record;
+  struct plan_section lowers;
+  struct plan_section mounts;
+  struct plan_section set;
+  struct plan_section unset;
+  struct plan_section command;
+  // Counted in instructions.
+  struct plan_section filter;
+  // Counted in bytes; the last one is NUL. Offset 0 means that there is no string.
+  struct plan_section strings;
+};
+
+struct words {
+  const uint32_t *offsets;
+  uint32_t count;
+};
+
+struct plan {
+  const char *base;
+  size_t length;
+  uint32_t flags;
+  const char *hostname;
+  const char *cwd;
+  struct words key;
+  struct words lowers;
+  struct words command;
+  // Sorted by name: `NAME=VALUE` and `NAME`.
+  struct words set;
+  struct words unset;
+  const struct observation *record;
+  uint32_t record_count;
+  const struct mount_operation *mounts;
+  uint32_t mount_count;
+  const void *filter;
+  uint32_t filter_count;
+};
+
+struct plan_error {
+  const char *reason;
+  // Index within its section, or -1.
+  int index;
+};
+
+// Checks every byte that the launcher will rely on. Pure: reads `data` (aligned to 8 bytes) and writes only `out` and
+// `error`. Returns 0, or -1 with the reason; `out` keeps pointers into `data`.
+int plan_parse(const uint8_t *data, size_t size, struct plan *out, struct plan_error *error);
+
+static inline const char *plan_string(const struct plan *plan, uint32_t offset) { return plan->base + offset; }
+
+static inline const char *plan_word(const struct plan *plan, struct words words, uint32_t index) {
+  return plan->base + words.offsets[index];
+}
+
+// Whether names can be made at `path` when operation `index` runs: the last mount before it that covers the path is a
+// tmpfs of this plan which is not sealed.
+bool plan_can_create(const struct plan *plan, uint32_t index, const char *path);
+
+// Orders two variables by name, which ends at `=` or at the end.
+int plan_compare_names(const char *left, const char *right);

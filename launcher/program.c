@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+// Beside the folder that holds the launcher.
+static const char program_path[] = "/lib/dowel/dowel-program";
+
+// These would make the program run code that they name.
+static bool is_scrubbed(const char *variable) {
+  return strncmp(variable, "BUN_", 4) == 0 || strncmp(variable, "NODE_OPTIONS=", 13) == 0;
+}
+
+static void scrub_environment(void) {
+  char **kept = environ;
+  for (char **one = environ; *one != NULL; one++) {
+    if (!is_scrubbed(*one)) *kept++ = *one;
+  }
+  *kept = NULL;
+}
+
+static bool cut_last_name(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash == NULL) return false;
+  *slash = '\0';
+  return true;
+}
+
+_Noreturn void program_execute(char **words) {
+  char path[4096 + sizeof program_path];
+  ssize_t length = readlink("/proc/self/exe", path, 4095);
+  if (length < 0) die(STEP_PROGRAM, -1, errno, NULL, "Dowel needs /proc to be mounted.");
+  path[length] = '\0';
+  if (!cut_last_name(path) || !cut_last_name(path)) die(STEP_PROGRAM, -1, ENOENT, path, NULL);
+  memcpy(path + strlen(path), program_path, sizeof program_path);
+  scrub_environment();
+  execv(path, words);
+  die_with(EXIT_NOT_FOUND, STEP_PROGRAM, errno, path, "The installation of Dowel is incomplete; install it again.");
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carrying out a plan. Each function belongs to one file; together they are the sandbox.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "plan.h"
+
+// Everything that the processes of one start share. Copied by clone, never changed afterwards.
+struct start {
+  struct plan plan;
+  // The buffer that the plan points into.
+  void *buffer;
+  // The caller's further arguments, ended by null.
+  char **arguments;
+  // The caller's folder, or empty where it has none.
+  char cwd[PLAN_PATH_MAX + 1];
+  // What the caller had, given back to the app.
+  sigset_t signals;
+  mode_t mask;
+  // Who the caller is; a new namespace does not know it before it is mapped.
+  uid_t user;
+  gid_t group;
+  // Tells the init whether the monitor still lives.
+  int monitor;
+};
+
+// start.c: reads and checks a plan; the descriptor is closed.
+enum plan_reading { PLAN_OK, PLAN_UNREADABLE, PLAN_REFUSED };
+enum plan_reading plan_read(int fd, struct start *start, struct plan_error *error);
+void plan_forget(struct start *start);
+
+// monitor.c: starts the sandbox and ends with the app's exit code.
+_Noreturn void monitor_run(struct start *start);
+
+// init.c: the first process of the sandbox.
+_Noreturn void init_run(struct start *start);
+
+// identity.c
+void identity_map(uid_t user, gid_t group);
+void identity_drop_capabilities(void);
+void identity_check(void);
+
+// network.c
+void network_raise_loopback(void);
+
+// root.c: mounts the overlay over the host's root, and later makes it the only one.
+int root_mount(const struct plan *plan);
+void root_enter(int root);
+
+// sources.c: one detached mount for each bind of the plan, -1 for an optional one that is missing.
+struct sources {
+  int fds[PLAN_MOUNTS_MAX];
+};
+void sources_open(const struct plan *plan, struct sources *sources);
+
+// mounts.c
+void mounts_apply(const struct plan *plan, const struct sources *sources, int root);
+
+// targets.c: paths below the new root, never through a symbolic link.
+int target_open(int root, const char *path, uint64_t flags);
+int target_open_parent(int root, const char *path, const char **name);
+
+// special.c: the two file systems that need more than one mount. `operation` is for messages.
+int special_new_mount(const char *type, const char *const options[][2], unsigned attributes, int operation);
+void special_mount_proc(int point, const char *target, int operation);
+void special_mount_dev(int point, const char *target, int operation);
+// Allows no further user namespaces below this one. `proc` is a procfs, or -1 to take one for the moment.
+void special_forbid_namespaces(int proc);
+
+// app.c
+_Noreturn void app_execute(const struct start *start);

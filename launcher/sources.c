@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's side of each bind, taken as a detached copy of the mount with its final flags.
+#include <errno.h>
+#include <string.h>
+
+#include "fail.h"
+#include "run.h"
+#include "sys.h"
+
+static bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
+
+static const char *source_hint(int error, bool no_symlinks) {
+  if (error == ELOOP && no_symlinks) {
+    return "The path goes through a symbolic link, which the app could have put there; replace it by a folder.";
+  }
+  if (error == EINVAL) return "A folder with locked mounts below it can only be shared together with them.";
+  return NULL;
+}
+
+// -1 with errno where it cannot be opened.
+static int open_tree_of(const char *path, uint32_t flags) {
+  unsigned clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  if ((flags & BIND_RECURSIVE) != 0) clone |= AT_RECURSIVE;
+  if ((flags & BIND_NO_SYMLINKS) == 0) return sys_open_tree(AT_FDCWD, path, clone);
+  int fd = sys_openat2(AT_FDCWD, path, O_PATH | O_CLOEXEC, RESOLVE_NO_SYMLINKS);
+  if (fd < 0) return -1;
+  int tree = sys_open_tree(fd, "", clone | AT_EMPTY_PATH);
+  int error = errno;
+  close(fd);
+  errno = error;
+  return tree;
+}
+
+// A read-only bind must not receive mounts that the host makes below it later: those would be writable.
+static int restrict_tree(int tree, uint32_t flags) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID};
+  if ((flags & BIND_DEVICES) == 0) attributes.attr_set |= MOUNT_ATTR_NODEV;
+  if ((flags & BIND_READ_ONLY) != 0) {
+    attributes.attr_set |= MOUNT_ATTR_RDONLY;
+    attributes.propagation = MS_PRIVATE;
+  }
+  return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes);
+}
+
+static int open_source(const struct plan *plan, uint32_t index) {
+  const struct mount_operation *bind = &plan->mounts[index];
+  const char *path = plan_string(plan, bind->source);
+  int tree = open_tree_of(path, bind->flags);
+  if (tree < 0) {
+    if ((bind->flags & BIND_OPTIONAL) != 0 && is_missing(errno)) return -1;
+    die(STEP_SOURCE, (int)index, errno, path, source_hint(errno, (bind->flags & BIND_NO_SYMLINKS) != 0));
+  }
+  if (restrict_tree(tree, bind->flags) != 0) die(STEP_SOURCE, (int)index, errno, path, NULL);
+  return tree;
+}
+
+void sources_open(const struct plan *plan, struct sources *sources) {
+  for (uint32_t i = 0; i < plan->mount_count; i++) {
+    if (plan->mounts[i].kind == MOUNT_BIND) sources->fds[i] = open_source(plan, i);
+  }
+}

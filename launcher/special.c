@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc and /dev: file systems that consist of several mounts.
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "fail.h"
+#include "run.h"
+#include "sys.h"
+
+int special_new_mount(const char *type, const char *const options[][2], unsigned attributes, int operation) {
+  int context = sys_fsopen(type);
+  if (context < 0) die(STEP_MOUNT, operation, errno, type, NULL);
+  for (size_t i = 0; options[i][0] != NULL; i++) {
+    if (sys_fsconfig(context, FSCONFIG_SET_STRING, options[i][0], options[i][1]) != 0) {
+      die(STEP_MOUNT, operation, errno, type, NULL);
+    }
+  }
+  int mount = -1;
+  if (sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL) == 0) mount = sys_fsmount(context, attributes);
+  if (mount < 0) {
+    die(STEP_MOUNT, operation, errno, type,
+        errno == EPERM ? "Inside a container, parts of the host's /proc are covered, and the kernel then allows no other."
+                       : NULL);
+  }
+  close(context);
+  return mount;
+}
+
+static const char *const no_options[][2] = {{NULL, NULL}};
+
+static int new_proc(int operation) {
+  return special_new_mount("proc", no_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, operation);
+}
+
+static void attach(int mount, int point, const char *target, int operation) {
+  if (sys_move_mount(mount, "", point, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
+    die(STEP_MOUNT, operation, errno, target, NULL);
+  }
+}
+
+void special_forbid_namespaces(int proc) {
+  int from = proc < 0 ? new_proc(-1) : proc;
+  int fd = openat(from, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "0", 1) != 1) die(STEP_PRIVILEGES, -1, errno, "(user namespaces)", NULL);
+  close(fd);
+  if (proc < 0) close(from);
+}
+
+// The files below belong to the host's root; for a sandbox that runs as root only a read-only mount protects them.
+static void cover(int proc, const char *name, int operation) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+  int tree = sys_open_tree(proc, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0 && errno == ENOENT) return;
+  if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) != 0 ||
+      sys_move_mount(tree, "", proc, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    die(STEP_MOUNT, operation, errno, name, NULL);
+  }
+  close(tree);
+}
+
+void special_mount_proc(int point, const char *target, int operation) {
+  static const char *const covered[] = {"sys", "sysrq-trigger", "irq", "bus", "acpi", "fs", "scsi", "mtrr"};
+  int proc = new_proc(operation);
+  special_forbid_namespaces(proc);
+  attach(proc, point, target, operation);
+  for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) cover(proc, covered[i], operation);
+  close(proc);
+}
+
+// A device node cannot be made inside a user namespace, so the host's one is bound.
+static void add_device(int dev, const char *name, const char *source, int operation) {
+  int file = openat(dev, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  int tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (file < 0 || tree < 0 || sys_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    die(STEP_MOUNT, operation, errno, source, NULL);
+  }
+  close(tree);
+  close(file);
+}
+
+static void add_links(int dev, int operation) {
+  static const char *const links[][2] = {
+      {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+      {"stderr", "/proc/self/fd/2"}, {"core", "/proc/kcore"},      {"ptmx", "pts/ptmx"},
+  };
+  for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+    if (symlinkat(links[i][1], dev, links[i][0]) != 0) die(STEP_TARGET, operation, errno, links[i][0], NULL);
+  }
+}
+
+static void add_terminals(int dev, int operation) {
+  static const char *const options[][2] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {NULL, NULL}};
+  if (mkdirat(dev, "pts", 0755) != 0) die(STEP_TARGET, operation, errno, "pts", NULL);
+  int pts = special_new_mount("devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, operation);
+  if (sys_move_mount(pts, "", dev, "pts", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    die(STEP_MOUNT, operation, errno, "pts", NULL);
+  }
+  close(pts);
+  // The caller's terminal is not among the new ones; a program that asks for its name finds this.
+  if (isatty(STDIN_FILENO)) add_device(dev, "console", "/proc/self/fd/0", operation);
+}
+
+void special_mount_dev(int point, const char *target, int operation) {
+  static const char *const devices[][2] = {
+      {"null", "/dev/null"},     {"zero", "/dev/zero"},       {"full", "/dev/full"},
+      {"random", "/dev/random"}, {"urandom", "/dev/urandom"}, {"tty", "/dev/tty"},
+  };
+  static const char *const options[][2] = {{"mode", "0755"}, {NULL, NULL}};
+  int dev = special_new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, operation);
+  attach(dev, point, target, operation);
+  for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
+    add_device(dev, devices[i][0], devices[i][1], operation);
+  }
+  add_links(dev, operation);
+  if (mkdirat(dev, "shm", 01777) != 0) die(STEP_TARGET, operation, errno, "shm", NULL);
+  add_terminals(dev, operation);
+  close(dev);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import { layout, planLimits } from "./layout.ts";
+import type { MountOperation, Observation, Plan } from "./types.ts";
+
+function refuse(message: string): never {
+  throw new DowelError("PLAN_INVALID", message);
+}
+
+function checkCount(what: string, count: number, min: number, max: number): void {
+  if (count < min || count > max) refuse(`A plan has ${count} ${what}; from ${min} to ${max} are possible`);
+}
+
+function isNormalPath(path: string, rootAllowed: boolean): boolean {
+  if (path === "/") return rootAllowed;
+  if (!path.startsWith("/") || Buffer.byteLength(path) > planLimits.pathBytes) return false;
+  const names = path.slice(1).split("/");
+  return names.every(
+    (name) => name !== "" && name !== "." && name !== ".." && Buffer.byteLength(name) <= planLimits.nameBytes,
+  );
+}
+
+function checkPath(what: string, path: string, rootAllowed = true): void {
+  if (!isNormalPath(path, rootAllowed)) {
+    refuse(`${what} must be an absolute path without empty parts, "." and "..": ${JSON.stringify(path)}`);
+  }
+}
+
+function isCovered(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+function isMount(operation: MountOperation): boolean {
+  return ["bind", "tmpfs", "proc", "dev"].includes(operation.kind);
+}
+
+/** The last earlier operation of a kind that decides what can be done at `path`. */
+function covering(earlier: readonly MountOperation[], path: string, seals: boolean): MountOperation | undefined {
+  return earlier.findLast((one) => (isMount(one) || (seals && one.kind === "seal")) && isCovered(one.target, path));
+}
+
+function checkCreation(earlier: readonly MountOperation[], operation: MountOperation): void {
+  const cover = covering(earlier, operation.target, true);
+  const possible = (cover?.kind === "tmpfs" || cover?.kind === "dev") && cover.target !== operation.target;
+  if (!possible)
+    refuse(`A ${operation.kind} can only be made inside an unsealed tmpfs of the plan: ${operation.target}`);
+}
+
+function checkSeal(earlier: readonly MountOperation[], operation: MountOperation): void {
+  const cover = covering(earlier, operation.target, false);
+  const certain = cover?.kind !== "bind" || !cover.optional;
+  if (cover?.target !== operation.target || !certain) {
+    refuse(`A seal must be on a mount that the plan surely makes: ${operation.target}`);
+  }
+}
+
+function checkMode(operation: MountOperation, mode: number, max: number): void {
+  if (!Number.isInteger(mode) || mode < 0 || mode > max) refuse(`A mode is out of range: ${operation.target}`);
+}
+
+function checkMount(plan: Plan, operation: MountOperation, index: number): void {
+  checkPath("A target", operation.target, false);
+  const earlier = plan.mounts.slice(0, index);
+  switch (operation.kind) {
+    case "bind":
+      checkPath("The source of a bind", operation.source);
+      return;
+    case "tmpfs":
+      if (!Number.isSafeInteger(operation.size) || operation.size < 0) {
+        refuse(`The size of a tmpfs must be a whole number of bytes: ${operation.target}`);
+      }
+      checkMode(operation, operation.mode, 0o1777);
+      return;
+    case "directory":
+      checkMode(operation, operation.mode, 0o1777);
+      checkCreation(earlier, operation);
+      return;
+    case "file":
+      checkMode(operation, operation.mode, 0o777);
+      checkCreation(earlier, operation);
+      return;
+    case "symlink":
+      if (operation.to === "" || Buffer.byteLength(operation.to) > planLimits.pathBytes) {
+        refuse(`A symbolic link must lead somewhere: ${operation.target}`);
+      }
+      checkCreation(earlier, operation);
+      return;
+    case "seal":
+      checkSeal(earlier, operation);
+      return;
+    case "proc":
+    case "dev":
+      return;
+  }
+}
+
+function checkName(name: string): void {
+  if (name === "" || name.includes("=")) refuse(`The name of a variable is malformed: ${JSON.stringify(name)}`);
+}
+
+function checkObservation(observation: Observation): void {
+  if (observation.kind === "variable") checkName(observation.name);
+  else checkPath("An observed path", observation.path);
+}
+
+function checkHostname(hostname: string): void {
+  const bytes = Buffer.byteLength(hostname);
+  if (bytes < 1 || bytes > planLimits.hostnameBytes) {
+    refuse(`A host name has 1 to ${planLimits.hostnameBytes} bytes: ${JSON.stringify(hostname)}`);
+  }
+}
+
+/** The same rules as plan_parse in launcher/plan.c, with messages that name the path. Throws `PLAN_INVALID`. */
+export function checkPlan(plan: Plan): void {
+  checkCount("key words", plan.key.length, 0, planLimits.words);
+  checkCount("words in its command", plan.command.length, 1, planLimits.words);
+  if (plan.command[0] === "") refuse("The command of a plan is empty");
+  checkCount("observations", plan.record.length, 0, planLimits.observations);
+  checkCount("folders for its root", plan.lowers.length, planLimits.lowersMin, planLimits.lowers);
+  checkCount("mount operations", plan.mounts.length, 0, planLimits.mounts);
+  checkCount("binds", plan.mounts.filter((one) => one.kind === "bind").length, 0, planLimits.binds);
+  checkCount("variables", plan.environment.set.length, 0, planLimits.variables);
+  checkCount("variables to unset", plan.environment.unset.length, 0, planLimits.variables);
+  checkCount("filter instructions", plan.seccomp.length / layout.instructionBytes, 0, planLimits.instructions);
+  if (plan.seccomp.length % layout.instructionBytes !== 0) refuse("A filter instruction has 8 bytes");
+  for (const lower of plan.lowers) checkPath("A folder of the root", lower);
+  for (const [index, operation] of plan.mounts.entries()) checkMount(plan, operation, index);
+  for (const observation of plan.record) checkObservation(observation);
+  for (const [name] of plan.environment.set) checkName(name);
+  for (const name of plan.environment.unset) checkName(name);
+  if (plan.hostname !== undefined) checkHostname(plan.hostname);
+  if (plan.cwd !== undefined) checkPath("The working folder", plan.cwd);
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Plans: what the launcher carries out, and the bytes in which it gets them. */
+export { encodePlan } from "./encode.ts";
+export { planCacheName } from "./name.ts";
+export type { EnvironmentPlan, MountOperation, Namespaces, Observation, Plan } from "./types.ts";

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * The bytes of a plan, as launcher/plan.h declares them: little endian, offsets from the first byte, sections at
+ * multiples of 8. The two files change together, with the version.
+ */
+export const layout = {
+  magic: "DOWELPLN",
+  version: 1,
+  headerBytes: 104,
+  observationBytes: 56,
+  mountBytes: 40,
+  wordBytes: 4,
+  instructionBytes: 8,
+} as const;
+
+/** What the launcher accepts at most; equal to the constants of launcher/plan.h. */
+export const planLimits = {
+  bytes: 16 * 1024 * 1024,
+  words: 1024,
+  observations: 8192,
+  lowersMin: 2,
+  lowers: 16,
+  mounts: 1024,
+  binds: 512,
+  variables: 4096,
+  instructions: 4096,
+  pathBytes: 4095,
+  nameBytes: 255,
+  hostnameBytes: 64,
+} as const;
+
+export const planFlags = { network: 1, ipc: 2, clearEnvironment: 4, dieWithParent: 8 } as const;
+export const bindFlags = { readOnly: 1, recursive: 2, devices: 4, noSymlinks: 8, optional: 16 } as const;
+export const observationKinds = { absent: 1, present: 2, inode: 3, variable: 4, noVariable: 5 } as const;
+export const mountKinds = { bind: 1, tmpfs: 2, proc: 3, dev: 4, directory: 5, symlink: 6, file: 7, seal: 8 } as const;
