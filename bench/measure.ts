@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from "node:child_process";
+
+export interface Command {
+  readonly words: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Brings things back to where the command can be run again; not measured. */
+  readonly before?: () => void;
+}
+
+export interface Figures {
+  /** Median wall time, milliseconds. */
+  readonly wall: number;
+  /** Largest resident set of the process or one of its children, MiB. */
+  readonly peak: number;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Runs a command; throws with its output where it fails. */
+export function execute(command: Command): void {
+  const [program = "", ...words] = command.words;
+  const result = spawnSync(program, words, {
+    env: { ...process.env, ...command.environment },
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 1 << 28,
+  });
+  if (result.status !== 0) {
+    throw new Error(
+      `${command.words.join(" ")} ended with ${result.status}: ${result.error ?? ""}${result.stdout}${result.stderr}`,
+    );
+  }
+}
+
+function measureOnce(command: Command): Figures {
+  command.before?.();
+  const [program = "", ...words] = command.words;
+  const start = performance.now();
+  const result = Bun.spawnSync([program, ...words], {
+    env: { ...process.env, ...command.environment },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const wall = performance.now() - start;
+  if (result.exitCode !== 0)
+    throw new Error(`${command.words.join(" ")} ended with ${result.exitCode}: ${result.stderr.toString()}`);
+  return { wall, peak: (result.resourceUsage?.maxRSS ?? 0) / 1024 ** 2 };
+}
+
+/** Measures commands in turn, so that what else the machine does meets all of them; one warm-up each. */
+export function measureInTurn(commands: readonly Command[], times: number, warmUp = true): Figures[] {
+  if (warmUp) for (const command of commands) measureOnce(command);
+  const samples = commands.map((): Figures[] => []);
+  for (let round = 0; round < times; round++) {
+    commands.forEach((command, index) => {
+      samples[index]?.push(measureOnce(command));
+    });
+  }
+  return samples.map((list) => ({
+    wall: median(list.map(({ wall }) => wall)),
+    peak: Math.max(...list.map(({ peak }) => peak)),
+  }));
+}
+
+export interface Line {
+  readonly what: string;
+  readonly dowel: string;
+  readonly peer: string;
+  readonly ratio?: number;
+  readonly budget: string;
+  readonly kept: boolean;
+}
+
+/** A line that compares wall times. */
+export function compare(what: string, dowel: Figures, peerName: string, peer: Figures, budget: number): Line {
+  const ratio = dowel.wall / peer.wall;
+  return {
+    what,
+    dowel: `${dowel.wall.toFixed(1)} ms`,
+    peer: `${peerName} ${peer.wall.toFixed(1)} ms`,
+    ratio,
+    budget: `<= ${budget} of it`,
+    kept: ratio <= budget,
+  };
+}
+
+/** A line that holds a figure to a limit of its own. */
+export function limit(what: string, value: number, unit: string, most: number): Line {
+  return { what, dowel: `${value.toFixed(1)} ${unit}`, peer: "", budget: `<= ${most} ${unit}`, kept: value <= most };
+}
+
+export function printLines(lines: readonly Line[]): void {
+  for (const { what, dowel, peer, ratio, budget, kept } of lines) {
+    const shown = ratio === undefined ? "" : `ratio ${ratio.toFixed(3)}`;
+    process.stdout.write(
+      `${kept ? "kept  " : "MISSED"}  ${what.padEnd(44)} ${dowel.padStart(12)}  ${peer.padEnd(28)} ${shown.padEnd(12)} budget ${budget}\n`,
+    );
+  }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** An image made by GNU tar, gzip and hand-written JSON, so that no code of the product stands on both sides of a test. */
+export interface HandMadeImage {
+  readonly ref: string;
+  readonly metadata: string;
+  /** Folder whose content becomes the one layer. */
+  readonly tree: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+function sha256(data: Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+function putBlob(layout: string, mediaType: string, data: Uint8Array): Descriptor {
+  const hex = sha256(data);
+  writeFileSync(join(layout, "blobs/sha256", hex), data);
+  return { mediaType, digest: `sha256:${hex}`, size: data.length };
+}
+
+function putJson(layout: string, mediaType: string, value: unknown): Descriptor {
+  return putBlob(layout, mediaType, Buffer.from(JSON.stringify(value)));
+}
+
+/** Adds an image to an OCI layout folder, which is made where it is missing. Returns the manifest's digest. */
+export function addImage(layout: string, image: HandMadeImage): string {
+  mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
+  writeFileSync(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  const tar = execFileSync(
+    "tar",
+    ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@1", "-cf", "-", "-C", image.tree, "."],
+    {
+      maxBuffer: 1 << 30,
+    },
+  );
+  const layer = putBlob(
+    layout,
+    "application/vnd.oci.image.layer.v1.tar+gzip",
+    execFileSync("gzip", ["-n"], { input: tar, maxBuffer: 1 << 30 }),
+  );
+  const config = putJson(layout, "application/vnd.oci.image.config.v1+json", {
+    architecture: process.arch === "arm64" ? "arm64" : "amd64",
+    os: "linux",
+    config: { Labels: { "org.flatpak.ref": image.ref, "org.flatpak.metadata": image.metadata, ...image.labels } },
+    rootfs: { type: "layers", diff_ids: [`sha256:${sha256(tar)}`] },
+  });
+  const manifest = putJson(layout, "application/vnd.oci.image.manifest.v1+json", {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    config,
+    layers: [layer],
+  });
+  addToIndex(layout, { ...manifest, annotations: { "org.opencontainers.image.ref.name": image.ref } });
+  return manifest.digest;
+}
+
+function addToIndex(layout: string, entry: Descriptor): void {
+  const path = join(layout, "index.json");
+  const known: { manifests: Descriptor[] } = existsSync(path)
+    ? JSON.parse(readFileSync(path, "utf8"))
+    : { manifests: [] };
+  const name = entry.annotations?.["org.opencontainers.image.ref.name"];
+  const others = known.manifests.filter(
+    ({ annotations }) => annotations?.["org.opencontainers.image.ref.name"] !== name,
+  );
+  writeFileSync(path, JSON.stringify({ schemaVersion: 2, manifests: [...others, entry] }));
+}
+
+/** The size of a file, for tests that compare transfers. */
+export function sizeOf(path: string): number {
+  return statSync(path).size;
+}
