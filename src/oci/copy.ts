@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fromOciArch } from "../base/arch.ts";
 import { checkCancelled, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { decodeConfig } from "./config.ts";
@@ -173,7 +172,7 @@ function samePlatform(left: Platform | undefined, right: Platform | undefined): 
   if (left === undefined || right === undefined) return left === right;
   return (
     left.os === right.os &&
-    fromOciArch(left.architecture) === fromOciArch(right.architecture) &&
+    left.architecture === right.architecture &&
     left.variant === right.variant
   );
 }

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { DowelEvent } from "../../src/base/events.ts";
+import { Registry } from "../../src/oci/client/registry.ts";
+import { copyImage } from "../../src/oci/copy.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { loadImage } from "../../src/oci/image.ts";
+import { openLayout } from "../../src/oci/layout.ts";
+import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
+import { encodeManifest } from "../../src/oci/manifest.ts";
+import { mediaTypes } from "../../src/oci/mediatypes.ts";
+import { collect } from "../../src/oci/verify.ts";
+import { sampleLayout, scratchFolder } from "../oci/sample.ts";
+
+let scratch: Awaited<ReturnType<typeof scratchFolder>>;
+let peer: ChildProcess;
+let host: string;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+beforeAll(async () => {
+  scratch = await scratchFolder();
+  host = `127.0.0.1:${await freePort()}`;
+  const config = join(scratch.path, "registry.yml");
+  const storage = `{filesystem: {rootdirectory: ${join(scratch.path, "storage")}}, delete: {enabled: true}}`;
+  await writeFile(
+    config,
+    `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: ${storage}\nhttp: {addr: "${host}"}\n`,
+  );
+  peer = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
+  await Registry.forHost(host, { attempts: 30, pauseMilliseconds: 5 }).ping();
+});
+
+afterAll(async () => {
+  peer.kill();
+  if (peer.exitCode === null) await once(peer, "exit");
+  await scratch[Symbol.asyncDispose]();
+});
+
+describe("against docker-registry", () => {
+  test("copyImage() pushes an image and pulls the same bytes back", async () => {
+    const from = join(scratch.path, "from");
+    const sample = await sampleLayout(from, { layerBytes: 40_000_000, name: "v1" });
+    const repository = Registry.forHost(host).repository("apps/hello");
+    const events: DowelEvent[] = [];
+    const digest = await copyImage(await openLayout(from), repository, {
+      to: "v1",
+      report: (event) => events.push(event),
+    });
+    expect(digest).toBe(sample.descriptor.digest);
+    expect(events.filter((event) => event.type === "push.blob").map((event) => event.how)).toEqual(["sent", "sent"]);
+    const back = join(scratch.path, "back");
+    await copyImage(repository, await openLayoutWriter(back), { from: "v1", to: "again" });
+    const image = await loadImage(await openLayout(back), "again", "x86_64");
+    expect(image.descriptor.digest).toBe(sample.descriptor.digest);
+    expect(image.labels?.ref).toBe("app/org.example.Hello/x86_64/stable");
+    const range = repository.openRange(sample.layer, { offset: 1000, length: 5000 });
+    expect(Buffer.compare(await collect(range, 5000, "range"), sample.layerBytes.subarray(1000, 6000))).toBe(0);
+  });
+
+  test("copyImage() sends nothing twice and mounts what another repository has", async () => {
+    const from = join(scratch.path, "twice");
+    await sampleLayout(from);
+    const registry = Registry.forHost(host);
+    const how: string[] = [];
+    const report = (event: DowelEvent): void => {
+      if (event.type === "push.blob") how.push(event.how);
+    };
+    const one = registry.repository("twice/one");
+    await copyImage(await openLayout(from), one, { to: "v1", report });
+    await copyImage(await openLayout(from), one, { to: "v2", report });
+    await copyImage(one, registry.repository("twice/two"), { from: "v1", to: "v1", report });
+    expect(how).toEqual(["sent", "sent", "present", "present", "mounted", "mounted"]);
+    const tags = (await Array.fromAsync(one.tags())).flat();
+    expect(tags.sort()).toEqual(["v1", "v2"]);
+    expect((await Array.fromAsync(registry.catalog())).flat()).toContain("twice/two");
+  });
+
+  test("copyImage() makes an index when the tag has another architecture", async () => {
+    const intel = join(scratch.path, "intel");
+    const arm = join(scratch.path, "arm");
+    const first = await sampleLayout(intel);
+    const second = await sampleLayout(arm, { architecture: "arm64", ref: "app/org.example.Hello/aarch64/stable" });
+    const repository = Registry.forHost(host).repository("multi");
+    const options = { to: "latest", keepOtherArchitectures: true };
+    for (const path of [intel, arm, intel]) await copyImage(await openLayout(path), repository, options);
+    expect((await loadImage(repository, "latest", "x86_64")).descriptor.digest).toBe(first.descriptor.digest);
+    expect((await loadImage(repository, "latest", "aarch64")).descriptor.digest).toBe(second.descriptor.digest);
+    const all = join(scratch.path, "all");
+    await copyImage(repository, await openLayoutWriter(all), { to: "all" });
+    expect((await loadImage(await openLayout(all), "all", "aarch64")).labels?.ref).toBe(
+      "app/org.example.Hello/aarch64/stable",
+    );
+  });
+
+  test("referrers() finds by the fallback tag what was pushed with a subject", async () => {
+    const from = join(scratch.path, "subject");
+    const sample = await sampleLayout(from);
+    const repository = Registry.forHost(host).repository("signed");
+    await copyImage(await openLayout(from), repository, { to: "v1" });
+    const empty = Buffer.from("{}");
+    const config = { mediaType: mediaTypes.ociEmpty, digest: digestOf(empty), size: 2 };
+    await repository.putBlob(
+      config,
+      (async function* () {
+        yield empty;
+      })(),
+    );
+    const bytes = encodeManifest({
+      mediaType: mediaTypes.ociManifest,
+      artifactType: "application/vnd.example.sbom",
+      config,
+      layers: [config],
+      subject: {
+        mediaType: sample.descriptor.mediaType,
+        digest: sample.descriptor.digest,
+        size: sample.descriptor.size,
+      },
+      annotations: new Map(),
+    });
+    const descriptor = { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.byteLength };
+    await repository.putManifest({ descriptor, bytes });
+    const found = await repository.referrers(sample.descriptor.digest, "application/vnd.example.sbom");
+    expect(found.map(({ digest }) => digest)).toEqual([descriptor.digest]);
+    expect(await repository.referrers(sample.descriptor.digest, "application/other")).toEqual([]);
+  });
+
+  test("deleteManifest() removes a manifest", async () => {
+    const from = join(scratch.path, "gone");
+    const sample = await sampleLayout(from);
+    const repository = Registry.forHost(host).repository("gone");
+    await copyImage(await openLayout(from), repository, { to: "v1" });
+    await repository.deleteManifest(sample.descriptor.digest);
+    expect(await repository.head("v1")).toBeUndefined();
+  });
+});
