@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import { encodeUtf8 } from "../base/text.ts";
+import type { MountOperation, Observation, Plan } from "./plan/types.ts";
+import { buildFilter } from "./seccomp/filter.ts";
+import type { Specification, SpecificationMount } from "./spec/types.ts";
+
+function toOperation(mount: SpecificationMount): MountOperation {
+  if (mount.kind === "tmpfs") return { ...mount, size: 0 };
+  if (mount.kind === "file") {
+    return { kind: "file", target: mount.target, mode: 0o644, data: encodeUtf8(mount.text) };
+  }
+  if (mount.kind !== "bind") return mount;
+  return {
+    kind: "bind",
+    source: mount.source,
+    target: mount.target,
+    readOnly: mount.access === "ro",
+    recursive: true,
+    devices: mount.devices === true,
+    noSymlinks: mount.distrusted === true,
+    optional: mount.optional === true,
+  };
+}
+
+export interface PlanContext {
+  /** Folder of the configuration layer (`storeLayer`). */
+  readonly layer: string;
+  /** The words that a warm start compares; empty for a plan that is not kept. */
+  readonly key: readonly string[];
+  readonly record: readonly Observation[];
+}
+
+/** Turns a specification into what the launcher carries out. */
+export function planFromSpecification(specification: Specification, context: PlanContext): Plan {
+  const { environment, shared } = specification;
+  return {
+    key: context.key,
+    record: context.record,
+    namespaces: { network: !shared.network, ipc: !shared.ipc },
+    hostname: undefined,
+    lowers: [context.layer, ...specification.lowers],
+    mounts: specification.mounts.map(toOperation),
+    environment: { clear: environment.clear, set: Object.entries(environment.set), unset: environment.unset },
+    seccomp: buildFilter(specification.seccomp),
+    cwd: specification.cwd,
+    command: specification.command,
+    dieWithParent: specification.dieWithParent,
+  };
+}

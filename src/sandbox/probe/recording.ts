@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type BigIntStats, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { compareBytes, decodeUtf8 } from "../../base/text.ts";
+import type { Observation } from "../plan/types.ts";
+import type { Host, HostNode, HostNodeType, Identity } from "./host.ts";
+
+const readLimit = 1024 * 1024;
+
+const nodeTypes: ReadonlyMap<number, HostNodeType> = new Map([
+  [constants.S_IFDIR, "directory"],
+  [constants.S_IFREG, "file"],
+  [constants.S_IFLNK, "symlink"],
+  [constants.S_IFSOCK, "socket"],
+  [constants.S_IFIFO, "fifo"],
+  [constants.S_IFCHR, "device"],
+  [constants.S_IFBLK, "device"],
+]);
+
+function statusOf(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Asks the machine that it runs on, and notes what it was asked and what it found, the strictest form for each path. */
+export class RecordingHost implements Host {
+  readonly identity: Identity;
+  readonly #paths = new Map<string, Observation>();
+  readonly #variables = new Map<string, string | undefined>();
+
+  constructor() {
+    this.identity = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  }
+
+  /** Everything noted so far, variables first. */
+  get record(): readonly Observation[] {
+    const variables = [...this.#variables].map(([name, value]): Observation => ({ kind: "variable", name, value }));
+    return [...variables, ...this.#paths.values()];
+  }
+
+  variable(name: string): string | undefined {
+    const value = process.env[name];
+    this.#variables.set(name, value);
+    return value;
+  }
+
+  lookAt(path: string): HostNode | undefined {
+    const status = this.#observe(path, false);
+    if (status === undefined) return undefined;
+    const type = nodeTypes.get(Number(status.mode) & constants.S_IFMT) ?? "file";
+    return type === "symlink" ? { type, target: readlinkSync(path) } : { type };
+  }
+
+  list(path: string): readonly string[] {
+    if (this.#observe(path, true) === undefined) return [];
+    try {
+      return readdirSync(path).sort(compareBytes);
+    } catch {
+      return [];
+    }
+  }
+
+  read(path: string): string | undefined {
+    if (this.#observe(path, true) === undefined) return undefined;
+    try {
+      const real = realpathSync(path);
+      const status = this.#observe(real, true);
+      return status?.isFile() && status.size <= readLimit ? decodeUtf8(readFileSync(real)) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Notes the state of a path; `exactly` with its size and times, else a link with them and other things by inode. */
+  #observe(path: string, exactly: boolean): BigIntStats | undefined {
+    const status = statusOf(path);
+    if (status === undefined) {
+      this.#paths.set(path, { kind: "absent", path });
+      return undefined;
+    }
+    const known = this.#paths.get(path)?.kind === "present";
+    const common = { path, type: Number(status.mode) & constants.S_IFMT, device: status.dev, inode: status.ino };
+    if (exactly || known || status.isSymbolicLink()) {
+      const { size, mtimeNs: mtime, ctimeNs: ctime } = status;
+      this.#paths.set(path, { kind: "present", ...common, size, mtime, ctime });
+    } else this.#paths.set(path, { kind: "inode", ...common });
+    return status;
+  }
+}

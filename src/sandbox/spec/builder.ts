@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import { dirname } from "node:path";
+import { compareBytes } from "../../base/text.ts";
+import type { Host } from "../probe/host.ts";
+import type { LayerEntry, SpecificationMount } from "./types.ts";
+
+type Bind = Extract<SpecificationMount, { kind: "bind" }>;
+
+export interface BindOptions {
+  readonly access?: "ro" | "rw";
+  readonly devices?: true;
+  readonly distrusted?: true;
+  readonly optional?: true;
+  /** What the mount point must be; by default a folder. */
+  readonly type?: "directory" | "file";
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
+/**
+ * Gathers the configuration layer and the mounts of a root. Each mount point is put where it has to be: into the
+ * layer, or, below a tmpfs, made by an operation; below a bind it must be on the host already.
+ */
+export class RootBuilder {
+  readonly #host: Host;
+  readonly #layer = new Map<string, LayerEntry>();
+  readonly #made = new Set<string>();
+  readonly #mounts: SpecificationMount[] = [];
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get layer(): readonly LayerEntry[] {
+    return [...this.#layer.values()].sort((left, right) => compareBytes(left.path, right.path));
+  }
+
+  get mounts(): readonly SpecificationMount[] {
+    return this.#mounts;
+  }
+
+  /** Where a path lies: the last mount over it, or undefined for the layer. */
+  #mountOf(path: string): SpecificationMount | undefined {
+    return this.#mounts.findLast(
+      (mount) =>
+        (mount.kind === "bind" || mount.kind === "tmpfs" || mount.kind === "dev" || mount.kind === "proc") &&
+        isWithin(path, mount.target),
+    );
+  }
+
+  /** Puts an entry at a path, with folders above it. False where a bind or proc is in the way and the host lacks it. */
+  #put(path: string, entry: LayerEntry, operation: SpecificationMount): boolean {
+    const mount = this.#mountOf(path);
+    if (this.#made.has(path) || mount?.target === path || path === "/") return true;
+    if (mount === undefined && this.#layer.has(path)) return true;
+    if (mount?.kind === "bind") return this.#host.lookAt(mount.source + path.slice(mount.target.length)) !== undefined;
+    if (mount?.kind === "proc") return false;
+    const parent = dirname(path);
+    if (parent !== mount?.target && !this.directory(parent)) return false;
+    if (mount === undefined) this.#layer.set(path, entry);
+    else {
+      this.#mounts.push(operation);
+      this.#made.add(path);
+    }
+    return true;
+  }
+
+  directory(path: string, mode = 0o755): boolean {
+    return this.#put(path, { kind: "directory", path }, { kind: "directory", target: path, mode });
+  }
+
+  file(path: string, text = ""): boolean {
+    return this.#put(path, { kind: "file", path, text }, { kind: "file", target: path, text });
+  }
+
+  symlink(path: string, to: string): boolean {
+    return this.#put(path, { kind: "symlink", path, to }, { kind: "symlink", target: path, to });
+  }
+
+  /** A path that is there already: in the images, or made before the start. */
+  assume(path: string): void {
+    this.#made.add(path);
+  }
+
+  tmpfs(path: string, mode = 0o755): boolean {
+    return this.#mount({ kind: "tmpfs", target: path, mode }, "directory");
+  }
+
+  special(kind: "proc" | "dev", path: string): boolean {
+    return this.#mount({ kind, target: path }, "directory");
+  }
+
+  bind(source: string, target: string, options: BindOptions = {}): boolean {
+    const { access = "ro", type = "directory", ...rest } = options;
+    const mount: Bind = { kind: "bind", source, target, access, ...rest };
+    return this.#mount(mount, type);
+  }
+
+  #mount(mount: SpecificationMount, type: "directory" | "file"): boolean {
+    const ready = type === "directory" ? this.directory(mount.target) : this.file(mount.target);
+    if (!ready) return false;
+    for (const path of this.#made) if (isWithin(path, mount.target)) this.#made.delete(path);
+    this.#mounts.push(mount);
+    return true;
+  }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Host } from "../probe/host.ts";
+import type { RootBuilder } from "./builder.ts";
+
+const graphics = [
+  ..."dri udmabuf mali mali0 umplock nvidiactl nvidia-modeset nvidia-uvm nvidia-uvm-tools kfd".split(" "),
+  ...Array.from({ length: 20 }, (_, index) => `nvidia${index}`),
+];
+
+const nodesOf: Readonly<Record<string, readonly string[]>> = {
+  dri: graphics,
+  input: ["input"],
+  kvm: ["kvm"],
+  usb: ["bus/usb"],
+};
+
+/** `/dev`: a small one of its own with the devices that are granted, or the host's. */
+export function addDevices(root: RootBuilder, host: Host, granted: (name: string) => boolean, sound: boolean): void {
+  if (granted("all")) {
+    root.bind("/dev", "/dev", { access: "rw", devices: true });
+    if (!granted("shm")) root.tmpfs("/dev/shm", 0o1777);
+    return;
+  }
+  root.special("dev", "/dev");
+  root.assume("/dev/shm");
+  const names = ["ntsync", ...Object.entries(nodesOf).flatMap(([name, nodes]) => (granted(name) ? nodes : []))];
+  if (sound) names.push("snd");
+  for (const name of names) {
+    const path = `/dev/${name}`;
+    const node = host.lookAt(path);
+    if (node === undefined || node.type === "symlink") continue;
+    const type = node.type === "directory" ? "directory" : "file";
+    root.bind(path, path, { access: "rw", devices: true, optional: true, type });
+  }
+  if (granted("shm") && host.lookAt("/dev/shm")?.type === "directory") {
+    root.bind("/dev/shm", "/dev/shm", { access: "rw" });
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Permissions } from "../../metadata/permissions/model.ts";
+import type { Host } from "../probe/host.ts";
+import type { RootBuilder } from "./builder.ts";
+import { addExports, type Export, type Exports, exportOf, isBelow } from "./filesystems.ts";
+import type { Specification } from "./types.ts";
+
+type DataEntry = Specification["data"][number];
+
+/** Folders that every app has below `~/.var/app/ID`. */
+const dataFolders = ["cache", "cache/tmp", "config", "data", ".local/state"];
+
+const varBinds = [
+  ["cache", "/var/cache"],
+  ["data", "/var/data"],
+  ["config", "/var/config"],
+  ["cache/tmp", "/var/tmp"],
+] as const;
+
+/** The folder of an app's own data. */
+export function dataFolderOf(home: string, id: string): string {
+  return `${home}/.var/app/${id}`;
+}
+
+export interface HomeInput {
+  /** Without links. */
+  readonly home: string;
+  readonly exports: Exports;
+  /** Undefined for a runtime alone. */
+  readonly dataFolder: string | undefined;
+  readonly permissions: Permissions;
+  readonly hidden: readonly string[];
+}
+
+function seesHome({ exports, home }: HomeInput): boolean {
+  const mode = exportOf(exports, home)?.mode ?? "none";
+  return mode !== "none";
+}
+
+function inDataPath(item: Export): string | undefined {
+  return item.mode === "none" ? undefined : item.inData;
+}
+
+function persistentPaths(input: HomeInput): string[] {
+  if (input.dataFolder === undefined || seesHome(input)) return [];
+  const normalised = input.permissions.persistent.map((path) =>
+    path
+      .split("/")
+      .filter((name) => name !== "" && name !== ".")
+      .join("/"),
+  );
+  return [...new Set(normalised)];
+}
+
+/** What must exist below the app's own folder before a start, parents first. */
+export function dataEntries(input: HomeInput): DataEntry[] {
+  if (input.dataFolder === undefined) return [];
+  const entries: DataEntry[] = dataFolders.map((path) => ({ path, kind: "directory" }));
+  for (const item of input.exports.exports) {
+    const path = inDataPath(item);
+    if (path !== undefined) entries.push({ path, kind: item.type === "directory" ? "directory" : "file" });
+  }
+  const persistent = persistentPaths(input).filter((path) => path !== "");
+  return [...entries, ...persistent.map((path): DataEntry => ({ path, kind: "directory" }))];
+}
+
+/** Hides what no app may see although a permission shows a folder above it. */
+function addHidden(root: RootBuilder, host: Host, input: HomeInput): void {
+  const folders = [`${input.home}/.var/app`, ...input.hidden];
+  for (const folder of folders) {
+    for (const item of input.exports.exports) {
+      if (item.mode === "none" || !isBelow(folder, item.source)) continue;
+      if (host.lookAt(folder)?.type === "directory") root.tmpfs(item.target + folder.slice(item.source.length));
+    }
+  }
+}
+
+function addData(root: RootBuilder, input: HomeInput, dataFolder: string): void {
+  const options = { access: "rw", distrusted: true } as const;
+  for (const path of persistentPaths(input)) {
+    if (path === "") root.bind(dataFolder, input.home, options);
+    else root.bind(`${dataFolder}/${path}`, `${input.home}/${path}`, options);
+  }
+  root.bind(dataFolder, dataFolder, options);
+  for (const [path, target] of varBinds) root.bind(`${dataFolder}/${path}`, target, options);
+  for (const item of input.exports.exports) {
+    const path = inDataPath(item);
+    if (path === undefined) continue;
+    const target = `${dataFolder}/${path}`;
+    root.assume(target);
+    const type = item.type === "directory" ? "directory" : "file";
+    root.bind(item.source, target, { access: item.mode === "ro" ? "ro" : "rw", type, optional: true });
+  }
+}
+
+/** The home, the host's files that the permissions show, and the app's own folders. */
+export function addHome(root: RootBuilder, host: Host, input: HomeInput): void {
+  if (!seesHome(input)) root.tmpfs(input.home, 0o700);
+  addExports(root, input.exports);
+  addHidden(root, host, input);
+  if (input.dataFolder !== undefined) addData(root, input, input.dataFolder);
+  for (const name of ["tmp", "cache"]) root.directory(`/var/${name}`);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Keyfile } from "../../formats/keyfile/keyfile.ts";
+import { writePermissions } from "../../metadata/permissions/codec.ts";
+import type { Conditions, Grants } from "../../metadata/permissions/grant.ts";
+import { isGranted } from "../../metadata/permissions/grant.ts";
+import type { Permissions } from "../../metadata/permissions/model.ts";
+import { formatRef } from "../../metadata/ref.ts";
+import type { SandboxImage } from "./types.ts";
+
+/** The version of Flatpak whose behaviour apps and portals may count on. */
+const flatpakVersion = "1.18.0";
+
+/** Grants as they came out: no denials, no conditions. */
+function flattenGrants(grants: Grants, conditions: Conditions): Grants {
+  const given = [...grants.keys()].filter((name) => isGranted(grants, name, conditions));
+  return new Map(given.map((name) => [name, { allowed: true, reset: true, conditions: [] }]));
+}
+
+/** Permissions as they came out for one start: no denials, no conditions, no marks for lower layers. */
+export function flattenPermissions(permissions: Permissions, conditions: Conditions): Permissions {
+  return {
+    ...permissions,
+    shared: flattenGrants(permissions.shared, conditions),
+    sockets: flattenGrants(permissions.sockets, conditions),
+    devices: flattenGrants(permissions.devices, conditions),
+    features: flattenGrants(permissions.features, conditions),
+    filesystemsReset: false,
+  };
+}
+
+/** The text of `/.flatpak-info`, which tells apps and portals what the sandbox is. */
+export function formatInfo(
+  app: SandboxImage | undefined,
+  runtime: SandboxImage,
+  permissions: Permissions,
+  devel: boolean,
+): string {
+  const keyfile = new Keyfile();
+  const group = app === undefined ? "Runtime" : "Application";
+  const main = app ?? runtime;
+  keyfile.set(group, "name", main.ref.id);
+  keyfile.set(group, "runtime", formatRef(runtime.ref));
+  if (app !== undefined) {
+    keyfile.set("Instance", "app-path", `${app.lower}/app`);
+    keyfile.set("Instance", "app-commit", app.commit);
+  }
+  keyfile.set("Instance", "runtime-path", `${runtime.lower}/usr`);
+  keyfile.set("Instance", "runtime-commit", runtime.commit);
+  keyfile.set("Instance", "branch", main.ref.branch);
+  keyfile.set("Instance", "arch", main.ref.arch);
+  keyfile.set("Instance", "flatpak-version", flatpakVersion);
+  if (devel) keyfile.setBoolean("Instance", "devel", true);
+  writePermissions(keyfile, permissions);
+  return keyfile.toString();
+}

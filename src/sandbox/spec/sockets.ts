@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import { basename } from "node:path";
+import type { Host } from "../probe/host.ts";
+import type { RootBuilder } from "./builder.ts";
+import { findWaylandSocket } from "./conditions.ts";
+import type { EnvironmentBuilder } from "./environment.ts";
+import { resolveHostPath } from "./resolve.ts";
+
+export interface SocketContext {
+  readonly root: RootBuilder;
+  readonly host: Host;
+  readonly environment: EnvironmentBuilder;
+  readonly granted: (name: string) => boolean;
+}
+
+/** Binds a socket of the host, if there is one, and links it from the runtime folder by `name`. */
+function bindSocket(context: SocketContext, source: string | undefined, target: string, name?: string): boolean {
+  const resolved = source?.startsWith("/") ? resolveHostPath(context.host, source) : undefined;
+  if (resolved?.type !== "socket") return false;
+  if (!context.root.bind(resolved.path, target, { access: "rw", type: "file" })) return false;
+  if (name !== undefined) {
+    const up = name.includes("/") ? "../../.." : "../..";
+    context.root.symlink(`/run/user/${context.host.identity.uid}/${name}`, `${up}${target.slice("/run".length)}`);
+  }
+  return true;
+}
+
+function inRuntimeFolder(host: Host, name: string): string | undefined {
+  const folder = host.variable("XDG_RUNTIME_DIR");
+  return folder === undefined ? undefined : `${folder}/${name}`;
+}
+
+function addWayland(context: SocketContext): void {
+  const { host, environment } = context;
+  environment.unset("WAYLAND_SOCKET");
+  environment.unset("WAYLAND_DISPLAY");
+  if (!context.granted("wayland")) return;
+  const source = findWaylandSocket(host);
+  const own = basename(source ?? "");
+  const name = /^wayland-[A-Za-z0-9_.-]+$/.test(own) ? own : "wayland-0";
+  if (bindSocket(context, source, `/run/flatpak/${name}`, name)) environment.set("WAYLAND_DISPLAY", name);
+}
+
+function addX11(context: SocketContext, given: boolean): void {
+  const { root, host, environment } = context;
+  environment.unset("DISPLAY");
+  environment.unset("XAUTHORITY");
+  if (!given) return;
+  const display = host.variable("DISPLAY");
+  const number = display?.match(/^(?:unix)?:([0-9]+)(?:\.[0-9]+)?$/)?.[1];
+  if (number === undefined || !bindSocket(context, `/tmp/.X11-unix/X${number}`, `/tmp/.X11-unix/X${number}`)) return;
+  environment.set("DISPLAY", `:${number}`);
+  const authority = host.variable("XAUTHORITY");
+  const file = authority?.startsWith("/") ? resolveHostPath(host, authority) : undefined;
+  if (file?.type !== "file") return;
+  root.bind(file.path, "/run/flatpak/Xauthority", { type: "file", optional: true });
+  environment.set("XAUTHORITY", "/run/flatpak/Xauthority");
+}
+
+function addPulseaudio(context: SocketContext): void {
+  const { root, host, environment } = context;
+  for (const name of ["PULSE_SERVER", "PULSE_CLIENTCONFIG"]) environment.unset(name);
+  if (!context.granted("pulseaudio")) return;
+  const named = host.variable("PULSE_SERVER")?.match(/^unix:(\/.*)$/)?.[1];
+  const source = named ?? inRuntimeFolder(host, "pulse/native");
+  if (!bindSocket(context, source, "/run/flatpak/pulse/native", "pulse/native")) return;
+  root.file("/run/flatpak/pulse/config", "enable-shm=no\n");
+  environment.set("PULSE_SERVER", "unix:/run/flatpak/pulse/native");
+  environment.set("PULSE_CLIENTCONFIG", "/run/flatpak/pulse/config");
+}
+
+/** The path in a D-Bus address such as `unix:path=/run/user/1000/bus,guid=…`. */
+function busPath(address: string | undefined): string | undefined {
+  const path = address?.match(/^unix:(?:[^,;]*,)*path=([^,;]+)/)?.[1];
+  return path === undefined ? undefined : decodeURIComponent(path.replace(/%(?![0-9A-Fa-f]{2})/g, "%25"));
+}
+
+function addBuses(context: SocketContext): void {
+  const { host, environment, granted } = context;
+  for (const name of ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "AT_SPI_BUS_ADDRESS"]) {
+    environment.unset(name);
+  }
+  if (granted("session-bus")) {
+    const source = busPath(host.variable("DBUS_SESSION_BUS_ADDRESS")) ?? inRuntimeFolder(host, "bus");
+    if (bindSocket(context, source, "/run/flatpak/bus", "bus")) {
+      environment.set("DBUS_SESSION_BUS_ADDRESS", "unix:path=/run/flatpak/bus");
+    }
+  }
+  if (granted("system-bus")) {
+    const source = busPath(host.variable("DBUS_SYSTEM_BUS_ADDRESS")) ?? "/run/dbus/system_bus_socket";
+    if (bindSocket(context, source, "/run/dbus/system_bus_socket")) {
+      environment.set("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket");
+    }
+  }
+}
+
+function addSmallSockets(context: SocketContext): void {
+  const { host, environment, granted } = context;
+  environment.unset("SSH_AUTH_SOCK");
+  environment.unset("PCSCLITE_CSOCK_NAME");
+  if (granted("ssh-auth") && bindSocket(context, host.variable("SSH_AUTH_SOCK"), "/run/flatpak/ssh-auth")) {
+    environment.set("SSH_AUTH_SOCK", "/run/flatpak/ssh-auth");
+  }
+  if (granted("pcsc")) {
+    const source = host.variable("PCSCLITE_CSOCK_NAME") ?? "/run/pcscd/pcscd.comm";
+    if (bindSocket(context, source, "/run/pcscd/pcscd.comm")) {
+      environment.set("PCSCLITE_CSOCK_NAME", "/run/pcscd/pcscd.comm");
+    }
+  }
+  if (granted("cups")) bindSocket(context, "/run/cups/cups.sock", "/run/cups/cups.sock");
+  if (granted("gpg-agent")) {
+    const target = `/run/user/${host.identity.uid}/gnupg/S.gpg-agent`;
+    bindSocket(context, inRuntimeFolder(host, "gnupg/S.gpg-agent"), target);
+  }
+}
+
+/**
+ * The sockets that are granted and there, and their variables; what is not granted loses its variable. `fallback-x11`
+ * gives X11 only where there is no Wayland.
+ */
+export function addSockets(context: SocketContext, hasWayland: boolean): void {
+  const { granted } = context;
+  addWayland(context);
+  addX11(context, granted("fallback-x11") ? !hasWayland : granted("x11"));
+  addPulseaudio(context);
+  addBuses(context);
+  addSmallSockets(context);
+}

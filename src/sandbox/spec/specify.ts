@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isGranted } from "../../metadata/permissions/grant.ts";
+import { mergePermissions } from "../../metadata/permissions/merge.ts";
+import { noPermissions, type Permissions } from "../../metadata/permissions/model.ts";
+import { formatRef } from "../../metadata/ref.ts";
+import type { Host } from "../probe/host.ts";
+import { RootBuilder } from "./builder.ts";
+import { findWaylandSocket, hostConditions } from "./conditions.ts";
+import { addDevices } from "./devices.ts";
+import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
+import { addEtc, findUser } from "./etc.ts";
+import { findExports } from "./filesystems.ts";
+import { addHome, dataEntries, dataFolderOf, type HomeInput } from "./home.ts";
+import { flattenPermissions, formatInfo } from "./info.ts";
+import { resolveHostPath } from "./resolve.ts";
+import { addAppFolder, addBase, addHostData } from "./root.ts";
+import { addSockets } from "./sockets.ts";
+import type { Specification, SpecificationInput } from "./types.ts";
+
+/** The layers of permissions, lowest first; a runtime gives variables only. */
+function effectivePermissions({ app, runtime, overrides, options }: SpecificationInput): Permissions {
+  const fromRuntime = { ...noPermissions, environment: runtime.metadata.permissions.environment };
+  const layers = [app?.metadata.permissions ?? noPermissions, overrides, options.permissions];
+  return layers.reduce(mergePermissions, fromRuntime);
+}
+
+/**
+ * Turns what an app is, what it may and what the host has into a description of its sandbox. Has no side effect; all
+ * it learns about the machine comes from `host`.
+ */
+export function specify(input: SpecificationInput, host: Host): Specification {
+  const { app, runtime, options } = input;
+  const conditions = hostConditions(host);
+  const permissions = flattenPermissions(effectivePermissions(input), conditions);
+  const granted = (list: "shared" | "sockets" | "devices" | "features") => (name: string) =>
+    isGranted(permissions[list], name, conditions);
+  const feature = granted("features");
+  const devel = options.devel || feature("devel");
+  const user = findUser(host);
+  const home = resolveHostPath(host, user.home);
+  const dataFolder = app === undefined ? undefined : dataFolderOf(home?.path ?? user.home, app.ref.id);
+  const homeInput: HomeInput = {
+    home: home?.path ?? user.home,
+    exports: findExports(host, user.home, permissions),
+    dataFolder,
+    permissions,
+    hidden: input.hidden,
+  };
+
+  const root = new RootBuilder(host);
+  const environment = new EnvironmentBuilder(app === undefined ? undefined : "/app/lib");
+  addBase(root, host, runtime.lower, user.uid);
+  addAppFolder(root, app);
+  addEtc(root, host, runtime.lower, user);
+  addDevices(root, host, granted("devices"), granted("sockets")("pulseaudio"));
+  addHostData(root, host, homeInput.home);
+  root.file("/.flatpak-info", formatInfo(app, runtime, permissions, devel));
+  root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
+  addHome(root, host, homeInput);
+  for (const link of home?.links ?? []) root.symlink(link.path, link.to);
+  addSockets({ root, host, environment, granted: granted("sockets") }, findWaylandSocket(host) !== undefined);
+
+  environment.apply(permissions);
+  if (app !== undefined && dataFolder !== undefined) addAppVariables(environment, host, app.ref.id, dataFolder);
+  environment.set("HOME", user.home);
+  environment.set("container", "flatpak");
+  environment.set("XDG_RUNTIME_DIR", `/run/user/${user.uid}`);
+
+  const main = app ?? runtime;
+  return {
+    identity: { id: main.ref.id, ref: formatRef(main.ref), commit: main.commit, runtime: formatRef(runtime.ref) },
+    lowers: app === undefined ? [runtime.lower] : [app.lower, runtime.lower],
+    layer: root.layer,
+    mounts: root.mounts,
+    data: dataEntries(homeInput),
+    dataFolder,
+    environment: environment.result(options.clearEnvironment),
+    seccomp: {
+      arch: main.ref.arch,
+      devel,
+      multiarch: feature("multiarch"),
+      bluetooth: feature("bluetooth"),
+      canbus: feature("canbus"),
+    },
+    shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
+    cwd: options.cwd,
+    command: [options.command ?? app?.metadata.command ?? (app === undefined ? "/bin/bash" : "/bin/sh")],
+    dieWithParent: options.dieWithParent,
+  };
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Metadata } from "../../metadata/metadata.ts";
+import type { Permissions } from "../../metadata/permissions/model.ts";
+import type { Ref } from "../../metadata/ref.ts";
+
+/** An app or runtime as it lies on this machine. */
+export interface SandboxImage {
+  readonly ref: Ref;
+  readonly commit: string;
+  /** Folder of the deployment. */
+  readonly path: string;
+  /** Folder for the root overlay: holds `app/` of an app, `usr/` of a runtime. */
+  readonly lower: string;
+  readonly metadata: Metadata;
+}
+
+/** What the command line of `run` asks for. */
+export interface RunOptions {
+  readonly permissions: Permissions;
+  readonly command: string | undefined;
+  readonly cwd: string | undefined;
+  readonly devel: boolean;
+  readonly clearEnvironment: boolean;
+  readonly dieWithParent: boolean;
+}
+
+export interface SpecificationInput {
+  /** Undefined to run a command in the runtime itself. */
+  readonly app: SandboxImage | undefined;
+  readonly runtime: SandboxImage;
+  /** Overrides files merged, lowest first. */
+  readonly overrides: Permissions;
+  readonly options: RunOptions;
+  /** Host folders that no sandbox may see: installations and the folder of plans. */
+  readonly hidden: readonly string[];
+}
+
+/** One thing in the configuration layer. */
+export type LayerEntry =
+  | { readonly kind: "directory"; readonly path: string }
+  | { readonly kind: "symlink"; readonly path: string; readonly to: string }
+  | { readonly kind: "file"; readonly path: string; readonly text: string };
+
+/** As in plan/types.ts, but printable, and with short forms for what is usual. */
+export type SpecificationMount =
+  | {
+      readonly kind: "bind";
+      readonly source: string;
+      readonly target: string;
+      readonly access: "ro" | "rw";
+      readonly devices?: true;
+      /** The app itself could have put a link into the source's path. */
+      readonly distrusted?: true;
+      readonly optional?: true;
+    }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly mode: number }
+  | { readonly kind: "proc" | "dev" | "seal"; readonly target: string }
+  | { readonly kind: "directory"; readonly target: string; readonly mode: number }
+  | { readonly kind: "symlink"; readonly target: string; readonly to: string }
+  | { readonly kind: "file"; readonly target: string; readonly text: string };
+
+/** Which of the filter's variants the sandbox gets. */
+export interface SeccompVariant {
+  readonly arch: string;
+  readonly devel: boolean;
+  readonly multiarch: boolean;
+  readonly bluetooth: boolean;
+  readonly canbus: boolean;
+}
+
+/** A sandbox as a plain value: it can be printed, compared and turned into a plan. */
+export interface Specification {
+  readonly identity: { readonly id: string; readonly ref: string; readonly commit: string; readonly runtime: string };
+  /** Image folders below the configuration layer, uppermost first. */
+  readonly lowers: readonly string[];
+  /** The configuration layer, sorted by path; parents are listed. */
+  readonly layer: readonly LayerEntry[];
+  readonly mounts: readonly SpecificationMount[];
+  /** Folders and empty files that must exist below the app's own folder before a start; paths relative to it. */
+  readonly data: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
+  /** The app's own folder on the host, `~/.var/app/ID`; undefined where it has none. */
+  readonly dataFolder: string | undefined;
+  readonly environment: {
+    readonly clear: boolean;
+    readonly set: Readonly<Record<string, string>>;
+    readonly unset: readonly string[];
+  };
+  readonly seccomp: SeccompVariant;
+  /** Whether the sandbox shares the host's. */
+  readonly shared: { readonly network: boolean; readonly ipc: boolean };
+  readonly cwd: string | undefined;
+  readonly command: readonly string[];
+  readonly dieWithParent: boolean;
+}
