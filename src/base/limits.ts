@@ -12,12 +12,16 @@ export const limits = {
   registryErrorBytes: 1 * MiB,
   /** A static index of a whole remote. */
   remoteIndexBytes: 256 * MiB,
+  /** Repositories of one namespace, where a registry has no static index and is looked through. */
+  cataloguedRepositories: 10_000,
   layersPerImage: 512,
   layerBytes: 64 * GiB,
   unpackedImageBytes: 256 * GiB,
   /** Unpacked bytes for each compressed byte before a stream counts as a bomb, above a floor of 64 MiB. */
   expansionRatio: 1000,
   expansionFloorBytes: 64 * MiB,
+  /** What a zstd decoder must keep in memory; the reference decoder's default too. */
+  zstdWindowBytes: 128 * MiB,
   imageEntries: 10_000_000,
   pathBytes: 4095,
   nameBytes: 255,
@@ -33,6 +37,11 @@ export const limits = {
   documentDepth: 64,
   documentNodes: 200_000,
   redirects: 20,
+  /** Desktop entries, icons and other files that an app exports. */
+  exportedFileBytes: 4 * MiB,
+  exportedFiles: 10_000,
+  /** Ranges in one request; a header with more is ignored. */
+  httpRanges: 2000,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { openArchiveWriter } from "../../src/oci/archivewriter.ts";
+import { Registry } from "../../src/oci/client/registry.ts";
+import { copyImage } from "../../src/oci/copy.ts";
+import { loadImage } from "../../src/oci/image.ts";
+import { openLayout, openLayoutArchive } from "../../src/oci/layout.ts";
+import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
+import { type RunningRegistry, serveRegistry } from "../../src/registry/server.ts";
+import { type Sample, sampleLayout, scratchFolder } from "../oci/sample.ts";
+
+const run = promisify(execFile);
+let scratch: Awaited<ReturnType<typeof scratchFolder>>;
+let server: RunningRegistry;
+let host: string;
+let layout: string;
+let sample: Sample;
+
+beforeAll(async () => {
+  scratch = await scratchFolder();
+  server = await serveRegistry({ folder: join(scratch.path, "registry"), listen: "127.0.0.1:0" });
+  host = new URL(server.address).host;
+  layout = join(scratch.path, "layout");
+  sample = await sampleLayout(layout, { layerBytes: 3_000_000, name: "stable" });
+});
+
+afterAll(async () => {
+  await server.stop();
+  await scratch[Symbol.asyncDispose]();
+});
+
+describe("skopeo", () => {
+  test("skopeo copy pushes to serveRegistry() and pulls the same image back", async () => {
+    await run("skopeo", [
+      "copy",
+      "--dest-tls-verify=false",
+      `oci:${layout}:stable`,
+      `docker://${host}/skopeo/hello:v1`,
+    ]);
+    const back = join(scratch.path, "skopeo-back");
+    await run("skopeo", ["copy", "--src-tls-verify=false", `docker://${host}/skopeo/hello:v1`, `oci:${back}:v1`]);
+    const image = await loadImage(await openLayout(back), "v1", "x86_64");
+    expect(image.descriptor.digest).toBe(sample.descriptor.digest);
+    const { stdout } = await run("skopeo", ["inspect", "--tls-verify=false", `docker://${host}/skopeo/hello:v1`]);
+    const seen = JSON.parse(stdout);
+    expect(seen.Digest).toBe(sample.descriptor.digest);
+    expect(seen.RepoTags).toEqual(["v1"]);
+    expect(seen.Labels["org.flatpak.ref"]).toBe("app/org.example.Hello/x86_64/stable");
+  }, 30_000);
+
+  test("skopeo reads an archive that openArchiveWriter() wrote, and openLayoutArchive() one of skopeo", async () => {
+    const ours = join(scratch.path, "ours.tar");
+    const theirs = join(scratch.path, "theirs.tar");
+    await using writer = await openArchiveWriter(ours);
+    await copyImage(await openLayout(layout), writer, { from: "stable", to: "v1" });
+    await writer.finish();
+    await run("skopeo", ["copy", `oci-archive:${ours}:v1`, `oci-archive:${theirs}:v2`]);
+    await using archive = await openLayoutArchive(theirs);
+    const back = join(scratch.path, "archive-back");
+    await copyImage(archive, await openLayoutWriter(back), { from: "v2", to: "v3" });
+    expect((await loadImage(await openLayout(back), "v3", "x86_64")).labels?.ref).toBe(
+      "app/org.example.Hello/x86_64/stable",
+    );
+  }, 30_000);
+
+  test("skopeo pushes docker schema 2 and openImage reads it", async () => {
+    await run("skopeo", [
+      "copy",
+      "--format=v2s2",
+      "--dest-tls-verify=false",
+      `oci:${layout}:stable`,
+      `docker://${host}/docker/hello:v1`,
+    ]);
+    const image = await loadImage(Registry.forHost(host).repository("docker/hello"), "v1", "x86_64");
+    expect(image.manifest.mediaType).toBe("application/vnd.docker.distribution.manifest.v2+json");
+    expect(image.labels?.metadata).toContain("[Application]");
+  }, 30_000);
+});
+
+describe("umoci", () => {
+  test("umoci lists and unpacks a layout that openLayoutWriter() made", async () => {
+    const { stdout } = await run("umoci", ["ls", "--layout", layout]);
+    expect(stdout.trim().split("\n")).toEqual(["stable"]);
+    const bundle = join(scratch.path, "bundle");
+    await run("umoci", ["unpack", "--image", `${layout}:stable`, bundle]);
+    expect(await Bun.file(join(bundle, "rootfs/files/data")).exists()).toBe(true);
+  }, 30_000);
+
+  test("openLayout() reads and openLayoutWriter() extends a layout that umoci made", async () => {
+    const made = join(scratch.path, "umoci");
+    await run("umoci", ["init", "--layout", made]);
+    await run("umoci", ["new", "--image", `${made}:empty`]);
+    await copyImage(await openLayout(layout), await openLayoutWriter(made), { from: "stable", to: "added" });
+    const { stdout } = await run("umoci", ["ls", "--layout", made]);
+    expect(stdout.trim().split("\n").sort()).toEqual(["added", "empty"]);
+    expect((await loadImage(await openLayout(made), "empty", "x86_64")).config.diffIds).toEqual([]);
+  }, 30_000);
+});
+
+describe("flatpak", () => {
+  test("flatpak lists what serveRegistry() has, from its index", async () => {
+    const repository = Registry.forHost(host).repository("flatpak/hello");
+    await copyImage(await openLayout(layout), repository, { from: "stable", to: "stable" });
+    const env = { ...process.env, HOME: scratch.path, FLATPAK_USER_DIR: join(scratch.path, "flatpak") };
+    const flatpak = (...args: string[]) => run("flatpak", ["--user", ...args], { env });
+    await flatpak("remote-add", "--no-gpg-verify", "own", `oci+${server.address}`);
+    const { stdout } = await flatpak("remote-ls", "--columns=ref", "--all", "own");
+    expect(stdout.trim()).toBe("app/org.example.Hello/x86_64/stable");
+  }, 60_000);
+});
