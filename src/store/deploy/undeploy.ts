@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { errnoOf, fileError } from "../../base/errors.ts";
+import { formatRef, type Ref, sameRef } from "../../metadata/ref.ts";
+import { syncFolder } from "../../sys/durability.ts";
+import {
+  activeDeployment,
+  currentLink,
+  currentRef,
+  deployedCommits,
+  refFolder,
+  refsOf,
+  requireDeployment,
+} from "../deployments.ts";
+import { publishExports } from "../exports/publish.ts";
+import type { Installation } from "../installation.ts";
+import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
+import { swapLink } from "./links.ts";
+import { removeFolder } from "./remove.ts";
+
+/**
+ * Removes all deployments of a ref and its exports; another branch of the app becomes current, if there is one.
+ * The image and the objects stay until `collectGarbage`. Throws `NOT_INSTALLED`, `STORE_LOCKED`.
+ */
+export async function undeploy(installation: Installation, ref: Ref, options: WaitOptions = {}): Promise<void> {
+  requireDeployment(installation, ref);
+  using _pin = await pinObjects(installation, options);
+  using _lock = await lockForChange(installation, options);
+  requireDeployment(installation, ref);
+  const folder = refFolder(installation, ref);
+  try {
+    rmSync(join(folder, "active"), { force: true });
+    syncFolder(folder);
+    if (ref.kind === "app") {
+      chooseCurrent(installation, ref);
+      publishExports(installation, ref.id);
+    }
+  } catch (error) {
+    throw fileError(error, `remove ${formatRef(ref)} from`, installation.path);
+  }
+  for (const commit of deployedCommits(installation, ref)) removeFolder(installation, join(folder, commit));
+  removeEmpty(folder, installation.path);
+}
+
+function chooseCurrent(installation: Installation, removed: Ref): void {
+  const current = currentRef(installation, removed.id);
+  if (current !== undefined && !sameRef(current, removed)) return;
+  const link = currentLink(installation, removed.id);
+  for (const ref of refsOf(installation, removed.id)) {
+    if (ref.kind !== "app" || activeDeployment(installation, ref) === undefined) continue;
+    swapLink(`${ref.arch}/${ref.branch}`, link);
+    return;
+  }
+  rmSync(link, { force: true });
+  if (existsSync(dirname(link))) syncFolder(dirname(link));
+}
+
+/** Removes a folder and those above it, up to the top, as long as they are empty. */
+function removeEmpty(folder: string, top: string): void {
+  for (let path = folder; path !== top && path.startsWith(top); path = dirname(path)) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (errnoOf(error) === "ENOTEMPTY") return;
+      throw fileError(error, "remove", path);
+    }
+  }
+}

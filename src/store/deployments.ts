@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Decoder } from "../base/decode.ts";
+import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import {
+  formatRef,
+  isValidArch,
+  isValidBranch,
+  isValidId,
+  matchesRef,
+  type PartialRef,
+  parseRef,
+  type Ref,
+  type RefKind,
+} from "../metadata/ref.ts";
+import { readLink } from "./deploy/links.ts";
+import type { Installation } from "./installation.ts";
+import type { Deployment } from "./types.ts";
+
+/** `INSTALLATION/KIND/ID/ARCH/BRANCH`: the deployments of a ref, and `active`, a link to the one that counts. */
+export function refFolder(installation: Pick<Installation, "path">, ref: Ref): string {
+  return join(installation.path, formatRef(ref));
+}
+
+/** `app/ID/current`: a link to the ARCH/BRANCH whose files are exported. */
+export function currentLink(installation: Pick<Installation, "path">, id: string): string {
+  return join(installation.path, "app", id, "current");
+}
+
+export function encodeDeployment(deployment: Deployment): string {
+  const { ref, path: _, labels, ...rest } = deployment;
+  return `${JSON.stringify({ ref: formatRef(ref), ...rest, labels: Object.fromEntries(labels) }, undefined, 1)}\n`;
+}
+
+function decodeDeployment(text: string, path: string): Deployment {
+  const decoder = new Decoder("STORE_INVALID", join(path, "deploy.json"));
+  const object = decoder.object(decoder.parse(text), "");
+  const string = (key: string): string => decoder.string(object[key], key);
+  const size = (key: string): number => decoder.size(object[key], key);
+  const shownAs = string("shownAs");
+  if (shownAs !== "composefs" && shownAs !== "checkout") return decoder.fail("shownAs", `"composefs" or "checkout"`);
+  return {
+    ref: parseRef(string("ref")),
+    commit: string("commit"),
+    path,
+    origin: string("origin"),
+    source: string("source"),
+    metadata: string("metadata"),
+    shownAs,
+    imageDigest: string("imageDigest"),
+    installedSize: size("installedSize"),
+    downloadSize: size("downloadSize"),
+    deployedAt: size("deployedAt"),
+    labels: decoder.stringMap(object["labels"], "labels"),
+  };
+}
+
+/** One deployment of a ref, active or not; undefined where it is not there. Throws `STORE_INVALID`. */
+export function readDeployment(
+  installation: Pick<Installation, "path">,
+  ref: Ref,
+  commit: string,
+): Deployment | undefined {
+  const path = join(refFolder(installation, ref), commit);
+  try {
+    return decodeDeployment(readFileSync(join(path, "deploy.json"), "utf8"), path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
+    throw fileError(error, "read", path);
+  }
+}
+
+/** The active deployment of a ref. */
+export function activeDeployment(installation: Pick<Installation, "path">, ref: Ref): Deployment | undefined {
+  const commit = readLink(join(refFolder(installation, ref), "active"));
+  return commit === undefined || !isCommit(commit) ? undefined : readDeployment(installation, ref, commit);
+}
+
+/** The current ref of an app: the one whose files are exported, and that runs where no branch is named. */
+export function currentRef(installation: Pick<Installation, "path">, id: string): Ref | undefined {
+  const [arch = "", branch = "", ...rest] = readLink(currentLink(installation, id))?.split("/") ?? [];
+  return rest.length === 0 && isValidArch(arch) && isValidBranch(branch)
+    ? { kind: "app", id, arch, branch }
+    : undefined;
+}
+
+/** All commits of a ref that are deployed, active or not. */
+export function deployedCommits(installation: Pick<Installation, "path">, ref: Ref): string[] {
+  return names(refFolder(installation, ref)).filter(isCommit);
+}
+
+/** All refs that have a folder in the installation, apps first, in the order of their names. */
+export function* refsOf(installation: Pick<Installation, "path">, id?: string): Generator<Ref> {
+  for (const kind of ["app", "runtime"] as const satisfies RefKind[]) {
+    const ids = id === undefined ? names(join(installation.path, kind)) : [id];
+    for (const one of ids.filter(isValidId)) {
+      const folder = join(installation.path, kind, one);
+      for (const arch of names(folder).filter(isValidArch)) {
+        if (arch === "current") continue;
+        for (const branch of names(join(folder, arch)).filter(isValidBranch)) yield { kind, id: one, arch, branch };
+      }
+    }
+  }
+}
+
+/** The active deployments of an installation. Takes no lock: each is read as it is at its moment. */
+export function listDeployments(installation: Pick<Installation, "path">): Deployment[] {
+  return deployments(installation, refsOf(installation));
+}
+
+/** The active deployments that a partial ref fits. */
+export function findDeployments(installation: Pick<Installation, "path">, partial: PartialRef): Deployment[] {
+  const refs = [...refsOf(installation, partial.id)].filter((ref) => matchesRef(ref, partial));
+  return deployments(installation, refs);
+}
+
+/** The active deployment of a ref. Throws `NOT_INSTALLED`. */
+export function requireDeployment(installation: Installation, ref: Ref): Deployment {
+  const deployment = activeDeployment(installation, ref);
+  if (deployment !== undefined) return deployment;
+  throw new DowelError("NOT_INSTALLED", `${formatRef(ref)} is not installed in ${installation.path}`);
+}
+
+function deployments(installation: Pick<Installation, "path">, refs: Iterable<Ref>): Deployment[] {
+  const result: Deployment[] = [];
+  for (const ref of refs) {
+    const deployment = activeDeployment(installation, ref);
+    if (deployment !== undefined) result.push(deployment);
+  }
+  return result;
+}
+
+function isCommit(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
+    throw fileError(error, "read", folder);
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DowelError, fileError } from "../../base/errors.ts";
+import { type Digest, digestHex } from "../../oci/digest.ts";
+import { writeFileDurably } from "../../sys/durability.ts";
+import type { Installation } from "../installation.ts";
+import type { LayerEntry } from "./layers.ts";
+
+/**
+ * What a layer brought, kept under the digest of its unpacked bytes, which this program computed itself. With it a
+ * layer that came once, for this image or another, need not come again. One JSON array a line:
+ * `["d",path,mtime]`, `["f",path,mtime,executable,size,digest,base64]`, `["s",path,mtime,target]`, `["h",path,target]`.
+ */
+type Line = readonly [kind: string, path: string, ...rest: (string | number)[]];
+
+export function recordPath(installation: Installation, diffId: Digest): string {
+  return join(installation.layers, digestHex(diffId));
+}
+
+export function encodeEntry(entry: LayerEntry): string {
+  return JSON.stringify(toLine(entry));
+}
+
+function toLine(entry: LayerEntry): Line {
+  const path = entry.path.join("/");
+  switch (entry.kind) {
+    case "folder":
+      return ["d", path, entry.mtime];
+    case "symlink":
+      return ["s", path, entry.mtime, entry.target];
+    case "hardlink":
+      return ["h", path, entry.target.join("/")];
+    case "file": {
+      const { size, digest, inline } = entry.content;
+      const small = inline === undefined ? "" : Buffer.from(inline).toString("base64");
+      return ["f", path, entry.mtime, entry.executable ? 1 : 0, size, digest, small];
+    }
+  }
+}
+
+export function saveRecord(installation: Installation, diffId: Digest, lines: readonly string[]): void {
+  const path = recordPath(installation, diffId);
+  try {
+    writeFileDurably(path, `${lines.join("\n")}\n`);
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
+/** The entries of a layer that came before; undefined where it is not known. Throws `STORE_INVALID`. */
+export function loadRecord(installation: Installation, diffId: Digest): LayerEntry[] | undefined {
+  const path = recordPath(installation, diffId);
+  if (!existsSync(path)) return undefined;
+  try {
+    const lines = readFileSync(path, "utf8").split("\n");
+    return lines.filter((line) => line !== "").map((line) => fromLine(JSON.parse(line) as Line));
+  } catch (cause) {
+    throw new DowelError("STORE_INVALID", `${path}: not a record of a layer`, {
+      hint: "Delete this file; the layer is then fetched again.",
+      cause,
+    });
+  }
+}
+
+function fromLine([kind, path, ...rest]: Line): LayerEntry {
+  const names = path === "" ? [] : path.split("/");
+  const mtime = Number(rest[0]);
+  switch (kind) {
+    case "d":
+      return { kind: "folder", path: names, mtime };
+    case "s":
+      return { kind: "symlink", path: names, mtime, target: String(rest[1]) };
+    case "h":
+      return { kind: "hardlink", path: names, target: String(rest[0]).split("/") };
+    case "f": {
+      const small = String(rest[4]);
+      const inline = small === "" ? undefined : new Uint8Array(Buffer.from(small, "base64"));
+      const content = { size: Number(rest[2]), digest: String(rest[3]), inline };
+      return { kind: "file", path: names, mtime, executable: rest[1] === 1, content };
+    }
+    default:
+      throw new Error(`unknown kind ${kind}`);
+  }
+}

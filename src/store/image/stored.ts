@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { DowelError, fileError } from "../../base/errors.ts";
+import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
+import type { Ref } from "../../metadata/ref.ts";
+import { decodeConfig } from "../../oci/config.ts";
+import { syncFolder } from "../../sys/durability.ts";
+import type { Installation } from "../installation.ts";
+import { composefsOf } from "./composefs.ts";
+import { refOfLabels } from "./identity.ts";
+import { LayerStack } from "./layers.ts";
+import { loadRecord } from "./record.ts";
+import { type FolderNode, filesOf } from "./tree.ts";
+import { type ImageView, viewOf } from "./view.ts";
+
+/** What an import found out about an image. */
+export interface ImageFacts {
+  /** Manifest digest, 64 hex digits. */
+  readonly commit: string;
+  readonly ref: Ref;
+  readonly labels: ReadonlyMap<string, string>;
+  /** Text of the metadata keyfile. */
+  readonly metadata: string;
+  readonly view: ImageView;
+  /** Bytes of all layers as they are transferred. */
+  readonly downloadSize: number;
+}
+
+/** An image of an installation, ready to be deployed. */
+export interface StoredImage extends ImageFacts {
+  /** fs-verity digest of `image.cfs`, hex. */
+  readonly imageDigest: string;
+  /** Bytes of all files that are shown. */
+  readonly installedSize: number;
+  /** How many files are shown. */
+  readonly files: number;
+  /** How many objects the import added; 0 where the image was here already. */
+  readonly newObjects: number;
+}
+
+export function imageFolder(installation: Pick<Installation, "images">, commit: string): string {
+  return join(installation.images, commit);
+}
+
+/** The composefs image of a commit. */
+export function imageFile(installation: Pick<Installation, "images">, commit: string): string {
+  return join(imageFolder(installation, commit), "image.cfs");
+}
+
+/** Writes `images/COMMIT/`, whole or not at all. The contents must be durable already. */
+export function writeImage(
+  installation: Installation,
+  facts: ImageFacts,
+  documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
+  newObjects: number,
+): StoredImage {
+  const composefs = composefsOf(facts.view.root);
+  const image = describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects);
+  const folder = imageFolder(installation, facts.commit);
+  const staged = mkdtempSync(join(installation.tmp, "image-"));
+  try {
+    const files: Readonly<Record<string, Uint8Array | string>> = {
+      "manifest.json": documents.manifest,
+      "config.json": documents.config,
+      "image.cfs": composefs,
+      digest: `${image.imageDigest}\n`,
+      metadata: facts.metadata,
+      "download-size": `${facts.downloadSize}\n`,
+      "objects.list": objectsOf(facts.view),
+    };
+    for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
+    syncFolder(staged);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(staged, folder);
+    syncFolder(installation.images);
+  } catch (error) {
+    rmSync(staged, { recursive: true, force: true });
+    throw fileError(error, "write", folder);
+  }
+  return image;
+}
+
+function describe(facts: ImageFacts, imageDigest: string, newObjects: number): StoredImage {
+  let files = 0;
+  let installedSize = 0;
+  for (const file of filesOf(facts.view.root)) {
+    files += 1;
+    installedSize += file.content.size;
+  }
+  return { ...facts, imageDigest, files, installedSize, newObjects };
+}
+
+function writeSynced(path: string, data: Uint8Array | string): void {
+  const fd = openSync(path, "wx", 0o644);
+  try {
+    writeFileSync(fd, data);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The digests of all objects that an image needs, one a line: what is shown and what is exported. */
+function objectsOf(view: ImageView): string {
+  const digests = new Set<string>();
+  const add = (folder: FolderNode | undefined): void => {
+    if (folder === undefined) return;
+    for (const { content } of filesOf(folder)) {
+      if (content.size > 0 && content.inline === undefined) digests.add(content.digest);
+    }
+  };
+  add(view.root);
+  add(view.exported);
+  return [...digests].map((digest) => `${digest}\n`).join("");
+}
+
+/**
+ * An image that an earlier import brought; undefined where it is not here, or where the records of its layers are
+ * gone, so that it must be imported again.
+ */
+export function loadImage(installation: Installation, commit: string): StoredImage | undefined {
+  const folder = imageFolder(installation, commit);
+  if (!existsSync(join(folder, "digest"))) return undefined;
+  const read = (name: string): string => readFileSync(join(folder, name), "utf8");
+  try {
+    const config = decodeConfig(readFileSync(join(folder, "config.json")), folder);
+    const stack = new LayerStack();
+    for (const diffId of config.diffIds) {
+      const entries = loadRecord(installation, diffId);
+      if (entries === undefined) return undefined;
+      stack.beginLayer();
+      for (const entry of entries) stack.add(entry);
+    }
+    const ref = refOfLabels(config.labels, folder);
+    const facts: ImageFacts = {
+      commit,
+      ref,
+      labels: config.labels,
+      metadata: read("metadata"),
+      view: viewOf(stack.root, ref.kind, folder),
+      downloadSize: Number(read("download-size")),
+    };
+    return describe(facts, read("digest").trim(), 0);
+  } catch (cause) {
+    throw new DowelError("STORE_INVALID", `${folder}: the stored image is damaged`, {
+      hint: "Install it again.",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { writeFileDurably } from "../sys/durability.ts";
+import type { InstallationPlace } from "./places.ts";
+
+const formatVersion = "1";
+
+/**
+ * A folder that holds objects, images and deployments:
+ *
+ * - `version`: the text `1`
+ * - `objects/ab/cdef…`: contents, named by their fs-verity sha256 digest
+ * - `layers/DIFF_ID`: what each layer brought, so that a layer that is here is not fetched again
+ * - `images/MANIFEST/`: `manifest.json`, `config.json`, `image.cfs`, its `digest`, and `objects.list`
+ * - `{app,runtime}/ID/ARCH/BRANCH/COMMIT/`, `active` -> COMMIT, `app/ID/current` -> ARCH/BRANCH
+ * - `exports/`: links to what the current apps export
+ * - `tmp/`: what is being made; `tmp/blobs/` keeps the bytes of interrupted transfers
+ * - `lock`: held while deployments change; `pins`: held, shared, while something uses objects that nothing refers to yet
+ */
+export interface Installation extends InstallationPlace {
+  readonly objects: string;
+  readonly layers: string;
+  readonly images: string;
+  readonly exports: string;
+  readonly tmp: string;
+}
+
+export function installationAt(place: InstallationPlace): Installation {
+  const inside = (name: string): string => join(place.path, name);
+  return {
+    ...place,
+    objects: inside("objects"),
+    layers: inside("layers"),
+    images: inside("images"),
+    exports: inside("exports"),
+    tmp: inside("tmp"),
+  };
+}
+
+/**
+ * Opens an installation for reading. One that was never used is empty; nothing is made. Throws `STORE_VERSION` for
+ * the folder of a newer Dowel.
+ */
+export function openInstallation(place: InstallationPlace): Installation {
+  const installation = installationAt(place);
+  checkVersion(installation);
+  return installation;
+}
+
+/** Opens an installation for changes; makes the folders that are missing. */
+export function createInstallation(place: InstallationPlace): Installation {
+  const installation = openInstallation(place);
+  try {
+    for (const folder of [place.path, installation.objects, installation.layers, installation.images]) {
+      mkdirSync(folder, { recursive: true });
+    }
+    mkdirSync(installation.exports, { recursive: true });
+    mkdirSync(installation.tmp, { recursive: true, mode: 0o700 });
+    const version = join(place.path, "version");
+    if (!existsSync(version)) writeFileDurably(version, formatVersion);
+  } catch (error) {
+    throw fileError(error, "make the installation", place.path);
+  }
+  return installation;
+}
+
+function checkVersion(installation: Installation): void {
+  const path = join(installation.path, "version");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8").trim();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return;
+    throw fileError(error, "read", path);
+  }
+  if (text === formatVersion) return;
+  throw new DowelError("STORE_VERSION", `${path}: version ${JSON.stringify(text)}, expected ${formatVersion}`, {
+    hint: "A newer Dowel made this installation; use that one.",
+  });
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { type Report, silent } from "../base/events.ts";
+import { lockFile } from "../sys/locks.ts";
+import type { Installation } from "./installation.ts";
+
+export interface WaitOptions {
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for another process; without it, until cancelled. */
+  readonly waitMilliseconds?: number | undefined;
+}
+
+/** Interrupted transfers are kept so long, in milliseconds. */
+const keepBlobs = 7 * 24 * 3600 * 1000;
+
+/** Takes the lock for changes of deployments. Throws `STORE_LOCKED` where the wait is over. */
+export async function lockForChange(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
+  return await take(installation, "lock", true, options);
+}
+
+/**
+ * Keeps objects and images from being collected as garbage, from the import to the deployment that refers to them.
+ * Any number of processes may hold a pin; the first sweeps what dead processes left in `tmp/`.
+ */
+export async function pinObjects(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
+  using alone = await tryLock(installation, "pins");
+  if (alone !== undefined) sweep(installation);
+  alone?.[Symbol.dispose]();
+  return await take(installation, "pins", false, options);
+}
+
+/** Waits until nobody pins objects, and keeps others from pinning some. */
+export async function lockObjects(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
+  const lock = await take(installation, "pins", true, options);
+  sweep(installation);
+  return lock;
+}
+
+async function tryLock(installation: Installation, name: string): Promise<Disposable | undefined> {
+  try {
+    const lock = await lockFile(join(installation.path, name), { exclusive: true, waitMilliseconds: 0 });
+    return lock === undefined ? undefined : once(lock);
+  } catch (error) {
+    throw fileError(error, "lock", join(installation.path, name));
+  }
+}
+
+async function take(installation: Installation, name: string, exclusive: boolean, options: WaitOptions) {
+  const path = join(installation.path, name);
+  const signal = options.signal;
+  try {
+    const quick = await lockFile(path, { exclusive, signal, waitMilliseconds: 0 });
+    if (quick !== undefined) return once(quick);
+    (options.report ?? silent)({ type: "note", text: `Waiting for another process that changes ${installation.path}` });
+    const wait = options.waitMilliseconds;
+    const lock = await lockFile(path, { exclusive, signal, ...(wait === undefined ? {} : { waitMilliseconds: wait }) });
+    if (lock !== undefined) return once(lock);
+  } catch (error) {
+    throw fileError(error, "lock", path);
+  }
+  throw new DowelError("STORE_LOCKED", `Another process is changing ${installation.path}`, {
+    hint: "Wait until it is done and run the same command again.",
+  });
+}
+
+/** A lock whose end may be asked for twice. */
+function once(lock: Disposable): Disposable {
+  let held = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (held) lock[Symbol.dispose]();
+      held = false;
+    },
+  };
+}
+
+/** Removes what dead processes left behind; to be called only while nobody holds a pin. */
+function sweep(installation: Installation): void {
+  for (const name of names(installation.tmp)) {
+    if (name !== "blobs") rmSync(join(installation.tmp, name), { recursive: true, force: true });
+  }
+  const blobs = join(installation.tmp, "blobs");
+  for (const name of names(blobs)) {
+    const path = join(blobs, name);
+    if (Date.now() - statSync(path).mtimeMs > keepBlobs) rmSync(path, { force: true });
+  }
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw fileError(error, "read", folder);
+  }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  futimesSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileError } from "../../base/errors.ts";
+import { inlineThreshold } from "../../formats/composefs/model.ts";
+import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
+import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
+import type { FileContent } from "../image/tree.ts";
+import type { Installation } from "../installation.ts";
+import { hasObject, objectPath } from "./paths.ts";
+
+const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/**
+ * Takes new content. Files lie in `tmp/` under the names of their digests until `commit`: one sync of the whole
+ * file system, then renames. So an object that has its name also has its content, whatever happens to the power,
+ * and no file needs an fsync of its own. Needs a pin of the installation for its whole life.
+ */
+export class ObjectStaging implements Disposable {
+  readonly #installation: Installation;
+  readonly #folder: string;
+  readonly #staged = new Set<string>();
+  #stagedBytes = 0;
+  #counter = 0;
+  #committed = 0;
+
+  constructor(installation: Installation) {
+    this.#installation = installation;
+    this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
+  }
+
+  /** Bytes that wait for `commit`. */
+  get stagedBytes(): number {
+    return this.#stagedBytes;
+  }
+
+  /** How many objects were new. */
+  get newObjects(): number {
+    return this.#committed + this.#staged.size;
+  }
+
+  /** Takes content that is in memory. Throws `NO_SPACE` or `IO`. */
+  add(bytes: Uint8Array, executable: boolean): FileContent {
+    const content = describe(bytes);
+    if (content.inline === undefined && bytes.length > 0) this.#keep(content.digest, bytes, executable);
+    return content;
+  }
+
+  /** Takes content that streams in. Throws `NO_SPACE` or `IO`, or what the stream throws. */
+  async addStream(chunks: AsyncIterable<Uint8Array>, executable: boolean): Promise<FileContent> {
+    const path = join(this.#folder, `part-${++this.#counter}`);
+    const hasher = new FsVerityHasher();
+    let size = 0;
+    try {
+      const fd = openSync(path, newFile, objectMode(executable));
+      try {
+        for await (const chunk of chunks) {
+          hasher.update(chunk);
+          writeAll(fd, chunk);
+          size += chunk.length;
+        }
+        finish(fd, executable);
+      } finally {
+        closeSync(fd);
+      }
+      const digest = Buffer.from(hasher.digest()).toString("hex");
+      if (this.#has(digest)) rmSync(path);
+      else this.#enroll(digest, size, () => renameSync(path, this.#stagedPath(digest)));
+      return { size, digest, inline: undefined };
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw fileError(error, "write", path);
+    }
+  }
+
+  /** Makes durable what was staged, and all else that was written to this file system; gives objects their names. */
+  commit(): void {
+    try {
+      syncFileSystem(this.#folder);
+      const folders = new Set<string>();
+      for (const digest of this.#staged) {
+        const folder = digest.slice(0, 2);
+        if (!folders.has(folder)) mkdirSync(join(this.#installation.objects, folder), { recursive: true });
+        folders.add(folder);
+        renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
+      }
+      for (const folder of folders) syncFolder(join(this.#installation.objects, folder));
+      syncFolder(this.#installation.objects);
+    } catch (error) {
+      throw fileError(error, "store objects in", this.#installation.objects);
+    }
+    this.#committed += this.#staged.size;
+    this.#staged.clear();
+    this.#stagedBytes = 0;
+  }
+
+  /** Content that was staged or stored, for reading back. */
+  pathOf(digest: string): string {
+    return this.#staged.has(digest) ? this.#stagedPath(digest) : objectPath(this.#installation, digest);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #stagedPath(digest: string): string {
+    return `${this.#folder}/${digest}`;
+  }
+
+  #has(digest: string): boolean {
+    return this.#staged.has(digest) || hasObject(this.#installation, digest);
+  }
+
+  #keep(digest: string, bytes: Uint8Array, executable: boolean): void {
+    if (this.#has(digest)) return;
+    const path = this.#stagedPath(digest);
+    try {
+      this.#enroll(digest, bytes.length, () => writeObject(path, bytes, executable));
+    } catch (error) {
+      rmSync(path, { force: true });
+      throw fileError(error, "write", path);
+    }
+  }
+
+  #enroll(digest: string, size: number, place: () => void): void {
+    place();
+    this.#staged.add(digest);
+    this.#stagedBytes += size;
+  }
+}
+
+function describe(bytes: Uint8Array): FileContent {
+  const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
+  const small = bytes.length > 0 && bytes.length <= inlineThreshold;
+  return { size: bytes.length, digest, inline: small ? new Uint8Array(bytes) : undefined };
+}
+
+function objectMode(executable: boolean): number {
+  return executable ? 0o555 : 0o444;
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+}
+
+/** Whether the process's umask takes away any right that an object must have. */
+const umaskHides = (process.umask() & 0o555) !== 0;
+
+function finish(fd: number, executable: boolean): void {
+  if (umaskHides) fchmodSync(fd, objectMode(executable));
+  futimesSync(fd, 0, 0);
+}
+
+/** Writes a file as objects are: read-only, time 0. */
+export function writeObject(path: string, bytes: Uint8Array, executable: boolean): void {
+  const fd = openSync(path, newFile, objectMode(executable));
+  try {
+    writeAll(fd, bytes);
+    finish(fd, executable);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fsVerityDigest } from "../formats/fsverity/digest.ts";
+import { mountComposefs, unmount } from "../sys/mounts.ts";
+import { composefsOf } from "./image/composefs.ts";
+import { newFolder } from "./image/tree.ts";
+import type { Installation } from "./installation.ts";
+import { objectName } from "./objects/paths.ts";
+import { isMounted, runFolder } from "./shown.ts";
+import type { ShownAs } from "./types.ts";
+
+/**
+ * How an installation shows its images. Composefs needs root, an installation that only root writes (the kernel must
+ * never read an EROFS image that a user could have made), and a kernel and file system that can do it: that is tried
+ * by a real mount, once for each boot and file system, and remembered in `/run/dowel`.
+ */
+export function chooseShownAs(installation: Installation): ShownAs {
+  if (process.geteuid?.() !== 0 || !belongsToRoot(installation.path)) return "checkout";
+  const { dev } = statSync(installation.tmp);
+  const answer = join(runFolder, `composefs-${dev}`);
+  const boot = bootId();
+  const known = readAnswer(answer, boot);
+  if (known !== undefined) return known;
+  const found: ShownAs = tryMount(installation) ? "composefs" : "checkout";
+  try {
+    mkdirSync(runFolder, { recursive: true, mode: 0o755 });
+    writeFileSync(answer, `${boot} ${found}\n`);
+  } catch {
+    // Without a place to remember it the next change just tries again.
+  }
+  return found;
+}
+
+function belongsToRoot(path: string): boolean {
+  const { uid, mode } = statSync(path);
+  return uid === 0 && (mode & 0o022) === 0;
+}
+
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+function readAnswer(path: string, boot: string): ShownAs | undefined {
+  try {
+    const [when, answer] = readFileSync(path, "utf8").trim().split(" ");
+    return when === boot && (answer === "composefs" || answer === "checkout") ? answer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function tryMount(installation: Installation): boolean {
+  const folder = mkdtempSync(join(installation.tmp, "probe-"));
+  const target = join(folder, "mount");
+  try {
+    const content = Buffer.alloc(1000, "dowel");
+    const digest = Buffer.from(fsVerityDigest(content)).toString("hex");
+    const object = join(folder, "objects", objectName(digest));
+    mkdirSync(dirname(object), { recursive: true });
+    writeFileSync(object, content);
+    const tree = newFolder(0, 0);
+    const file = { size: content.length, digest, inline: undefined };
+    tree.children.set("file", { kind: "file", content: file, executable: false, mtime: 0, layer: 0 });
+    const image = join(folder, "image.cfs");
+    writeFileSync(image, composefsOf(tree));
+    mkdirSync(target);
+    mountComposefs({ image, objects: join(folder, "objects"), target, verity: false });
+    return readFileSync(join(target, "file")).equals(content);
+  } catch {
+    return false;
+  } finally {
+    if (isMounted(target)) unmount(target);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
+import { lstatSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { formatRef } from "../metadata/ref.ts";
+import { lockFile } from "../sys/locks.ts";
+import { mountComposefs, unmount } from "../sys/mounts.ts";
+import { deployedCommits, listDeployments, readDeployment, refsOf } from "./deployments.ts";
+import { imageFile } from "./image/stored.ts";
+import { type Installation, installationAt } from "./installation.ts";
+import type { Deployment } from "./types.ts";
+
+/** Where composefs images are mounted, each once for everybody, at `INSTALLATION/IMAGE`. */
+export const runFolder = "/run/dowel";
+const mountsFolder = join(runFolder, "images");
+
+/** Two installations may have the same image, with objects of their own, so their mounts must not be mixed up. */
+function installationKey(path: string): string {
+  return createHash("sha256").update(path).digest("hex").slice(0, 16);
+}
+
+export function mountPoint(installationPath: string, imageDigest: string): string {
+  return join(mountsFolder, installationKey(installationPath), imageDigest);
+}
+
+function installationOf(deployment: Pick<Deployment, "path">): string {
+  return resolve(deployment.path, "../../../../..");
+}
+
+/** The folder that holds `app` or `usr` of a deployment: a lower layer of the sandbox's root. */
+export function lowerOf(deployment: Pick<Deployment, "path" | "shownAs" | "imageDigest">): string {
+  if (deployment.shownAs === "checkout") return join(deployment.path, "root");
+  return mountPoint(installationOf(deployment), deployment.imageDigest);
+}
+
+/** Whether something is mounted on a folder: then it is on another device than its parent. */
+export function isMounted(path: string): boolean {
+  try {
+    return statSync(path).dev !== statSync(dirname(path)).dev;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw fileError(error, "look at", path);
+  }
+}
+
+/**
+ * Sees to it that the files of a deployment can be read: mounts its composefs image unless that is done. Only root can
+ * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot.
+ */
+export async function ensureShown(deployment: Deployment, signal?: AbortSignal): Promise<void> {
+  if (deployment.shownAs === "checkout") return;
+  const target = lowerOf(deployment);
+  if (isMounted(target)) return;
+  if (process.geteuid?.() !== 0) {
+    throw new DowelError(
+      "UNSUPPORTED",
+      `The files of ${formatRef(deployment.ref)} are not mounted, and only root can do it`,
+      {
+        hint: "Run this as root: dowel plumbing mount",
+      },
+    );
+  }
+  const installation = installationAt({ name: "", kind: "system", path: installationOf(deployment), priority: 0 });
+  mkdirSync(mountsFolder, { recursive: true, mode: 0o755 });
+  using _lock = await lockFile(join(mountsFolder, "lock"), { exclusive: true, signal });
+  if (isMounted(target)) return;
+  mkdirSync(target, { recursive: true, mode: 0o755 });
+  try {
+    const image = imageFile(installation, deployment.commit);
+    mountComposefs({ image, objects: installation.objects, target, verity: false });
+  } catch (error) {
+    throw fileError(error, `mount the image of ${formatRef(deployment.ref)} on`, target);
+  }
+}
+
+/** Mounts the images of all deployments, as after a boot; answers how many deployments are shown by mounts. */
+export async function mountAll(installation: Installation, signal?: AbortSignal): Promise<number> {
+  let count = 0;
+  for (const deployment of listDeployments(installation)) {
+    if (deployment.shownAs !== "composefs") continue;
+    await ensureShown(deployment, signal);
+    count += 1;
+  }
+  return count;
+}
+
+/** Unmounts the images that no deployment of the installation shows any more. Does nothing unless called by root. */
+export function unmountUnused(installation: Installation, candidates: Iterable<string>): void {
+  if (process.geteuid?.() !== 0) return;
+  const used = new Set<string>();
+  for (const ref of refsOf(installation)) {
+    for (const commit of deployedCommits(installation, ref)) {
+      const deployment = readDeployment(installation, ref, commit);
+      if (deployment !== undefined) used.add(deployment.imageDigest);
+    }
+  }
+  for (const digest of candidates) if (!used.has(digest)) hide(mountPoint(installation.path, digest));
+}
+
+function hide(target: string): void {
+  if (lstatSync(target, { throwIfNoEntry: false }) === undefined) return;
+  try {
+    if (isMounted(target)) unmount(target);
+    rmdirSync(target);
+  } catch (error) {
+    throw fileError(error, "unmount", target);
+  }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { DowelError } from "../../base/errors.ts";
+import { type Report, silent } from "../../base/events.ts";
+import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
+import { digestHex } from "../../oci/digest.ts";
+import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
+import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
+import { metadataOf, refOfLabels } from "../image/identity.ts";
+import { LayerStack } from "../image/layers.ts";
+import { saveRecord } from "../image/record.ts";
+import { type StoredImage, writeImage } from "../image/stored.ts";
+import type { FileNode } from "../image/tree.ts";
+import { viewOf } from "../image/view.ts";
+import type { Installation } from "../installation.ts";
+import { pinObjects } from "../locks.ts";
+import { ObjectStaging } from "../objects/staging.ts";
+import { addKnownLayer, fetchLayer, type LayerContext } from "./layer.ts";
+
+export interface ImportOptions {
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Staged contents become objects after so many bytes, so that an interruption costs little. */
+const commitBytes = 256 * 1024 * 1024;
+
+/**
+ * Brings an image into an installation: fetches the layers that are not here, stores their contents, and writes
+ * `images/MANIFEST/`. `document` is a manifest, not an index. Nothing is deployed yet, so hold a pin (`pinObjects`)
+ * from before this call until after `deployImage`. An import that fails leaves no image; what was fetched is kept
+ * for the next try.
+ *
+ * Throws what source and formats throw, `IMAGE_UNSUITABLE`, `METADATA_INVALID`, `TAR_UNSAFE`, `NO_SPACE`.
+ */
+export async function importImage(
+  installation: Installation,
+  source: ImageSource,
+  document: ResolvedDocument,
+  options: ImportOptions = {},
+): Promise<StoredImage> {
+  const { report = silent, signal } = options;
+  using _pin = await pinObjects(installation, { report, signal });
+  const { descriptor, bytes } = document;
+  const name = `${source.name}@${descriptor.digest}`;
+  const manifest = decodeManifest(bytes, descriptor.mediaType, name);
+  const configBytes = await source.fetchDocument(manifest.config, signal);
+  const config = decodeConfig(configBytes, `${name}: config`);
+  const ref = refOfLabels(config.labels, name);
+  checkLayers(manifest, config, name);
+
+  using staging = new ObjectStaging(installation);
+  const stack = new LayerStack();
+  await addLayers({ installation, source, staging, stack, report, signal }, manifest, config);
+  const view = viewOf(stack.root, ref.kind, name);
+  const file = view.metadata === undefined ? undefined : contentOf(staging, view.metadata);
+  const metadata = metadataOf(config.labels, file, ref, name);
+  const image = {
+    commit: digestHex(descriptor.digest),
+    ref,
+    labels: config.labels,
+    metadata,
+    view,
+    downloadSize: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
+  };
+  return writeImage(installation, image, { manifest: bytes, config: configBytes }, staging.newObjects);
+}
+
+function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string): void {
+  const layers = manifest.layers.length;
+  const diffIds = config.diffIds.length;
+  if (layers === diffIds && layers > 0) return;
+  throw new DowelError(
+    "OCI_MANIFEST_INVALID",
+    `${name}: ${layers} layers but ${diffIds} diff_ids; both must be the same number, from 1`,
+  );
+}
+
+async function addLayers(context: LayerContext, manifest: ImageManifest, config: ImageConfig): Promise<void> {
+  const { installation, staging, report } = context;
+  const unsaved: (() => void)[] = [];
+  const save = (): void => {
+    staging.commit();
+    for (const saveOne of unsaved.splice(0)) saveOne();
+  };
+  try {
+    for (const [at, layer] of manifest.layers.entries()) {
+      const diffId = config.diffIds[at];
+      if (diffId === undefined) continue;
+      if (addKnownLayer(context, diffId)) {
+        report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: true });
+        continue;
+      }
+      const lines = await fetchLayer(context, layer, diffId);
+      unsaved.push(() => saveRecord(installation, diffId, lines));
+      if (staging.stagedBytes > commitBytes) save();
+    }
+    save();
+  } catch (error) {
+    // Layers that are complete need not come again; where even that fails, the first error is the one to show.
+    if (unsaved.length > 0) attempt(save);
+    throw error;
+  }
+}
+
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {}
+}
+
+/** The content of a file that has been staged or stored. */
+function contentOf(staging: ObjectStaging, file: FileNode): Uint8Array {
+  const { inline, size, digest } = file.content;
+  if (inline !== undefined) return inline;
+  return size === 0 ? new Uint8Array(0) : readFileSync(staging.pathOf(digest));
+}

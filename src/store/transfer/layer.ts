@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash, type Hash } from "node:crypto";
+import { DowelError, isDowelError } from "../../base/errors.ts";
+import type { Report } from "../../base/events.ts";
+import { decompress } from "../../formats/compression/decompress.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
+import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
+import type { ImageSource } from "../../oci/source.ts";
+import type { ByteStream } from "../../oci/verify.ts";
+import type { LayerEntry, LayerStack } from "../image/layers.ts";
+import { encodeEntry, loadRecord } from "../image/record.ts";
+import { unpackLayer } from "../image/unpack.ts";
+import type { Installation } from "../installation.ts";
+import { hasObject } from "../objects/paths.ts";
+import type { ObjectStaging } from "../objects/staging.ts";
+import { fetchBlob, forgetBlob } from "./blob.ts";
+
+export interface LayerContext {
+  readonly installation: Installation;
+  readonly source: ImageSource;
+  readonly staging: ObjectStaging;
+  readonly stack: LayerStack;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+const progressBytes = 1024 * 1024;
+
+/** Adds a layer that is stored already, with all its contents; false where it is not. */
+export function addKnownLayer(context: LayerContext, diffId: Digest): boolean {
+  const entries = loadRecord(context.installation, diffId);
+  if (entries?.every((entry) => isPresent(context.installation, entry)) !== true) return false;
+  context.stack.beginLayer();
+  for (const entry of entries) context.stack.add(entry);
+  return true;
+}
+
+function isPresent(installation: Installation, entry: LayerEntry): boolean {
+  if (entry.kind !== "file" || entry.content.size === 0 || entry.content.inline !== undefined) return true;
+  return hasObject(installation, entry.content.digest);
+}
+
+/**
+ * Fetches a layer, unpacks it into the staging and adds it to the stack. Returns the lines of its record. The digests of
+ * the blob and of the unpacked bytes are right when this returns; before, nothing of it is trusted.
+ */
+export async function fetchLayer(context: LayerContext, layer: Descriptor, diffId: Digest): Promise<string[]> {
+  const { installation, source, staging, stack, report, signal } = context;
+  const what = `${source.name}: layer ${layer.digest}`;
+  report({ type: "fetch.start", name: layer.digest, size: layer.size });
+  const algorithm = digestAlgorithm(diffId);
+  const hash = createHash(algorithm);
+  const lines: string[] = [];
+  try {
+    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report);
+    const tar = hashed(decompress(blob, "auto", { signal }), hash);
+    stack.beginLayer();
+    for await (const entry of unpackLayer(tar, staging, signal)) {
+      stack.add(entry);
+      lines.push(encodeEntry(entry));
+    }
+    const found = finishDigest(hash, algorithm);
+    if (found !== diffId)
+      throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
+  } catch (error) {
+    if (!mayContinue(error)) forgetBlob(installation, layer);
+    throw error;
+  }
+  forgetBlob(installation, layer);
+  report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: false });
+  return lines;
+}
+
+/** Whether the bytes so far may be right, so that a later transfer can continue. */
+function mayContinue(error: unknown): boolean {
+  return isDowelError(error) && /^(REGISTRY_|ABORTED|TRANSFER_INCOMPLETE|NO_SPACE|IO|NOT_PERMITTED)/.test(error.code);
+}
+
+async function* hashed(chunks: ByteStream, hash: Hash): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+async function* watched(
+  chunks: ByteStream,
+  layer: Descriptor,
+  report: Report,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let done = 0;
+  let reported = 0;
+  for await (const chunk of chunks) {
+    yield chunk;
+    done += chunk.length;
+    if (done - reported < progressBytes) continue;
+    reported = done;
+    report({ type: "fetch.progress", name: layer.digest, done, size: layer.size });
+  }
+}
