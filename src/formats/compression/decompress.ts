@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { checkCancelled, DowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { type Compression, detectCompression } from "./kind.ts";
+import { pump, regroup } from "./pump.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
+
+export interface DecompressOptions {
+  /** Most bytes that may come out; `limits.layerBytes` if not given. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Large pieces: each costs a turn through the thread pool. */
+const inputBytes = 256 * 1024;
+const outputBytes = 1024 * 1024;
+
+/**
+ * Unpacks a stream with bounded memory; `auto` tells by the first bytes. All members of a gzip stream and all frames
+ * of a zstd stream are read, skippable frames passed over. Throws COMPRESSION_INVALID for damage, an early end or
+ * data after the end, and LIMIT_EXCEEDED past `maxBytes` or for a bomb (`limits.expansionRatio`). What came out before
+ * an error has been seen by then: nobody may act on it until the stream has ended well.
+ */
+export async function* decompress(
+  stream: AsyncIterable<Uint8Array>,
+  kind: Compression | "auto",
+  options: DecompressOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const most = options.maxBytes ?? limits.layerBytes;
+  const input = new Input(stream, options.signal);
+  const pieces = regroup(input.chunks(), inputBytes);
+  const { head, all } = await peek(pieces);
+  const compression = kind === "auto" ? detectCompression(head) : kind;
+  let size = 0;
+  for await (const chunk of compression === "none" ? all : unpack(all, compression, input)) {
+    size += chunk.length;
+    if (size > most) {
+      throw new DowelError("LIMIT_EXCEEDED", `${compression} data: more than ${most} bytes unpacked`);
+    }
+    if (compression !== "none" && size > Math.max(limits.expansionFloorBytes, input.size * limits.expansionRatio)) {
+      const text = `${input.size} bytes of ${compression} data unpack to more than ${size} bytes`;
+      throw new DowelError("LIMIT_EXCEEDED", `${text}; at most ${limits.expansionRatio} times as many are allowed`);
+    }
+    yield chunk;
+  }
+}
+
+/** Counts what has been taken from the stream. */
+class Input {
+  size = 0;
+  readonly #stream: AsyncIterable<Uint8Array>;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(stream: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined) {
+    this.#stream = stream;
+    this.#signal = signal;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#stream) {
+      checkCancelled(this.#signal);
+      this.size += chunk.length;
+      yield chunk;
+    }
+    checkCancelled(this.#signal);
+  }
+}
+
+/** The first piece of a stream, and the whole stream with it. */
+async function peek(
+  pieces: AsyncGenerator<Uint8Array>,
+): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
+  const first = await pieces.next();
+  const head = first.done === true ? new Uint8Array(0) : first.value;
+  async function* all(): AsyncGenerator<Uint8Array> {
+    if (head.length > 0) yield head;
+    yield* pieces;
+  }
+  return { head, all: all() };
+}
+
+async function* unpack(
+  pieces: AsyncGenerator<Uint8Array>,
+  compression: "gzip" | "zstd",
+  input: Input,
+): AsyncGenerator<Uint8Array> {
+  const isZstd = compression === "zstd";
+  const engine = isZstd ? createZstdDecompress({ chunkSize: outputBytes }) : createGunzip({ chunkSize: outputBytes });
+  let offset = 0;
+  const watched = watch(pieces, isZstd ? new ZstdFrames() : undefined, (start) => {
+    offset = start;
+  });
+  try {
+    yield* pump(watched, engine, () => {
+      throw new DowelError("COMPRESSION_INVALID", `${compression} data, from offset ${offset}: data after the end`);
+    });
+  } catch (error) {
+    if (!isZlibError(error)) throw error;
+    const place = error.code === "Z_BUF_ERROR" ? `ends too early, after ${input.size} bytes` : "is damaged";
+    const text = `${compression} data ${place}, in the block from offset ${offset}`;
+    throw new DowelError("COMPRESSION_INVALID", text, { cause: error });
+  }
+}
+
+async function* watch(
+  pieces: AsyncIterable<Uint8Array>,
+  frames: ZstdFrames | undefined,
+  at: (offset: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let offset = 0;
+  for await (const piece of pieces) {
+    at(offset);
+    frames?.push(piece);
+    yield piece;
+    offset += piece.length;
+  }
+  frames?.finish();
+}
+
+function isZlibError(error: unknown): error is Error & { readonly code: string } {
+  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return false;
+  return /^(Z_|ZSTD_)/.test(error.code);
+}
