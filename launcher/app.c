@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "run.h"
 #include "sys.h"
+#include "text.h"
 
 enum { ENVIRONMENT_MAX = 16384, ARGUMENTS_MAX = 131072 };
 
@@ -91,9 +92,35 @@ static void install_filter(const struct plan *plan) {
       .len = (unsigned short)plan->filter_count,
       .filter = (struct sock_filter *)(uintptr_t)plan->filter,
   };
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) die(STEP_SECCOMP, -1, errno, NULL, NULL);
-  if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != SECCOMP_MODE_FILTER) {
+  if (syscall(SYS_seccomp, (long)SECCOMP_SET_MODE_FILTER, 0L, &program) != 0) die(STEP_SECCOMP, -1, errno, NULL, NULL);
+  if (prctl(PR_GET_SECCOMP, 0L, 0L, 0L, 0L) != SECCOMP_MODE_FILTER) {
     die(STEP_SECCOMP, -1, 0, "(it is not in force)", NULL);
+  }
+}
+
+static int execute(const char *path) {
+  syscall(SYS_execve, path, arguments, environment);
+  return errno;
+}
+
+// Tries the command in each folder of the sandbox's PATH. Returns the errno that says most.
+static int search_and_execute(const char *command) {
+  if (strchr(command, '/') != NULL) return execute(command);
+  const char *folders = variable_value("PATH");
+  if (folders == NULL) folders = "/usr/bin:/bin";
+  int result = ENOENT;
+  for (const char *next = folders;; next++) {
+    char buffer[PLAN_PATH_MAX + 1];
+    struct text path = TEXT(buffer);
+    size_t length = strcspn(next, ":");
+    text_add_part(&path, next, length);
+    text_add(&path, "/");
+    text_add(&path, command);
+    // An empty part would be the current folder.
+    int error = length == 0 ? ENOENT : execute(path.data);
+    if (error != ENOENT && error != ENOTDIR) result = error;
+    next += length;
+    if (*next == '\0') return result;
   }
 }
 
@@ -107,8 +134,7 @@ _Noreturn void app_execute(const struct start *start) {
   identity_check();
   sigprocmask(SIG_SETMASK, &start->signals, NULL);
   install_filter(&start->plan);
-  execvpe(arguments[0], arguments, environment);
-  int error = errno;
+  int error = search_and_execute(arguments[0]);
   if (error == ENOENT || error == ENOTDIR) {
     die_with(EXIT_NOT_FOUND, STEP_COMMAND, error, arguments[0],
              "The sandbox has no such command, or lacks the interpreter or loader that it names.");

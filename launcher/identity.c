@@ -40,14 +40,14 @@ void identity_map(uid_t user, gid_t group) {
 }
 
 static void set_or_die(int option, unsigned long value, unsigned long second) {
-  if (prctl(option, value, second, 0, 0) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
+  if (prctl(option, value, second, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
 }
 
 void identity_drop_capabilities(void) {
   set_or_die(PR_SET_NO_NEW_PRIVS, 1, 0);
   set_or_die(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
   // Kernels differ in how many there are; past the last one comes EINVAL.
-  for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; capability++) {
+  for (unsigned long capability = 0; prctl(PR_CAPBSET_DROP, capability, 0L, 0L, 0L) == 0; capability++) {
   }
   // Being user 0 gives no capabilities back, not even at exec, and that cannot be changed again.
   set_or_die(PR_SET_SECUREBITS,
@@ -67,10 +67,10 @@ void identity_check(void) {
   if (syscall(SYS_capget, &header, held) != 0 || memcmp(held, none, sizeof none) != 0) {
     die(STEP_PRIVILEGES, -1, 0, "(capabilities are left)", NULL);
   }
-  if (prctl(PR_CAPBSET_READ, CAP_SYS_ADMIN, 0, 0, 0) != 0) {
+  if (prctl(PR_CAPBSET_READ, (long)CAP_SYS_ADMIN, 0L, 0L, 0L) != 0) {
     die(STEP_PRIVILEGES, -1, 0, "(the bounding set is not empty)", NULL);
   }
-  if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1) {
+  if (prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1) {
     die(STEP_PRIVILEGES, -1, 0, "(no_new_privs is not set)", NULL);
   }
   if (unshare(CLONE_NEWUSER) == 0) die(STEP_PRIVILEGES, -1, 0, "(user namespaces can still be made)", NULL);

@@ -17,7 +17,7 @@
 // The kernel kills the init, and with it everything in its pid namespace, when the monitor dies. If that happened
 // before the request, the descriptor says so.
 static void die_with_monitor(int monitor) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
+  if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
   struct pollfd gone = {.fd = monitor, .events = POLLIN};
   if (poll(&gone, 1, 0) != 0) _exit(EXIT_SETUP);
 }
@@ -73,7 +73,7 @@ _Noreturn void init_run(struct start *start) {
   identity_drop_capabilities();
   // The app runs as the same user: it must not trace the init, nor reach the host through its /proc entries. The
   // app's own exec makes the app dumpable again.
-  if (prctl(PR_SET_DUMPABLE, 0) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
+  if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
   pid_t app = sys_clone(SIGCHLD);
   if (app < 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
   if (app == 0) app_execute(start);

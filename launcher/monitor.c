@@ -31,7 +31,7 @@ static const char *namespace_hint(int error) {
 
 // Where the caller has gone already there is nobody to die with later, so it ends here.
 static void die_with_parent(pid_t parent) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
+  if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
   if (getppid() != parent) _exit(EXIT_SETUP);
 }
 
@@ -71,7 +71,7 @@ _Noreturn void monitor_run(struct start *start) {
   start->user = geteuid();
   start->group = getegid();
   signals_prepare(&start->signals);
-  start->monitor = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  start->monitor = (int)syscall(SYS_pidfd_open, (long)getpid(), 0L);
   if (start->monitor < 0) die(STEP_PROCESS, -1, errno, NULL, "Dowel needs Linux 5.12 or newer.");
   pid_t init = sys_clone(namespace_flags(&start->plan) | SIGCHLD);
   if (init < 0) die(STEP_NAMESPACE, -1, errno, NULL, namespace_hint(errno));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fail.h"
@@ -39,6 +40,6 @@ _Noreturn void program_execute(char **words) {
   if (!cut_last_name(path) || !cut_last_name(path)) die(STEP_PROGRAM, -1, ENOENT, path, NULL);
   memcpy(path + strlen(path), program_path, sizeof program_path);
   scrub_environment();
-  execv(path, words);
+  syscall(SYS_execve, path, words, environ);
   die_with(EXIT_NOT_FOUND, STEP_PROGRAM, errno, path, "The installation of Dowel is incomplete; install it again.");
 }

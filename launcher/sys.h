@@ -25,40 +25,40 @@
 
 static inline int sys_openat2(int folder, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_how how = {.flags = flags, .resolve = resolve};
-  return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+  return (int)syscall(SYS_openat2, (long)folder, path, &how, sizeof how);
 }
 
 static inline int sys_open_tree(int folder, const char *path, unsigned flags) {
-  return (int)syscall(SYS_open_tree, folder, path, flags);
+  return (int)syscall(SYS_open_tree, (long)folder, path, (long)flags);
 }
 
 static inline int sys_mount_setattr(int folder, const char *path, unsigned flags, struct mount_attr *attributes) {
-  return (int)syscall(SYS_mount_setattr, folder, path, flags, attributes, sizeof *attributes);
+  return (int)syscall(SYS_mount_setattr, (long)folder, path, (long)flags, attributes, sizeof *attributes);
 }
 
 static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
-  return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
+  return (int)syscall(SYS_move_mount, (long)from, from_path, (long)to, to_path, (long)flags);
 }
 
-static inline int sys_fsopen(const char *type) { return (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC); }
+static inline int sys_fsopen(const char *type) { return (int)syscall(SYS_fsopen, type, (long)FSOPEN_CLOEXEC); }
 
 static inline int sys_fsconfig(int context, unsigned command, const char *key, const char *value) {
-  return (int)syscall(SYS_fsconfig, context, command, key, value, 0);
+  return (int)syscall(SYS_fsconfig, (long)context, (long)command, key, value, 0L);
 }
 
 static inline int sys_fsmount(int context, unsigned attributes) {
-  return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+  return (int)syscall(SYS_fsmount, (long)context, (long)FSMOUNT_CLOEXEC, (long)attributes);
 }
 
 static inline int sys_pivot_root(const char *root, const char *old) {
   return (int)syscall(SYS_pivot_root, root, old);
 }
 
-static inline int sys_umount(const char *path, int flags) { return (int)syscall(SYS_umount2, path, flags); }
+static inline int sys_umount(const char *path, int flags) { return (int)syscall(SYS_umount2, path, (long)flags); }
 
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
-  return (int)syscall(SYS_close_range, first, last, flags);
+  return (int)syscall(SYS_close_range, (long)first, (long)last, (long)flags);
 }
 
 // fork(2) with namespaces. The child goes on here with a copy of the memory.
-static inline pid_t sys_clone(unsigned long flags) { return (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0); }
+static inline pid_t sys_clone(unsigned long flags) { return (pid_t)syscall(SYS_clone, flags, 0L, 0L, 0L, 0L); }

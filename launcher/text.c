@@ -16,6 +16,10 @@ void text_add(struct text *text, const char *string) {
   for (; *string != '\0'; string++) add_byte(text, *string);
 }
 
+void text_add_part(struct text *text, const char *string, size_t length) {
+  for (size_t i = 0; i < length; i++) add_byte(text, string[i]);
+}
+
 void text_add_foreign(struct text *text, const char *string) {
   for (; *string != '\0'; string++) add_byte(text, is_control(*string) ? '?' : *string);
 }

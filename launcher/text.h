@@ -17,6 +17,9 @@ struct text {
 // Appends plain text of the program itself.
 void text_add(struct text *text, const char *string);
 
+// Appends the first bytes of a string.
+void text_add_part(struct text *text, const char *string, size_t length);
+
 // Appends foreign text; control characters become `?`, so that it can reach a terminal.
 void text_add_foreign(struct text *text, const char *string);
 
