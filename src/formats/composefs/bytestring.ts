@@ -17,7 +17,7 @@ export function byteStringOfBytes(bytes: Uint8Array): ByteString {
 }
 
 export function bytesOfByteString(text: ByteString): Uint8Array {
-  return Buffer.from(text, "latin1");
+  return new Uint8Array(Buffer.from(text, "latin1"));
 }
 
 /** The ordinary text of a byte-string that holds UTF-8; undefined where it does not. */

@@ -17,15 +17,16 @@ function isWithin(value: number, max: number): boolean {
 
 export function checkName(name: ByteString, parent: ByteString): void {
   const fits = name.length >= 1 && name.length <= limits.nameBytes && name !== "." && name !== "..";
-  require(fits && !/[\0/]/.test(name), parent, `the name ${JSON.stringify(name)} must be 1 to 255 bytes, no . or ..`);
+  if (fits && !name.includes("/") && !name.includes("\0")) return;
+  require(false, parent, `the name ${JSON.stringify(name)} must be 1 to 255 bytes, no . or ..`);
 }
 
 function checkXattrs(inode: Inode, path: ByteString): void {
   let total = 12;
   for (const [key, value] of inode.xattrs) {
     const fits = key.length >= 1 && key.length <= 255 && !key.includes("\0");
-    require(fits, path, `the xattr name ${JSON.stringify(key)} must be 1 to 255 bytes`);
-    require(value.length <= limits.xattrValueBytes, path, `the xattr ${key} must be at most 65535 bytes`);
+    require(fits, path, "the name of an xattr must be 1 to 255 bytes");
+    require(value.length <= limits.xattrValueBytes, path, "the value of an xattr must be at most 65535 bytes");
     total += 7 + key.length + value.length;
   }
   require(inode.xattrs.size === 0 || total < maxXattrBytes, path, "all xattrs must be below 32767 bytes");

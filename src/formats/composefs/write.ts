@@ -39,18 +39,23 @@ export function writeComposefs(root: Directory, options: WriteOptions): Uint8Arr
   writer.header(preparation.hasWhiteouts ? 1 : options.version);
   for (const node of layout.nodes) writer.inode(node);
   writer.sharedXattrs();
-  return writer.bytes;
+  return writer.bytes();
 }
 
 class ImageWriter {
-  readonly bytes: Buffer;
+  readonly #buffer: Buffer;
   readonly #view: DataView;
   readonly #layout: Layout;
 
   constructor(layout: Layout) {
     this.#layout = layout;
-    this.bytes = Buffer.from(new ArrayBuffer(layout.totalBytes));
-    this.#view = new DataView(this.bytes.buffer);
+    const memory = new ArrayBuffer(layout.totalBytes);
+    this.#buffer = Buffer.from(memory);
+    this.#view = new DataView(memory);
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#view.buffer);
   }
 
   header(version: number): void {
@@ -143,13 +148,13 @@ class ImageWriter {
         });
         break;
       case "inline":
-        this.bytes.set(source.content.subarray(0, inBlocks), data);
-        this.bytes.set(source.content.subarray(inBlocks), tailAt);
+        this.#buffer.set(source.content.subarray(0, inBlocks), data);
+        this.#buffer.set(source.content.subarray(inBlocks), tailAt);
         break;
       case "external":
         // Every chunk has the null address: the content is elsewhere.
-        this.bytes.fill(0xff, tailAt, tailAt + node.tail);
-        this.bytes.fill(0xff, data, data + inBlocks);
+        this.#buffer.fill(0xff, tailAt, tailAt + node.tail);
+        this.#buffer.fill(0xff, data, data + inBlocks);
         break;
       case "symlink":
         this.#text(node.blocks > 0 ? data : tailAt, source.target);
@@ -171,7 +176,7 @@ class ImageWriter {
   }
 
   #text(at: number, text: ByteString): void {
-    this.bytes.write(text, at, "latin1");
+    this.#buffer.write(text, at, "latin1");
   }
 
   #u16(at: number, value: number): void {

@@ -28,7 +28,7 @@ function hashDescriptor(size: number, root: Uint8Array): Uint8Array {
   descriptorView.setUint32(8, size >>> 0, true);
   descriptorView.setUint32(12, Math.floor(size / 2 ** 32), true);
   descriptor.set(root, 16);
-  return sha256(descriptor);
+  return new Uint8Array(sha256(descriptor));
 }
 
 // Fresh blocks cost as much as hashing them does, so those of finished hashers are used again.

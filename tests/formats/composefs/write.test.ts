@@ -111,8 +111,6 @@ describe("beside fsck.erofs", () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   for (const { name, dump } of imageCases) {
-    // fsck.erofs 1.5 reads the content of chunked files, and a petabyte of zeros has no end.
-    if (name === "an object of chunks") continue;
     test(`fsck.erofs finds no error in ${name}`, () => {
       const path = join(folder, "image");
       writeFileSync(path, writeComposefs(parseDump(dump), { version: 1 }));
