@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PlannedOperation } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
-import type { Operation, Plan, SkippedOperation } from "./types.ts";
+import type { FailedOperation, Operation, Plan, SkippedOperation } from "./types.ts";
 
 /** Puts operations and their sizes together. */
-export function makePlan(operations: readonly Operation[], skipped: readonly SkippedOperation[]): Plan {
+export function makePlan(
+  operations: readonly Operation[],
+  skipped: readonly SkippedOperation[],
+  failed: readonly FailedOperation[] = [],
+): Plan {
   let downloadSize = 0;
   let installedSize = 0;
   for (const operation of operations) {
     if (operation.operation === "uninstall") continue;
-    downloadSize += operation.available.image.downloadSize;
-    installedSize += operation.available.image.installedSize;
+    downloadSize += operation.image.downloadSize;
+    installedSize += operation.image.installedSize;
   }
-  return { operations, skipped, downloadSize, installedSize };
+  return { operations, skipped, failed, downloadSize, installedSize };
 }
 
 /** A plan in the form that events carry. */
@@ -22,7 +26,7 @@ export function describePlan(plan: Plan): readonly PlannedOperation[] {
     if (operation.operation === "uninstall") {
       return { operation: "uninstall", ref, origin: operation.deployment.origin };
     }
-    const { downloadSize, installedSize } = operation.available.image;
+    const { downloadSize, installedSize } = operation.image;
     return { operation: operation.operation, ref, origin: operation.origin, downloadSize, installedSize };
   });
 }

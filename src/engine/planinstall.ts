@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { formatRef, type Ref, sameRef } from "../metadata/ref.ts";
+import type { RemoteRef } from "../remotes/types.ts";
+import type { Deployment } from "../store/types.ts";
 import { makePlan } from "./plan.ts";
-import type { AvailableImage, Installed, NewRemote, Operation, Plan, SkippedOperation } from "./types.ts";
+import type { Installed, NewRemote, Operation, Plan, SkippedOperation } from "./types.ts";
 
 export interface InstallOptions {
   /** Do not look for runtimes. */
@@ -15,7 +17,7 @@ export interface InstallOptions {
 
 /** An image that an install is about, and the remote that it will be noted under. */
 export interface Candidate {
-  readonly available: AvailableImage;
+  readonly image: RemoteRef;
   readonly origin: string;
   readonly newRemote: NewRemote | undefined;
 }
@@ -35,10 +37,10 @@ export interface InstallFacts {
 
 /** The runtimes that images need and no installation has, in order of first need. */
 export function missingRuntimes(requested: readonly Candidate[], installed: readonly Installed[]): readonly Ref[] {
-  const coming = new Set(requested.map(({ available }) => formatRef(available.image.ref)));
+  const coming = new Set(requested.map(({ image }) => formatRef(image.ref)));
   const missing = new Map<string, Ref>();
-  for (const { available } of requested) {
-    const { runtime } = available.image;
+  for (const { image } of requested) {
+    const { runtime } = image;
     if (runtime === undefined || coming.has(formatRef(runtime))) continue;
     if (installed.some(({ deployment }) => sameRef(deployment.ref, runtime))) continue;
     missing.set(formatRef(runtime), runtime);
@@ -46,11 +48,17 @@ export function missingRuntimes(requested: readonly Candidate[], installed: read
   return [...missing.values()];
 }
 
-function runtimeNotFound(needed: Ref, user: Ref, searched: readonly string[]): DowelError {
+export function runtimeNotFound(needed: Ref, user: Ref, searched: readonly string[]): DowelError {
   const where = searched.length === 0 ? "there is no remote to look in" : `not in ${searched.join(", ")}`;
   return new DowelError("RUNTIME_NOT_FOUND", `${formatRef(user)} needs ${formatRef(needed)}: ${where}`, {
     hint: "Add a remote that has it, install it from elsewhere first, or use --no-deps.",
   });
+}
+
+function presentOf(candidate: Candidate, facts: InstallFacts): Deployment | undefined {
+  return facts.installed.find(
+    ({ installation, deployment }) => installation === facts.target && sameRef(deployment.ref, candidate.image.ref),
+  )?.deployment;
 }
 
 function toOperation(
@@ -58,28 +66,34 @@ function toOperation(
   facts: InstallFacts,
   needs: readonly string[],
 ): Operation | SkippedOperation {
-  const { available, origin, newRemote } = candidate;
-  const { ref, commit } = available.image;
-  const shared = { ref, available, origin, newRemote, needs };
-  const present = facts.installed.find(
-    ({ installation, deployment }) => installation === facts.target && sameRef(deployment.ref, ref),
-  )?.deployment;
+  const { image, origin, newRemote } = candidate;
+  const { ref, commit } = image;
+  const shared = { ref, image, origin, newRemote, needs };
+  const present = presentOf(candidate, facts);
   if (present === undefined) return { operation: "install", ...shared, reinstall: false };
   if (facts.options.reinstall === true) return { operation: "install", ...shared, reinstall: true };
-  if (facts.options.orUpdate !== true) {
-    throw new DowelError("ALREADY_INSTALLED", `${formatRef(ref)} is installed already, from ${present.origin}`, {
-      hint: "Use --or-update or --reinstall.",
-    });
-  }
+  if (facts.options.orUpdate !== true) return { operation: "install", ref, reason: "it is installed already" };
   if (present.commit === commit) return { operation: "update", ref, reason: "it is up to date" };
   return { operation: "update", ...shared, from: present };
 }
 
+/** Of several refs those that are there already are passed over; where that leaves nothing, it is an error. */
+function checkNotInstalled(requested: readonly Candidate[], facts: InstallFacts): void {
+  const { orUpdate, reinstall } = facts.options;
+  const present = requested.flatMap((candidate) => presentOf(candidate, facts) ?? []);
+  const [first] = present;
+  if (orUpdate === true || reinstall === true || first === undefined || present.length < requested.length) return;
+  const names = present.map(({ ref }) => formatRef(ref)).join(", ");
+  throw new DowelError("ALREADY_INSTALLED", `${names} is installed already, from ${first.origin}`, {
+    hint: "Use --or-update or --reinstall.",
+  });
+}
+
 /** A requested image after all runtimes, and only once. */
 function inOrder(requested: readonly Candidate[]): readonly Candidate[] {
-  const byRef = new Map(requested.map((candidate) => [formatRef(candidate.available.image.ref), candidate]));
+  const byRef = new Map(requested.map((candidate) => [formatRef(candidate.image.ref), candidate]));
   const unique = [...byRef.values()];
-  const isRuntime = (candidate: Candidate): boolean => candidate.available.image.ref.kind === "runtime";
+  const isRuntime = (candidate: Candidate): boolean => candidate.image.ref.kind === "runtime";
   return [...unique.filter(isRuntime), ...unique.filter((candidate) => !isRuntime(candidate))];
 }
 
@@ -89,23 +103,24 @@ function inOrder(requested: readonly Candidate[]): readonly Candidate[] {
  */
 export function planInstall(facts: InstallFacts): Plan {
   const requested = inOrder(facts.requested);
+  checkNotInstalled(requested, facts);
   const runtimes: Candidate[] = [];
   if (facts.options.noDeps !== true) {
     for (const runtime of missingRuntimes(requested, facts.installed)) {
       const name = formatRef(runtime);
       const found = facts.runtimes.get(name);
-      const user = requested.find(({ available }) => {
-        const needed = available.image.runtime;
+      const user = requested.find(({ image }) => {
+        const needed = image.runtime;
         return needed !== undefined && sameRef(needed, runtime);
       });
       if (found !== undefined) runtimes.push(found);
-      else if (user !== undefined) throw runtimeNotFound(runtime, user.available.image.ref, facts.searched);
+      else if (user !== undefined) throw runtimeNotFound(runtime, user.image.ref, facts.searched);
     }
   }
   const all = [...runtimes, ...requested];
-  const coming = new Set(all.map(({ available }) => formatRef(available.image.ref)));
+  const coming = new Set(all.map(({ image }) => formatRef(image.ref)));
   const decided = all.map((candidate) => {
-    const { runtime } = candidate.available.image;
+    const { runtime } = candidate.image;
     const needed = facts.options.noDeps === true || runtime === undefined ? undefined : formatRef(runtime);
     return toOperation(candidate, facts, needed !== undefined && coming.has(needed) ? [needed] : []);
   });

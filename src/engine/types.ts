@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DowelError } from "../base/errors.ts";
 import type { PartialRef, Ref, RefKind } from "../metadata/ref.ts";
-import type { RemoteLocation } from "../remotes/location.ts";
 import type { RemoteRef } from "../remotes/types.ts";
 import type { Deployment } from "../store/types.ts";
 
@@ -8,12 +8,6 @@ import type { Deployment } from "../store/types.ts";
 export interface Installed {
   readonly installation: string;
   readonly deployment: Deployment;
-}
-
-/** An image that can be installed: what is known of it, and where it lies. */
-export interface AvailableImage {
-  readonly image: RemoteRef;
-  readonly location: RemoteLocation;
 }
 
 /** An origin remote that a direct install makes; disabled, so that nothing else is looked for in it. */
@@ -24,7 +18,7 @@ export interface NewRemote {
 
 interface FetchOperation {
   readonly ref: Ref;
-  readonly available: AvailableImage;
+  readonly image: RemoteRef;
   /** Name of the remote that the deployment notes. */
   readonly origin: string;
   readonly newRemote: NewRemote | undefined;
@@ -58,10 +52,18 @@ export interface SkippedOperation {
   readonly reason: string;
 }
 
+/** A wish that cannot be fulfilled, known before anything is done. */
+export interface FailedOperation {
+  readonly operation: Operation["operation"];
+  readonly ref: Ref;
+  readonly error: DowelError;
+}
+
 /** What a transaction will do to one installation, in order. Sizes are bytes, 0 for what no image said. */
 export interface Plan {
   readonly operations: readonly Operation[];
   readonly skipped: readonly SkippedOperation[];
+  readonly failed: readonly FailedOperation[];
   readonly downloadSize: number;
   /** What the disk needs in addition, at most: content that is there already is not counted out. */
   readonly installedSize: number;

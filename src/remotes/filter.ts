@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../base/errors.ts";
+import { readFileSync } from "node:fs";
+import { DowelError, fileError } from "../base/errors.ts";
 import { formatRef, type Ref } from "../metadata/ref.ts";
 
 export type RefFilter = (ref: Ref) => boolean;
@@ -38,4 +39,15 @@ export function parseFilter(text: string, path: string): RefFilter {
     const name = formatRef(ref);
     return !denied.some((glob) => glob.test(name)) || allowed.some((glob) => glob.test(name));
   };
+}
+
+/** Reads a filter file from the disk. */
+export function readFilter(path: string): RefFilter {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw fileError(error, "read the filter", path);
+  }
+  return parseFilter(text, path);
 }

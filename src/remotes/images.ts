@@ -4,7 +4,14 @@ import { compareBytes } from "../base/text.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { readFlatpakImage } from "./labels.ts";
 import { repositoryFor } from "./naming.ts";
-import type { ListedImage, RemoteRef } from "./types.ts";
+import type { ImagePlace, ListedImage, RemoteRef } from "./types.ts";
+
+/** The images of a remote. */
+export interface Catalogue {
+  readonly images: readonly ListedImage[];
+  /** The place of the images of a repository. */
+  readonly placeOf: (repository: string) => ImagePlace;
+}
 
 export interface CatalogueView {
   /** Name of the remote. */
@@ -29,12 +36,12 @@ function rankOf(image: ListedImage, found: RemoteRef, view: CatalogueView): numb
   return ownName + ownTag + (image.tags.includes("latest") ? 1 : 0);
 }
 
-function readCandidate(image: ListedImage, view: CatalogueView): Candidate | undefined {
+function readCandidate(image: ListedImage, place: ImagePlace, view: CatalogueView): Candidate | undefined {
   try {
     const { timestamp, ...facts } = readFlatpakImage(image.labels, image.repository);
     if (view.arch !== undefined && facts.ref.arch !== view.arch) return undefined;
-    const { repository, commit, labels } = image;
-    const found = { remote: view.remote, repository, commit, labels, ...facts };
+    const { commit, labels } = image;
+    const found = { remote: view.remote, commit, place, labels, ...facts };
     return { found, timestamp, rank: rankOf(image, found, view) };
   } catch (error) {
     // One bad image must not hide the others of a remote.
@@ -48,10 +55,10 @@ function readCandidate(image: ListedImage, view: CatalogueView): Candidate | und
  * several images claim one ref, the one in the repository named after the id wins, then the one with the branch's tag,
  * then the newest.
  */
-export function selectRefs(images: Iterable<ListedImage>, view: CatalogueView): RemoteRef[] {
+export function selectRefs(catalogue: Catalogue, view: CatalogueView): RemoteRef[] {
   const best = new Map<string, Candidate>();
-  for (const image of images) {
-    const candidate = readCandidate(image, view);
+  for (const image of catalogue.images) {
+    const candidate = readCandidate(image, catalogue.placeOf(image.repository), view);
     if (candidate === undefined) continue;
     const key = formatRef(candidate.found.ref);
     const other = best.get(key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { DowelError } from "../base/errors.ts";
+import { isLoopback } from "../oci/client/url.ts";
 import { parseImageReference, parseRemoteAddress } from "../oci/reference.ts";
 
 /** Images in a registry, below a namespace. */
@@ -17,14 +18,22 @@ export interface RegistryLocation {
   readonly tag: string | undefined;
 }
 
-/** Images in an OCI layout: a folder, or a tar file of one. */
-export interface LayoutLocation {
-  readonly kind: "layout" | "archive";
-  /** Absolute. */
-  readonly path: string;
+/** One image of a registry. */
+export interface ImageLocation {
+  readonly kind: "image";
+  readonly host: string;
+  readonly secure: boolean;
+  readonly repository: string;
+  /** A tag or a digest. */
+  readonly reference: string;
 }
 
-export type RemoteLocation = RegistryLocation | LayoutLocation;
+/** Images in an OCI layout: a folder, or a tar file of one. The path is absolute. */
+export type LayoutLocation =
+  | { readonly kind: "layout"; readonly path: string }
+  | { readonly kind: "archive"; readonly path: string };
+
+export type RemoteLocation = RegistryLocation | ImageLocation | LayoutLocation;
 
 /** Whether a text starts as a place that images come from. */
 export function looksLikeLocation(text: string): boolean {
@@ -41,37 +50,51 @@ function registryLocation(address: string): RegistryLocation {
   return { kind: "registry", baseUrl, host, secure: protocol === "https:", namespace, tag: named };
 }
 
-/** Whether `HOST[:PORT]` is this machine, where a registry without TLS is no risk. */
-function isLoopback(host: string): boolean {
-  const name = host.replace(/:[0-9]+$/, "");
-  return name === "localhost" || name === "[::1]" || /^127(?:\.[0-9]{1,3}){3}$/.test(name);
+function dockerLocation(text: string): RegistryLocation | ImageLocation {
+  const rest = text.slice("docker://".length);
+  const slash = rest.indexOf("/");
+  const host = slash < 0 ? rest : rest.slice(0, slash);
+  const secure = !isLoopback(host.replace(/:[0-9]+$/, ""));
+  if (slash < 0 || !/[:@]/.test(rest.slice(slash)) || rest.includes("#")) {
+    return registryLocation(`oci+${secure ? "https" : "http"}://${rest}`);
+  }
+  const reference = parseImageReference(text);
+  if (reference.transport !== "docker") throw notALocation(text);
+  const { repository, tag, digest } = reference;
+  return { kind: "image", host, secure, repository, reference: digest ?? tag ?? "latest" };
+}
+
+function notALocation(text: string): DowelError {
+  return new DowelError("IMAGE_REFERENCE_INVALID", `"${text}" is no location that images come from`, {
+    hint: "Use oci+https://HOST/NAMESPACE, oci+http://HOST/NAMESPACE, docker://HOST/NAMESPACE, oci:FOLDER or oci-archive:FILE.",
+  });
 }
 
 /**
  * Parses the URL of a remote: `oci+https://HOST/NAMESPACE[#TAG]`, `oci+http://…`, `docker://HOST/NAMESPACE` (TLS,
- * but for this machine's own addresses), `oci:FOLDER` or `oci-archive:FILE`. Relative paths count from the working
- * folder. Throws `IMAGE_REFERENCE_INVALID`.
+ * but for this machine's own addresses), `docker://HOST/REPOSITORY:TAG` for a single image, `oci:FOLDER` or
+ * `oci-archive:FILE`. Relative paths count from the working folder. Throws `IMAGE_REFERENCE_INVALID`.
  */
 export function parseLocation(text: string): RemoteLocation {
-  if (text.startsWith("docker://")) {
-    const rest = text.slice("docker://".length);
-    const host = rest.split(/[/#]/, 1)[0] ?? "";
-    return registryLocation(`oci+${isLoopback(host) ? "http" : "https"}://${rest}`);
-  }
+  if (text.startsWith("docker://")) return dockerLocation(text);
   if (/^oci\+https?:\/\//.test(text)) return registryLocation(text);
   const reference = looksLikeLocation(text) ? parseImageReference(text) : undefined;
   if (reference === undefined || reference.transport === "docker" || reference.name !== undefined) {
-    throw new DowelError("IMAGE_REFERENCE_INVALID", `"${text}" is no location that images come from`, {
-      hint: "Use oci+https://HOST/NAMESPACE, oci+http://HOST/NAMESPACE, docker://HOST/NAMESPACE, oci:FOLDER or oci-archive:FILE.",
-    });
+    throw notALocation(text);
   }
   return { kind: reference.transport === "oci" ? "layout" : "archive", path: resolve(reference.path) };
 }
 
 /** The text that parses to the same location. */
 export function formatLocation(location: RemoteLocation): string {
-  if (location.kind === "layout") return `oci:${location.path}`;
-  if (location.kind === "archive") return `oci-archive:${location.path}`;
-  const tag = location.tag === undefined ? "" : `#${location.tag}`;
-  return `oci+${location.baseUrl.replace(/\/$/, "")}${tag}`;
+  switch (location.kind) {
+    case "layout":
+      return `oci:${location.path}`;
+    case "archive":
+      return `oci-archive:${location.path}`;
+    case "image":
+      return `docker://${location.host}/${location.repository}${location.reference.includes(":") ? "@" : ":"}${location.reference}`;
+    case "registry":
+      return `oci+${location.baseUrl.replace(/\/$/, "")}${location.tag === undefined ? "" : `#${location.tag}`}`;
+  }
 }

@@ -27,6 +27,11 @@ export function staticIndexUrl(baseUrl: string, arch: string, tag: string | unde
   return `${folder}static?${parameters.join("&")}`;
 }
 
+function decodeTags(decoder: Decoder, value: unknown, path: string): readonly string[] {
+  const tags = decoder.optional(value, (list) => decoder.array(list, path)) ?? [];
+  return tags.filter((tag) => typeof tag === "string");
+}
+
 function decodeImage(decoder: Decoder, repository: string, value: unknown, path: string): ListedImage | undefined {
   const image: JsonObject = decoder.object(value, path);
   const digest = decoder.string(image["Digest"], `${path}.Digest`);
@@ -35,11 +40,10 @@ function decodeImage(decoder: Decoder, repository: string, value: unknown, path:
   if (!isDigest(digest) || !digest.startsWith("sha256:") || !isManifestType(mediaType) || os !== "linux") {
     return undefined;
   }
-  const tags = decoder.optional(image["Tags"], (list) => decoder.array(list, `${path}.Tags`)) ?? [];
   return {
     repository,
     commit: digestHex(digest),
-    tags: tags.filter((tag) => typeof tag === "string"),
+    tags: decodeTags(decoder, image["Tags"], `${path}.Tags`),
     labels: decoder.optional(image["Labels"], (map) => decoder.stringMap(map, `${path}.Labels`)) ?? new Map(),
   };
 }
@@ -47,21 +51,18 @@ function decodeImage(decoder: Decoder, repository: string, value: unknown, path:
 function decodeResult(decoder: Decoder, value: unknown, path: string): ListedImage[] {
   const result = decoder.object(value, path);
   const name = decoder.string(result["Name"], `${path}.Name`);
-  const found: ListedImage[] = [];
-  const take = (list: unknown, where: string): void => {
-    const items = decoder.optional(list, (images) => decoder.array(images, where)) ?? [];
-    items.forEach((item, at) => {
-      const image = decodeImage(decoder, name, item, `${where}[${at}]`);
-      if (image !== undefined) found.push(image);
-    });
-  };
-  take(result["Images"], `${path}.Images`);
+  const imagesAt = (list: unknown, where: string): ListedImage[] =>
+    (decoder.optional(list, (images) => decoder.array(images, where)) ?? []).flatMap(
+      (item, at) => decodeImage(decoder, name, item, `${where}[${at}]`) ?? [],
+    );
   const lists = decoder.optional(result["Lists"], (value) => decoder.array(value, `${path}.Lists`)) ?? [];
-  lists.forEach((list, at) => {
+  const listed = lists.flatMap((item, at) => {
     const where = `${path}.Lists[${at}]`;
-    take(decoder.object(list, where)["Images"], `${where}.Images`);
+    const list = decoder.object(item, where);
+    const tags = decodeTags(decoder, list["Tags"], `${where}.Tags`);
+    return imagesAt(list["Images"], `${where}.Images`).map((image) => ({ ...image, tags: [...image.tags, ...tags] }));
   });
-  return found;
+  return [...imagesAt(result["Images"], `${path}.Images`), ...listed];
 }
 
 /**

@@ -24,6 +24,17 @@ export interface Remote {
   readonly gpgVerify: boolean;
 }
 
+/** Where the blobs of an image lie. */
+export type ImagePlace =
+  | {
+      readonly kind: "registry";
+      /** `http(s)://HOST[:PORT]/`, what `v2/` is put after. */
+      readonly baseUrl: string;
+      readonly repository: string;
+    }
+  | { readonly kind: "layout"; readonly path: string }
+  | { readonly kind: "archive"; readonly path: string };
+
 /** An image that a remote offers. Sizes are bytes; 0 where the image does not say. */
 export interface RemoteRef {
   /** Name of the remote. */
@@ -31,8 +42,7 @@ export interface RemoteRef {
   readonly ref: Ref;
   /** Manifest digest, 64 hex digits. */
   readonly commit: string;
-  /** Repository in the registry; `""` in a layout. */
-  readonly repository: string;
+  readonly place: ImagePlace;
   readonly labels: ReadonlyMap<string, string>;
   /** Text of the metadata keyfile. */
   readonly metadata: string;
@@ -42,8 +52,9 @@ export interface RemoteRef {
   readonly installedSize: number;
 }
 
-/** An image as a catalogue names it, not looked into yet. */
+/** An image as a catalogue names it, its labels not looked into yet. */
 export interface ListedImage {
+  /** Repository in the registry; `""` in a layout. */
   readonly repository: string;
   /** Manifest digest, 64 hex digits. */
   readonly commit: string;

@@ -43,7 +43,14 @@ test.each([
 });
 
 test("formatLocation() gives back what parseLocation() read", () => {
-  for (const text of ["oci+http://h:1/a/b#t", "oci+https://h", "oci:/a/b", "oci-archive:/a.tar"]) {
+  for (const text of [
+    "oci+http://h:1/a/b#t",
+    "oci+https://h",
+    "oci:/a/b",
+    "oci-archive:/a.tar",
+    "docker://h:1/a/b:t",
+    `docker://h/a@sha256:${"0".repeat(64)}`,
+  ]) {
     expect(parseLocation(formatLocation(parseLocation(text)))).toEqual(parseLocation(text));
   }
 });

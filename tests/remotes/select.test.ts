@@ -12,7 +12,7 @@ function offer(name: string, refs: readonly string[], changes: Partial<Remote> =
       remote: name,
       ref: parseRef(ref),
       commit: "0".repeat(64),
-      repository: "",
+      place: { kind: "layout", path: "/x" },
       labels: new Map(),
       metadata: "",
       runtime: undefined,

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError, isDowelError } from "../base/errors.ts";
+import type { Report } from "../base/events.ts";
+import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
+import { loadImage } from "../oci/image.ts";
+import { addRemote, deleteRemote, listRemotes } from "../remotes/config.ts";
+import { formatPlace, openPlace } from "../remotes/place.ts";
+import { deployImage } from "../store/deploy/deploy.ts";
+import type { Installation } from "../store/installation.ts";
+import { pinObjects } from "../store/locks.ts";
+import { importImage } from "../store/transfer/import.ts";
+import type { Deployment } from "../store/types.ts";
+import { originSettings } from "./origin.ts";
+import type { InstallOperation, UpdateOperation } from "./types.ts";
+
+export interface ChangeContext {
+  readonly installation: Installation;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+type FetchOperation = InstallOperation | UpdateOperation;
+
+/** What a catalogue said of an image must be what the image says of itself. */
+function checkRef(operation: FetchOperation, found: string | undefined, source: string): void {
+  const wanted = formatRef(operation.ref);
+  if (found !== undefined && sameRef(parseRef(found), operation.ref)) return;
+  throw new DowelError("IMAGE_UNSUITABLE", `${source} is for ${found ?? "no ref at all"}, expected ${wanted}`, {
+    hint: "The catalogue of the remote and its images contradict each other; tell its owner.",
+  });
+}
+
+async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
+  const { installation, report, signal } = context;
+  const { image, origin, ref } = operation;
+  await using source = await openPlace(image.place, signal);
+  const { descriptor, manifestBytes, labels } = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
+  checkRef(operation, labels?.ref, `${source.name}@${descriptor.digest}`);
+  using _pin = await pinObjects(installation, { report, signal });
+  const stored = await importImage(installation, source, { descriptor, bytes: manifestBytes }, { report, signal });
+  return deployImage(installation, stored, { origin, source: formatPlace(image.place), report, signal });
+}
+
+/**
+ * Carries out an install or an update. The remote that it makes, if it makes one, is there before the deployment that
+ * names it, and goes again where the deployment fails. Errors leave what was deployed before.
+ */
+export async function fetchOperation(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
+  const { installation, signal } = context;
+  const { newRemote } = operation;
+  const isNew = newRemote !== undefined && !listRemotes(installation).some(({ name }) => name === newRemote.name);
+  if (isNew) {
+    const settings = { url: newRemote.url, ...originSettings };
+    await addRemote(installation, newRemote.name, settings, { ifNotExists: true, signal });
+  }
+  try {
+    return await fetchAndDeploy(operation, context);
+  } catch (error) {
+    if (isNew) {
+      await deleteRemote(installation, newRemote.name).catch((second: unknown) => {
+        // Another process may have come to use it meanwhile.
+        if (!isDowelError(second)) throw second;
+      });
+    }
+    throw error;
+  }
+}

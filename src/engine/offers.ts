@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError, isDowelError } from "../base/errors.ts";
+import { type Report, silent } from "../base/events.ts";
+import { listRefs } from "../remotes/catalogue.ts";
+import type { Offer } from "../remotes/select.ts";
+import type { Remote } from "../remotes/types.ts";
+
+export interface OfferOptions {
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Asks remotes what they have, each at most once for an architecture. */
+export class Offers {
+  readonly #folder: string | undefined;
+  readonly #report: Report;
+  readonly #signal: AbortSignal | undefined;
+  readonly #asked = new Map<string, Promise<Offer>>();
+
+  /** `cacheFolder`: the folder of an installation, or undefined to keep no answers. */
+  constructor(cacheFolder: string | undefined, options: OfferOptions = {}) {
+    this.#folder = cacheFolder;
+    this.#report = options.report ?? silent;
+    this.#signal = options.signal;
+  }
+
+  /** What one remote has. Throws what its registry or layout throws, and `UNSUPPORTED` where signatures are asked for. */
+  of(remote: Remote, arch?: string): Promise<Offer> {
+    const key = `${remote.name} ${arch ?? ""}`;
+    const known = this.#asked.get(key);
+    if (known !== undefined) return known;
+    const asked = this.#ask(remote, arch);
+    this.#asked.set(key, asked);
+    return asked;
+  }
+
+  async #ask(remote: Remote, arch: string | undefined): Promise<Offer> {
+    if (remote.gpgVerify) {
+      throw new DowelError("UNSUPPORTED", `The remote ${remote.name} wants signatures, which cannot be checked yet`, {
+        hint: `To trust it without them: remote-modify --no-gpg-verify ${remote.name}.`,
+      });
+    }
+    return { remote, refs: await listRefs(remote, { arch, cacheFolder: this.#folder, signal: this.#signal }) };
+  }
+
+  /**
+   * What several remotes have. One that fails is reported and left out; where all fail, the first error is thrown.
+   */
+  async ofAll(remotes: readonly Remote[], arch?: string): Promise<readonly Offer[]> {
+    const settled = await Promise.allSettled(remotes.map((remote) => this.of(remote, arch)));
+    const offers: Offer[] = [];
+    let failure: unknown;
+    for (const [at, outcome] of settled.entries()) {
+      if (outcome.status === "fulfilled") {
+        offers.push(outcome.value);
+        continue;
+      }
+      const error: unknown = outcome.reason;
+      if (!isDowelError(error) || error.code === "ABORTED") throw error;
+      failure ??= error;
+      this.#report({ type: "warning", text: `Remote ${remotes[at]?.name ?? ""}: ${error.message}` });
+    }
+    if (offers.length === 0 && failure !== undefined) throw failure;
+    return offers;
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { formatRef, sameRef } from "../metadata/ref.ts";
+import type { Deployment } from "../store/types.ts";
+import { makePlan } from "./plan.ts";
+import { type Candidate, runtimeNotFound } from "./planinstall.ts";
+import type { FailedOperation, Installed, Operation, Plan, SkippedOperation } from "./types.ts";
+
+/** What looking for a newer image of a deployment gave. */
+export type UpdateLookup =
+  | { readonly deployment: Deployment; readonly candidate: Candidate }
+  | { readonly deployment: Deployment; readonly reason: string }
+  | { readonly deployment: Deployment; readonly error: DowelError };
+
+export interface UpdateFacts {
+  readonly lookups: readonly UpdateLookup[];
+  readonly installed: readonly Installed[];
+  /** Where runtimes were found that the newer images need and no installation has; by full ref. */
+  readonly runtimes: ReadonlyMap<string, Candidate>;
+  /** Names of what was searched for them, for messages. */
+  readonly searched: readonly string[];
+  readonly noDeps: boolean;
+}
+
+/** The newer images among what was looked up. */
+export function newerImages(lookups: readonly UpdateLookup[]): readonly Candidate[] {
+  return lookups.flatMap((lookup) =>
+    "candidate" in lookup && lookup.candidate.image.commit !== lookup.deployment.commit ? [lookup.candidate] : [],
+  );
+}
+
+function toUpdate(from: Deployment, candidate: Candidate, needs: readonly string[]): Operation {
+  const { image, origin, newRemote } = candidate;
+  return { operation: "update", ref: from.ref, image, origin, newRemote, needs, from };
+}
+
+function toInstall(candidate: Candidate): Operation {
+  const { image, origin, newRemote } = candidate;
+  return { operation: "install", ref: image.ref, image, origin, newRemote, needs: [], reinstall: false };
+}
+
+/** The refs that an update waits for, or the error that keeps it from being done. */
+function needsOf(
+  candidate: Candidate,
+  facts: UpdateFacts,
+  coming: ReadonlySet<string>,
+): readonly string[] | DowelError {
+  const { runtime, ref } = candidate.image;
+  if (facts.noDeps || runtime === undefined) return [];
+  if (coming.has(formatRef(runtime))) return [formatRef(runtime)];
+  if (facts.installed.some(({ deployment }) => sameRef(deployment.ref, runtime))) return [];
+  return runtimeNotFound(runtime, ref, facts.searched);
+}
+
+/**
+ * Decides what an update does: runtimes first, then apps; runtimes that newer images need in addition are
+ * installed. What could not be looked up, or lacks a runtime, is noted as failed and leaves the rest alone.
+ */
+export function planUpdate(facts: UpdateFacts): Plan {
+  const skipped: SkippedOperation[] = [];
+  const failed: FailedOperation[] = [];
+  const updates: Operation[] = [];
+  const newer = newerImages(facts.lookups);
+  const added = [...facts.runtimes.values()];
+  const coming = new Set([...added, ...newer].map(({ image }) => formatRef(image.ref)));
+  for (const lookup of facts.lookups) {
+    const { ref } = lookup.deployment;
+    if ("error" in lookup) failed.push({ operation: "update", ref, error: lookup.error });
+    else if ("reason" in lookup) skipped.push({ operation: "update", ref, reason: lookup.reason });
+    else if (!newer.includes(lookup.candidate)) skipped.push({ operation: "update", ref, reason: "it is up to date" });
+    else {
+      const needs = needsOf(lookup.candidate, facts, coming);
+      if (needs instanceof DowelError) failed.push({ operation: "update", ref, error: needs });
+      else updates.push(toUpdate(lookup.deployment, lookup.candidate, needs));
+    }
+  }
+  const isApp = ({ ref }: Operation): boolean => ref.kind === "app";
+  const ordered = [...updates.filter((item) => !isApp(item)), ...updates.filter(isApp)];
+  return makePlan([...added.map(toInstall), ...ordered], skipped, failed);
+}
+
+/** Named apps together with the runtimes of theirs that the same installation has. */
+export function withRuntimes(
+  named: readonly Deployment[],
+  all: readonly Deployment[],
+  runtimeOf: (deployment: Deployment) => Deployment["ref"] | undefined,
+): readonly Deployment[] {
+  const result = [...named];
+  for (const deployment of named) {
+    const runtime = runtimeOf(deployment);
+    const found = runtime === undefined ? undefined : all.find(({ ref }) => sameRef(ref, runtime));
+    if (found !== undefined && !result.includes(found)) result.push(found);
+  }
+  return result;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import type { Report } from "../base/events.ts";
+import { formatRef, type Ref, type RefKind } from "../metadata/ref.ts";
+import { getRemote, listRemotes } from "../remotes/config.ts";
+import { formatLocation, type RemoteLocation } from "../remotes/location.ts";
+import { type Offer, selectRef } from "../remotes/select.ts";
+import type { Remote, RemoteRef } from "../remotes/types.ts";
+import { activeDeployment } from "../store/deployments.ts";
+import type { Installation } from "../store/installation.ts";
+import { readName } from "./find.ts";
+import { Offers } from "./offers.ts";
+import { originFor } from "./origin.ts";
+import { type Candidate, type InstallOptions, missingRuntimes, planInstall } from "./planinstall.ts";
+import { findRuntimes } from "./runtimes.ts";
+import { parseInstallTarget } from "./targets.ts";
+import type { Installed, Plan } from "./types.ts";
+
+export interface PrepareOptions {
+  readonly arch?: string | undefined;
+  readonly kind?: RefKind | undefined;
+  /** All installations where a runtime may be already; the target is looked at in any case. */
+  readonly installations?: readonly Installation[];
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Found {
+  readonly candidates: readonly Candidate[];
+  /** What was asked for them. */
+  readonly offers: readonly Offer[];
+  readonly toCandidate: (image: RemoteRef) => Candidate;
+}
+
+function fromRemote(image: RemoteRef): Candidate {
+  return { image, origin: image.remote, newRemote: undefined };
+}
+
+async function findInRemotes(
+  names: { readonly remote: string | undefined; readonly refs: readonly string[] },
+  installation: Installation,
+  offers: Offers,
+  options: PrepareOptions,
+): Promise<Found> {
+  const remotes =
+    names.remote === undefined
+      ? listRemotes(installation).filter(({ disabled, noEnumerate }) => !disabled && !noEnumerate)
+      : [getRemote(installation, names.remote)];
+  const disabled = remotes.find((remote) => remote.disabled);
+  if (disabled !== undefined) {
+    throw new DowelError("REMOTE_NOT_FOUND", `The remote ${disabled.name} is disabled`, {
+      hint: `Enable it with remote-modify --enable ${disabled.name}.`,
+    });
+  }
+  const candidates: Candidate[] = [];
+  const asked: Offer[] = [];
+  for (const text of names.refs) {
+    const wanted = readName(text, options);
+    const offered = await offers.ofAll(remotes, wanted.arch ?? options.arch);
+    asked.push(...offered.filter((offer) => !asked.includes(offer)));
+    candidates.push(fromRemote(selectRef(offered, wanted)));
+  }
+  return { candidates, offers: asked, toCandidate: fromRemote };
+}
+
+function onlyImage(offer: Offer, kind: RefKind | undefined): RemoteRef {
+  const refs = offer.refs.filter(({ ref }) => kind === undefined || ref.kind === kind);
+  const [image, second] = refs;
+  if (image !== undefined && second === undefined) return image;
+  const { url } = offer.remote;
+  if (image === undefined) {
+    throw new DowelError("REF_NOT_FOUND", `${url} has no image of an app or runtime for this architecture`);
+  }
+  throw new DowelError("REF_AMBIGUOUS", `${url} has several: ${refs.map(({ ref }) => formatRef(ref)).join(", ")}`, {
+    hint: "Name one of them behind the location.",
+  });
+}
+
+/** A remote that is not configured, for looking into a location. */
+function passingRemote(location: RemoteLocation): Remote {
+  const flags = { priority: 0, disabled: false, noEnumerate: true, noDeps: true, gpgVerify: false };
+  return { name: formatLocation(location), url: formatLocation(location), ...flags };
+}
+
+async function findDirect(
+  location: RemoteLocation,
+  refs: readonly string[],
+  installation: Installation,
+  options: PrepareOptions,
+): Promise<Found> {
+  const remotes = listRemotes(installation);
+  const url = formatLocation(location);
+  const remote = passingRemote(location);
+  const offers = new Offers(undefined, options);
+  const toCandidate = (image: RemoteRef): Candidate => {
+    const origin = originFor(image.ref, url, remotes);
+    return { image: { ...image, remote: origin.name }, origin: origin.name, newRemote: origin };
+  };
+  const arch = refs.length === 1 ? readName(refs[0] ?? "", options).arch : undefined;
+  const offer = await offers.of(remote, arch ?? options.arch);
+  const images =
+    refs.length === 0
+      ? [onlyImage(offer, options.kind)]
+      : refs.map((text) => selectRef([offer], readName(text, options)));
+  return { candidates: images.map(toCandidate), offers: [offer], toCandidate };
+}
+
+/** Which of some refs the installations have, the target first. */
+function installedAmong(refs: readonly Ref[], target: Installation, options: PrepareOptions): readonly Installed[] {
+  const others = (options.installations ?? []).filter(({ path }) => path !== target.path);
+  return [target, ...others].flatMap((installation) =>
+    refs.flatMap((ref) => {
+      const deployment = activeDeployment(installation, ref);
+      return deployment === undefined ? [] : [{ installation: installation.name, deployment }];
+    }),
+  );
+}
+
+/**
+ * Finds out what `install WORDS` means for an installation and plans it: refs of remotes, or a location. Changes
+ * nothing but the caches of catalogues. Throws `REF_NOT_FOUND`, `REF_AMBIGUOUS`, `ALREADY_INSTALLED`,
+ * `RUNTIME_NOT_FOUND`, and what the registries throw.
+ */
+export async function prepareInstall(
+  target: Installation,
+  words: readonly string[],
+  options: PrepareOptions & InstallOptions = {},
+): Promise<Plan> {
+  const remotes = listRemotes(target);
+  const wish = parseInstallTarget(words, remotes);
+  const offers = new Offers(target.path, options);
+  const found =
+    wish.kind === "refs"
+      ? await findInRemotes(wish, target, offers, options)
+      : await findDirect(wish.location, wish.refs, target, options);
+  const refs = found.candidates.flatMap(({ image }) => [
+    image.ref,
+    ...(image.runtime === undefined ? [] : [image.runtime]),
+  ]);
+  const installed = installedAmong(refs, target, options);
+  const missing = options.noDeps === true ? [] : missingRuntimes(found.candidates, installed);
+  const search = {
+    own: found.offers,
+    remotes,
+    offers,
+    toCandidate: (image: RemoteRef) => (isAmong(image, found.offers) ? found.toCandidate(image) : fromRemote(image)),
+  };
+  const { runtimes, searched } = await findRuntimes(missing, search);
+  return planInstall({ requested: found.candidates, target: target.name, installed, runtimes, searched, options });
+}
+
+function isAmong(image: RemoteRef, offers: readonly Offer[]): boolean {
+  return offers.some(({ refs }) => refs.includes(image));
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, fileError } from "../../base/errors.ts";
+import { temporaryName } from "../../sys/durability.ts";
+
+const keptPlans = 200;
+const keptLayers = 64;
+const layerAgeMilliseconds = 2 * 24 * 60 * 60 * 1000;
+
+interface Aged {
+  readonly path: string;
+  readonly modified: number;
+}
+
+/** What a folder holds, newest first. */
+function byAge(folder: string): Aged[] {
+  const found: Aged[] = [];
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    try {
+      found.push({ path, modified: statSync(path).mtimeMs });
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+  }
+  return found.sort((left, right) => right.modified - left.modified);
+}
+
+/**
+ * Takes away the oldest plans and layers past what is kept. A plan is read whole when a sandbox starts, so it can go at
+ * any time; a layer is the root of what runs, so only old ones go.
+ */
+export function sweep(runFolder: string, now = Date.now()): void {
+  for (const { path } of byAge(`${runFolder}/plans`).slice(keptPlans)) rmSync(path, { force: true });
+  for (const { path, modified } of byAge(`${runFolder}/layers`).slice(keptLayers)) {
+    if (now - modified > layerAgeMilliseconds) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Keeps an encoded plan for warm starts: aside, then by one rename; what the folder cannot take is not kept. */
+export function keepPlan(runFolder: string, name: string, bytes: Uint8Array): string {
+  const path = `${runFolder}/plans/${name}`;
+  const aside = temporaryName(path);
+  try {
+    writeFileSync(aside, bytes, { flag: "wx", mode: 0o600 });
+    renameSync(aside, path);
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw fileError(error, "write", path);
+  }
+  return path;
+}

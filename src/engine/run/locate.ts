@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { hostArch } from "../../base/arch.ts";
+import { DowelError } from "../../base/errors.ts";
+import { formatRef, matchesRef, type PartialRef, type Ref, type RefKind } from "../../metadata/ref.ts";
+import type { RecordingHost } from "../../sandbox/probe/recording.ts";
+import { currentLink, currentRef, findDeployments, refFolder } from "../../store/deployments.ts";
+import { openInstallation } from "../../store/installation.ts";
+import type { InstallationPlace } from "../../store/places.ts";
+import type { Deployment } from "../../store/types.ts";
+
+export interface Located {
+  readonly place: InstallationPlace;
+  readonly deployment: Deployment;
+}
+
+/** Notes everything that decides which deployments of an id there are. */
+function observeRefs(host: RecordingHost, place: InstallationPlace, kind: RefKind, id: string): void {
+  const folder = `${place.path}/${kind}/${id}`;
+  for (const arch of host.list(folder)) {
+    if (arch === "current") continue;
+    for (const branch of host.list(`${folder}/${arch}`))
+      host.lookAt(`${refFolder(place, { kind, id, arch, branch })}/active`);
+  }
+  if (kind === "app") host.lookAt(currentLink(place, id));
+}
+
+/** Of several deployments: the current one of an app, then those of this machine's architecture. */
+function preferred(place: InstallationPlace, found: readonly Deployment[], partial: PartialRef): readonly Deployment[] {
+  if (found.length < 2) return found;
+  const current = currentRef(place, partial.id);
+  const isCurrent = (ref: Ref) => current !== undefined && formatRef(ref) === formatRef(current);
+  const chosen = found.filter((deployment) => isCurrent(deployment.ref) && matchesRef(deployment.ref, partial));
+  if (chosen.length > 0) return chosen;
+  const native = found.filter((deployment) => deployment.ref.arch === hostArch());
+  return native.length > 0 ? native : found;
+}
+
+/**
+ * Finds the deployment that a partial ref means, in the first of the installations that has any. Throws
+ * `REF_AMBIGUOUS` where several fit equally; undefined where none does.
+ */
+export function locate(
+  host: RecordingHost,
+  places: readonly InstallationPlace[],
+  kind: RefKind,
+  partial: PartialRef,
+): Located | undefined {
+  for (const place of places) {
+    observeRefs(host, place, kind, partial.id);
+    const found = findDeployments(openInstallation(place), { ...partial, kind });
+    const [deployment, second] = preferred(place, found, partial);
+    if (second !== undefined) {
+      const refs = found.map(({ ref }) => formatRef(ref)).join(", ");
+      throw new DowelError("REF_AMBIGUOUS", `Several installed refs match ${partial.id}: ${refs}`, {
+        hint: "Give the branch with --branch, or make one current.",
+      });
+    }
+    if (deployment !== undefined) return { place, deployment };
+  }
+  return undefined;
+}

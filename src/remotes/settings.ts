@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import type { Keyfile } from "../formats/keyfile/keyfile.ts";
+import { isValidBranch } from "../metadata/ref.ts";
+import { parseLocation } from "./location.ts";
+import type { Remote } from "./types.ts";
+
+/** What can be set of a remote; undefined leaves a value as it is, `""` takes it away. */
+export interface RemoteSettings {
+  readonly url?: string | undefined;
+  readonly title?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly description?: string | undefined;
+  readonly homepage?: string | undefined;
+  readonly icon?: string | undefined;
+  readonly defaultBranch?: string | undefined;
+  readonly filter?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly disabled?: boolean | undefined;
+  readonly noEnumerate?: boolean | undefined;
+  readonly noDeps?: boolean | undefined;
+  readonly gpgVerify?: boolean | undefined;
+}
+
+/** Keys of `[remote "NAME"]`, as Flatpak names them in the config of its repository. */
+const textKeys = {
+  url: "url",
+  title: "xa.title",
+  comment: "xa.comment",
+  description: "xa.description",
+  homepage: "xa.homepage",
+  icon: "xa.icon",
+  defaultBranch: "xa.default-branch",
+  filter: "xa.filter",
+} as const satisfies Partial<Record<keyof RemoteSettings, string>>;
+
+const booleanKeys = {
+  disabled: "xa.disable",
+  noEnumerate: "xa.noenumerate",
+  noDeps: "xa.nodeps",
+  gpgVerify: "gpg-verify",
+} as const satisfies Partial<Record<keyof RemoteSettings, string>>;
+
+const priorityKey = "xa.prio";
+const groupPattern = /^remote "([^"]+)"$/;
+const defaultPriority = 1;
+
+function groupOf(name: string): string {
+  return `remote "${name}"`;
+}
+
+/** Throws `USAGE` for a name that cannot name a remote. */
+export function checkRemoteName(name: string): void {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name)) return;
+  throw new DowelError(
+    "USAGE",
+    `Invalid name of a remote ${JSON.stringify(name)}: it may have letters, digits, _ . -`,
+    {
+      hint: "The command is: remote-add NAME LOCATION.",
+    },
+  );
+}
+
+/** The names of all remotes of a configuration, in the order of the file. */
+export function remoteNames(keyfile: Keyfile): readonly string[] {
+  return keyfile.groups().flatMap((group) => {
+    const name = groupPattern.exec(group)?.[1];
+    return name === undefined ? [] : [name];
+  });
+}
+
+/** Reads one remote of a configuration; undefined where there is none of that name. */
+export function readSettings(keyfile: Keyfile, name: string): Remote | undefined {
+  const group = groupOf(name);
+  if (!keyfile.hasGroup(group)) return undefined;
+  const texts: { -readonly [Name in keyof typeof textKeys]?: string } = {};
+  for (const [field, key] of Object.entries(textKeys) as [keyof typeof textKeys, string][]) {
+    const value = keyfile.get(group, key);
+    if (value !== undefined && value !== "") texts[field] = value;
+  }
+  const flag = (key: string): boolean => keyfile.getBoolean(group, key) ?? false;
+  return {
+    ...texts,
+    name,
+    url: texts.url ?? "",
+    priority: keyfile.getInteger(group, priorityKey) ?? defaultPriority,
+    disabled: flag(booleanKeys.disabled),
+    noEnumerate: flag(booleanKeys.noEnumerate),
+    noDeps: flag(booleanKeys.noDeps),
+    gpgVerify: flag(booleanKeys.gpgVerify),
+  };
+}
+
+function checkSettings(settings: RemoteSettings): void {
+  if (settings.url !== undefined) {
+    if (/^(?:https?|file):\/\//.test(settings.url)) {
+      throw new DowelError(
+        "UNSUPPORTED",
+        `${settings.url} is an OSTree repository; only OCI registries and layouts work`,
+        {
+          hint: "The address of a registry starts with oci+https://.",
+        },
+      );
+    }
+    parseLocation(settings.url);
+  }
+  const { defaultBranch, priority } = settings;
+  if (defaultBranch !== undefined && defaultBranch !== "" && !isValidBranch(defaultBranch)) {
+    throw new DowelError("REF_INVALID", `Invalid branch ${JSON.stringify(defaultBranch)}`);
+  }
+  if (priority !== undefined && !Number.isSafeInteger(priority)) {
+    throw new DowelError("USAGE", "The priority of a remote must be a whole number");
+  }
+}
+
+/** Writes what is set into a configuration. Throws before anything is written where a value is malformed. */
+export function writeSettings(keyfile: Keyfile, name: string, settings: RemoteSettings): void {
+  checkSettings(settings);
+  const group = groupOf(name);
+  for (const [field, key] of Object.entries(textKeys) as [keyof typeof textKeys, string][]) {
+    const value = settings[field];
+    if (value === "") keyfile.remove(group, key);
+    else if (value !== undefined) keyfile.set(group, key, value);
+  }
+  for (const [field, key] of Object.entries(booleanKeys) as [keyof typeof booleanKeys, string][]) {
+    const value = settings[field];
+    if (value !== undefined) keyfile.setBoolean(group, key, value);
+  }
+  if (settings.priority !== undefined) keyfile.setInteger(group, priorityKey, settings.priority);
+}
+
+export function removeSettings(keyfile: Keyfile, name: string): boolean {
+  return keyfile.removeGroup(groupOf(name));
+}
