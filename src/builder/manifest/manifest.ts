@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import { resolve } from "node:path";
+import { isValidArch, isValidBranch, isValidId } from "../../metadata/ref.ts";
+import { Includer, readDocument } from "./include.ts";
+import { decodeModules } from "./module.ts";
+import { decodeBuildOptions } from "./options.ts";
+import type { Manifest } from "./types.ts";
+import type { Fields, Value } from "./value.ts";
+
+/** Reads a manifest and the files it includes. Throws `MANIFEST_INVALID` (`FILE:LINE:COLUMN: KEY: expected …`) or `UNSUPPORTED`. */
+export function loadManifest(path: string): Manifest {
+  const file = resolve(path);
+  return decodeManifest(readDocument(file, path), new Includer([file]), file);
+}
+
+/** Whether a document is a recipe for runtimes rather than a manifest. */
+export function isRecipe(document: Value): boolean {
+  return document.node.kind === "map" && document.node.entries.has("suite");
+}
+
+export function decodeManifest(document: Value, includer: Includer, file: string): Manifest {
+  const fields = document.fields();
+  fields.unsupported(...unsupportedKeys);
+  const { id, branch, defaultBranch, runtime, runtimeVersion, sdk } = decodeNames(fields);
+  const metadata = fields.get("metadata");
+  const manifest: Manifest = {
+    file,
+    id,
+    branch,
+    defaultBranch,
+    runtime,
+    runtimeVersion,
+    sdk,
+    command: fields.text("command"),
+    metadata: metadata === undefined ? undefined : includer.path(metadata),
+    buildOptions: decodeBuildOptions(fields.get("build-options")),
+    modules: decodeModules(fields.required("modules"), includer),
+    cleanup: fields.texts("cleanup"),
+    cleanupCommands: fields.texts("cleanup-commands"),
+    finishArgs: fields.texts("finish-args"),
+    tags: fields.texts("tags"),
+    ...decodeExtensions(fields.get("add-extensions")),
+    renameDesktopFile: plainName(fields.get("rename-desktop-file")),
+    renameAppdataFile: plainName(fields.get("rename-appdata-file")),
+    renameIcon: plainName(fields.get("rename-icon")),
+    copyIcon: fields.flag("copy-icon"),
+    desktopNamePrefix: fields.text("desktop-file-name-prefix"),
+    desktopNameSuffix: fields.text("desktop-file-name-suffix"),
+    sourceDateEpoch: fields.get("source-date-epoch")?.size(),
+    warnings: warnings(fields),
+  };
+  fields.done();
+  return manifest;
+}
+
+const unsupportedKeys = [
+  "add-build-extensions",
+  "appdata-license",
+  "base",
+  "base-commit",
+  "base-extensions",
+  "base-version",
+  "build-extension",
+  "build-runtime",
+  "extension-tag",
+  "id-platform",
+  "inherit-extensions",
+  "inherit-sdk-extensions",
+  "metadata-platform",
+  "platform-extensions",
+  "rename-mime-file",
+  "rename-mime-icons",
+  "runtime-commit",
+  "sdk-commit",
+  "sdk-extensions",
+  "var",
+  "writable-sdk",
+] as const;
+
+const ignoredKeys = [
+  "cleanup-platform",
+  "cleanup-platform-commands",
+  "prepare-platform-commands",
+  "collection-id",
+  "token-type",
+] as const;
+
+function warnings(fields: Fields): readonly string[] {
+  for (const key of ["separate-locales", "appstream-compose"]) fields.flag(key);
+  return ignoredKeys.flatMap((key) => {
+    const value = fields.get(key);
+    return value === undefined ? [] : [`${value.source.locate(value.node.at)}: ${key}: this key has no effect`];
+  });
+}
+
+function decodeNames(
+  fields: Fields,
+): Pick<Manifest, "id" | "branch" | "defaultBranch" | "runtime" | "runtimeVersion" | "sdk"> {
+  const old = fields.get("app-id");
+  const id = fields.get("id") ?? old ?? fields.required("id");
+  if (old !== undefined && id !== old) old.fail('only one of "id" and "app-id"');
+  checkName(id, isValidId, "an id of three or more elements with dots between, as org.example.App");
+  const branch = fields.get("branch");
+  const defaultBranch = fields.get("default-branch");
+  const version = fields.get("runtime-version");
+  for (const value of [branch, defaultBranch, version]) {
+    if (value !== undefined) checkName(value, isValidBranch, "the name of a branch");
+  }
+  const runtime = fields.required("runtime");
+  checkName(runtime, isValidId, "the id of a runtime");
+  const sdk = fields.required("sdk");
+  checkName(sdk, isValidSdk, "the id of an Sdk, or ID/ARCH/BRANCH with parts left empty");
+  return {
+    id: id.text(),
+    branch: branch?.text(),
+    defaultBranch: defaultBranch?.text(),
+    runtime: runtime.text(),
+    runtimeVersion: version?.text() ?? "master",
+    sdk: sdk.text(),
+  };
+}
+
+function checkName(value: Value, isValid: (text: string) => boolean, expected: string): void {
+  if (!isValid(value.text())) value.fail(`${expected}; found ${JSON.stringify(value.text())}`);
+}
+
+function isValidSdk(text: string): boolean {
+  const [id = "", arch = "", branch = "", ...rest] = text.split("/");
+  if (rest.length > 0 || (arch !== "" && !isValidArch(arch))) return false;
+  return isValidId(id) && (branch === "" || isValidBranch(branch));
+}
+
+/** A file name without folders, as the `rename-*` keys have it. */
+function plainName(value: Value | undefined): string | undefined {
+  const text = value?.text();
+  if (value !== undefined && text !== undefined && !/^[^/\0]+$/.test(text)) return value.fail("the name of a file");
+  return text;
+}
+
+const extensionKeys = [
+  "directory",
+  "autodelete",
+  "no-autodownload",
+  "locale-subset",
+  "subdirectories",
+  "add-ld-path",
+  "download-if",
+  "enable-if",
+  "autoprune-unless",
+  "merge-dirs",
+  "subdirectory-suffix",
+  "version",
+  "versions",
+] as const;
+
+function decodeExtensions(value: Value | undefined): Pick<Manifest, "extensions" | "removeExtensions"> {
+  const extensions = new Map<string, readonly (readonly [string, string])[]>();
+  const removeExtensions: string[] = [];
+  for (const [name, item] of value?.fields().pairs() ?? []) {
+    const fields = item.fields();
+    fields.unsupported("bundle");
+    if (fields.flag("remove-after-build")) removeExtensions.push(name);
+    const pairs = extensionKeys.flatMap((key) => {
+      const entry = fields.get(key);
+      if (entry === undefined) return [];
+      return [[key, entry.node.kind === "boolean" ? String(entry.boolean()) : entry.text()] as const];
+    });
+    fields.required("directory");
+    fields.done();
+    extensions.set(name, pairs);
+  }
+  return { extensions, removeExtensions };
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Includer } from "./include.ts";
+import { decodeBuildOptions } from "./options.ts";
+import { decodeSources } from "./source.ts";
+import { type BuildSystem, buildSystems, type Module } from "./types.ts";
+import type { Fields, Value } from "./value.ts";
+
+/** Reads a list of modules; a text in it is the path of a file with one module or a list of them. */
+export function decodeModules(value: Value | undefined, includer: Includer): readonly Module[] {
+  return (value?.list() ?? []).flatMap((item) => {
+    if (item.node.kind !== "string") return [decodeModule(item, includer)];
+    return includer.include(item, (included, inner) =>
+      included.node.kind === "list" ? decodeModules(included, inner) : [decodeModule(included, inner)],
+    );
+  });
+}
+
+function decodeModule(value: Value, includer: Includer): Module {
+  const fields = value.fields();
+  const name = fields.required("name");
+  if (!/^[^/\s\0]+$/.test(name.text()) || /^\.\.?$/.test(name.text())) name.fail("a name without '/' and spaces");
+  fields.unsupported("secret-opts", "secret-env", "license-files");
+  for (const key of ["cleanup-platform", "ensure-writable", "no-python-timestamp-fix"]) fields.get(key);
+  const module: Module = {
+    name: name.text(),
+    ...decodeSelection(fields, includer),
+    ...decodeBuildSteps(fields),
+    sources: decodeSources(fields.get("sources"), includer),
+    modules: decodeModules(fields.get("modules"), includer),
+    buildOptions: decodeBuildOptions(fields.get("build-options")),
+    cleanup: fields.texts("cleanup"),
+  };
+  fields.done();
+  if (module.buildSystem === "simple" && module.buildCommands.length === 0 && module.sources.length > 0) {
+    value.fail('the key "build-commands", because buildsystem is simple');
+  }
+  return module;
+}
+
+function decodeSelection(
+  fields: Fields,
+  includer: Includer,
+): Pick<Module, "subdir" | "disabled" | "onlyArches" | "skipArches"> {
+  return {
+    subdir: includer.insidePath(fields.get("subdir"))?.join("/"),
+    disabled: fields.flag("disabled"),
+    onlyArches: fields.texts("only-arches"),
+    skipArches: fields.texts("skip-arches"),
+  };
+}
+
+type Steps = Omit<
+  Module,
+  "name" | "sources" | "modules" | "buildOptions" | "cleanup" | keyof ReturnType<typeof decodeSelection>
+>;
+
+function decodeBuildSteps(fields: Fields): Steps {
+  return {
+    buildSystem: decodeBuildSystem(fields),
+    builddir: fields.flag("builddir"),
+    configOpts: fields.texts("config-opts"),
+    makeArgs: fields.texts("make-args"),
+    makeInstallArgs: fields.texts("make-install-args"),
+    rmConfigure: fields.flag("rm-configure"),
+    noAutogen: fields.flag("no-autogen"),
+    noParallelMake: fields.flag("no-parallel-make"),
+    noMakeInstall: fields.flag("no-make-install"),
+    installRule: fields.text("install-rule"),
+    testRule: fields.text("test-rule"),
+    runTests: fields.flag("run-tests"),
+    testCommands: fields.texts("test-commands"),
+    buildCommands: fields.texts("build-commands"),
+    postInstall: fields.texts("post-install"),
+  };
+}
+
+function decodeBuildSystem(fields: Fields): BuildSystem {
+  const system = fields.get("buildsystem")?.oneOf(buildSystems);
+  const cmake = fields.flag("cmake");
+  return system ?? (cmake ? "cmake" : "autotools");
+}

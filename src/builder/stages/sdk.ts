@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DowelError } from "../../base/errors.ts";
+import { formatRef, type Ref } from "../../metadata/ref.ts";
+import { activeDeployment } from "../../store/deployments.ts";
+import { openInstallation } from "../../store/installation.ts";
+import type { InstallationPlace } from "../../store/places.ts";
+import { ensureShown, lowerOf } from "../../store/shown.ts";
+import { readDocument } from "../manifest/include.ts";
+import { decodeSdkDefaults } from "../manifest/options.ts";
+import type { BuildOptions, Manifest } from "../manifest/types.ts";
+
+export interface Sdk {
+  readonly ref: Ref;
+  /** Digest of its image, hex. */
+  readonly commit: string;
+  /** Overlay folder that holds `usr/`. */
+  readonly lower: string;
+  /** What the Sdk itself says about building with it, the weakest of all options. */
+  readonly options: BuildOptions;
+}
+
+/** The refs of runtime and Sdk that a manifest names. */
+export function manifestRefs(manifest: Manifest, arch: string): { readonly runtime: Ref; readonly sdk: Ref } {
+  const [id = "", sdkArch = "", branch = ""] = manifest.sdk.split("/");
+  return {
+    runtime: { kind: "runtime", id: manifest.runtime, arch, branch: manifest.runtimeVersion },
+    sdk: {
+      kind: "runtime",
+      id,
+      arch: sdkArch === "" ? arch : sdkArch,
+      branch: branch === "" ? manifest.runtimeVersion : branch,
+    },
+  };
+}
+
+/** Finds the Sdk in the first installation that has it. Throws `RUNTIME_NOT_FOUND`. */
+export async function findSdk(ref: Ref, places: readonly InstallationPlace[], signal?: AbortSignal): Promise<Sdk> {
+  for (const place of places) {
+    const deployment = activeDeployment(openInstallation(place), ref);
+    if (deployment === undefined) continue;
+    await ensureShown(deployment, signal);
+    const lower = lowerOf(deployment);
+    return { ref, commit: deployment.commit, lower, options: readOptions(lower) };
+  }
+  const searched = places.map(({ path }) => path).join(", ");
+  throw new DowelError("RUNTIME_NOT_FOUND", `The Sdk ${formatRef(ref)} is not installed (looked in ${searched})`, {
+    hint: `Install it first: dowel install ${ref.id}//${ref.branch}`,
+  });
+}
+
+function readOptions(lower: string): BuildOptions {
+  const name = "etc/flatpak-builder/defaults.json";
+  const path = join(lower, "usr", name);
+  if (!existsSync(path)) return decodeSdkDefaults(undefined);
+  return decodeSdkDefaults(readDocument(path, `Sdk: ${name}`));
+}
