@@ -56,6 +56,7 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
     layer: root.layer,
     mounts: root.mounts,
     data: [],
+    create: [],
     dataFolder: undefined,
     environment: environment.result(true),
     seccomp: { arch: build.arch, devel: true, multiarch: true, bluetooth: false, canbus: false },

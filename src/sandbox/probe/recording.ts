@@ -29,6 +29,7 @@ export class RecordingHost implements Host {
   readonly identity: Identity;
   readonly #paths = new Map<string, Observation>();
   readonly #variables = new Map<string, string | undefined>();
+  readonly #images: string[] = [];
 
   constructor() {
     this.identity = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
@@ -38,6 +39,17 @@ export class RecordingHost implements Host {
   get record(): readonly Observation[] {
     const variables = [...this.#variables].map(([name, value]): Observation => ({ kind: "variable", name, value }));
     return [...variables, ...this.#paths.values()];
+  }
+
+  /** Says that a folder is an image: it is noted itself, and nothing below it, since that never changes. */
+  trustImage(folder: string): void {
+    this.#observe(folder, false);
+    this.#images.push(`${folder}/`);
+  }
+
+  /** Notes a file that is read elsewhere, with its size and times. */
+  observe(path: string): void {
+    this.#observe(path, true);
   }
 
   variable(name: string): string | undefined {
@@ -76,6 +88,7 @@ export class RecordingHost implements Host {
   /** Notes the state of a path; `exactly` with its size and times, else a link with them and other things by inode. */
   #observe(path: string, exactly: boolean): BigIntStats | undefined {
     const status = statusOf(path);
+    if (this.#images.some((folder) => path.startsWith(folder))) return status;
     if (status === undefined) {
       this.#paths.set(path, { kind: "absent", path });
       return undefined;

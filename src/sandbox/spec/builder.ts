@@ -21,7 +21,8 @@ function isWithin(path: string, folder: string): boolean {
 
 /**
  * Gathers the configuration layer and the mounts of a root. Each mount point is put where it has to be: into the
- * layer, or, below a tmpfs, made by an operation; below a bind it must be on the host already.
+ * layer, or, below a tmpfs, left to the launcher, which makes what is missing there; below a bind it must be on the
+ * host already.
  */
 export class RootBuilder {
   readonly #host: Host;
@@ -58,7 +59,7 @@ export class RootBuilder {
     if (mount?.kind === "bind") return this.#host.lookAt(mount.source + path.slice(mount.target.length)) !== undefined;
     if (mount?.kind === "proc") return false;
     const parent = dirname(path);
-    if (parent !== mount?.target && !this.directory(parent)) return false;
+    if (mount === undefined && !this.directory(parent)) return false;
     if (mount === undefined) this.#layer.set(path, entry);
     else {
       this.#mounts.push(operation);
@@ -99,8 +100,10 @@ export class RootBuilder {
   }
 
   #mount(mount: SpecificationMount, type: "directory" | "file"): boolean {
-    const ready = type === "directory" ? this.directory(mount.target) : this.file(mount.target);
-    if (!ready) return false;
+    const above = this.#mountOf(mount.target)?.kind;
+    const madeByLauncher = above === "tmpfs" || above === "dev";
+    const ready = type === "directory" ? () => this.directory(mount.target) : () => this.file(mount.target);
+    if (!madeByLauncher && !ready()) return false;
     for (const path of this.#made) if (isWithin(path, mount.target)) this.#made.delete(path);
     this.#mounts.push(mount);
     return true;

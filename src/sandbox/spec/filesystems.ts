@@ -35,7 +35,7 @@ export function isBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`);
 }
 
-function isReserved(path: string): boolean {
+export function isReserved(path: string): boolean {
   return path === "/" || reserved.some((name) => isBelow(path, name) || isBelow(name, path));
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
-import { addExports, type Export, type Exports, exportOf, isBelow } from "./filesystems.ts";
+import { findUser } from "./etc.ts";
+import { addExports, type Export, type Exports, exportOf, isBelow, isReserved } from "./filesystems.ts";
+import { type ResolvedPath, resolveHostPath } from "./resolve.ts";
 import type { Specification } from "./types.ts";
 
 type DataEntry = Specification["data"][number];
@@ -16,6 +19,19 @@ const varBinds = [
   ["config", "/var/config"],
   ["cache/tmp", "/var/tmp"],
 ] as const;
+
+/**
+ * The caller's home without links, and the links on the way to it. Throws `SANDBOX_INVALID` for a home that would
+ * cover the sandbox's own folders.
+ */
+export function findHome(host: Host): Pick<ResolvedPath, "path" | "links"> {
+  const { home } = findUser(host);
+  const resolved = resolveHostPath(host, home) ?? { path: home, links: [] };
+  if (!isReserved(resolved.path)) return resolved;
+  throw new DowelError("SANDBOX_INVALID", `The home folder ${home} cannot be the home of a sandbox`, {
+    hint: "Set HOME to a folder of your own.",
+  });
+}
 
 /** The folder of an app's own data. */
 export function dataFolderOf(home: string, id: string): string {
@@ -99,5 +115,5 @@ export function addHome(root: RootBuilder, host: Host, input: HomeInput): void {
   addExports(root, input.exports);
   addHidden(root, host, input);
   if (input.dataFolder !== undefined) addData(root, input, input.dataFolder);
-  for (const name of ["tmp", "cache"]) root.directory(`/var/${name}`);
+  else for (const name of ["tmp", "cache"]) root.tmpfs(`/var/${name}`, 0o1777);
 }

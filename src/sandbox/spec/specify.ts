@@ -10,9 +10,8 @@ import { addDevices } from "./devices.ts";
 import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
 import { findExports } from "./filesystems.ts";
-import { addHome, dataEntries, dataFolderOf, type HomeInput } from "./home.ts";
+import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput } from "./home.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
-import { resolveHostPath } from "./resolve.ts";
 import { addAppFolder, addBase, addHostData } from "./root.ts";
 import { addSockets } from "./sockets.ts";
 import type { Specification, SpecificationInput } from "./types.ts";
@@ -37,10 +36,10 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const feature = granted("features");
   const devel = options.devel || feature("devel");
   const user = findUser(host);
-  const home = resolveHostPath(host, user.home);
-  const dataFolder = app === undefined ? undefined : dataFolderOf(home?.path ?? user.home, app.ref.id);
+  const home = findHome(host);
+  const dataFolder = app === undefined ? undefined : dataFolderOf(home.path, app.ref.id);
   const homeInput: HomeInput = {
-    home: home?.path ?? user.home,
+    home: home.path,
     exports: findExports(host, user.home, permissions),
     dataFolder,
     permissions,
@@ -57,7 +56,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   root.file("/.flatpak-info", formatInfo(app, runtime, permissions, devel));
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
   addHome(root, host, homeInput);
-  for (const link of home?.links ?? []) root.symlink(link.path, link.to);
+  for (const link of home.links) root.symlink(link.path, link.to);
   addSockets({ root, host, environment, granted: granted("sockets") }, findWaylandSocket(host) !== undefined);
 
   environment.apply(permissions);
@@ -73,6 +72,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     layer: root.layer,
     mounts: root.mounts,
     data: dataEntries(homeInput),
+    create: homeInput.exports.missing,
     dataFolder,
     environment: environment.result(options.clearEnvironment),
     seccomp: {

@@ -78,6 +78,8 @@ export interface Specification {
   readonly mounts: readonly SpecificationMount[];
   /** Folders and empty files that must exist below the app's own folder before a start; paths relative to it. */
   readonly data: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
+  /** Host folders that are missing and that `:create` asks for. */
+  readonly create: readonly string[];
   /** The app's own folder on the host, `~/.var/app/ID`; undefined where it has none. */
   readonly dataFolder: string | undefined;
   readonly environment: {
