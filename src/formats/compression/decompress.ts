@@ -6,7 +6,7 @@ import { type Compression, detectCompression } from "./kind.ts";
 import { pump, regroup } from "./pump.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
-export interface DecompressOptions {
+interface DecompressOptions {
   /** Most bytes that may come out; `limits.layerBytes` if not given. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;

@@ -115,7 +115,7 @@ function setXattr(name: string, value: Uint8Array, offset: number, into: PaxFiel
   if (value.length > limits.xattrValueBytes || Buffer.byteLength(name) > limits.nameBytes) {
     throw new DowelError("LIMIT_EXCEEDED", `tar archive, offset ${offset}: the attribute ${name} is too large`);
   }
-  into.xattrs.set(name, Uint8Array.from(value));
+  into.xattrs.set(name, new Uint8Array(value));
   if (into.xattrs.size > limits.xattrsPerEntry) {
     const most = limits.xattrsPerEntry;
     throw new DowelError("LIMIT_EXCEEDED", `tar archive, offset ${offset}: more than ${most} attributes on one entry`);

@@ -4,7 +4,7 @@ import { limits } from "../../base/limits.ts";
 import { splitRelativePath } from "../../base/paths.ts";
 import type { TarEntry } from "./entry.ts";
 
-export interface SafePaths {
+interface SafePaths {
   /** The names of the path from the root of the archive; empty for the root itself. */
   readonly names: readonly string[];
   /** The same for the target of a hard link, else undefined. */

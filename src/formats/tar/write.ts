@@ -29,41 +29,44 @@ export function encodeHeader(entry: TarEntry): Uint8Array {
   const path = entry.type === "directory" && !entry.path.endsWith("/") ? `${entry.path}/` : entry.path;
   checkEncodable(entry, path);
   const records = new Map<string, Uint8Array>();
-  const place = placePath(path);
-  if (place === undefined) records.set("path", encodeUtf8(path));
-  if (!fitsField(entry.linkName, 100)) records.set("linkpath", encodeUtf8(entry.linkName));
-  const size = numberField(records, "size", entry.size, 12);
-  const uid = numberField(records, "uid", entry.uid, 8);
-  const gid = numberField(records, "gid", entry.gid, 8);
-  const { seconds, nanoseconds } = entry.mtime;
-  const plainTime = nanoseconds === 0 && seconds >= 0 && seconds <= octalMaximum(12);
-  if (!plainTime) records.set("mtime", encodeUtf8(decimalTime(seconds, nanoseconds)));
+  const fields = headerFields(entry, path, records);
   for (const [name, value] of entry.xattrs) {
+    // GNU tar's way for a name with `=`, at which a pax key ends
     records.set(`SCHILY.xattr.${name.replaceAll("%", "%25").replaceAll("=", "%3D")}`, value);
   }
-  const shortPath = shortName(path);
-  const extension = records.size === 0 ? undefined : encodeRecords(records);
-  const before = extension === undefined ? 0 : blockSize + extension.length + paddingSize(extension.length);
+  const extension = records.size === 0 ? new Uint8Array(0) : encodeRecords(records);
+  const before = extension.length === 0 ? 0 : blockSize + extension.length + paddingSize(extension.length);
   const bytes = new Uint8Array(before + blockSize);
-  if (extension !== undefined) {
+  if (before > 0) {
     const name = `PaxHeaders/${shortName(path).slice(0, 80)}`.replace(/\/+$/, "");
     writeBlock(bytes.subarray(0, blockSize), { name, flag: "x", mode: 0o644, size: extension.length });
     bytes.set(extension, blockSize);
   }
-  writeBlock(bytes.subarray(before), {
-    name: place?.name ?? shortPath,
+  writeBlock(bytes.subarray(before), fields);
+  return bytes;
+}
+
+/** What the header block of an entry says; what does not fit goes to `records`, and the block has 0 or a part of it. */
+function headerFields(entry: TarEntry, path: string, records: Map<string, Uint8Array>): BlockFields {
+  const place = placePath(path);
+  if (place === undefined) records.set("path", encodeUtf8(path));
+  if (!fitsField(entry.linkName, 100)) records.set("linkpath", encodeUtf8(entry.linkName));
+  const { seconds, nanoseconds } = entry.mtime;
+  const plainTime = nanoseconds === 0 && seconds >= 0 && seconds <= octalMaximum(12);
+  if (!plainTime) records.set("mtime", encodeUtf8(decimalTime(seconds, nanoseconds)));
+  return {
+    name: place?.name ?? shortName(path),
     prefix: place?.prefix ?? "",
     flag: typeFlags[entry.type],
     mode: entry.mode,
-    size,
-    uid,
-    gid,
+    size: numberField(records, "size", entry.size, 12),
+    uid: numberField(records, "uid", entry.uid, 8),
+    gid: numberField(records, "gid", entry.gid, 8),
     seconds: plainTime ? seconds : 0,
     linkName: shortName(entry.linkName),
     devMajor: entry.devMajor,
     devMinor: entry.devMinor,
-  });
-  return bytes;
+  };
 }
 
 function checkEncodable(entry: TarEntry, path: string): void {

@@ -44,7 +44,7 @@ describe("compress()", () => {
 
   test("ends with ABORTED when the signal has fired", async () => {
     const signal = AbortSignal.abort();
-    expect(collect(compress(chunked(content), "zstd", 3, { signal }))).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(collect(compress(chunked(content), "zstd", 3, { signal }))).rejects.toMatchObject({ code: "ABORTED" });
   });
 });
 

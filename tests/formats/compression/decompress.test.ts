@@ -131,7 +131,7 @@ describe("decompress()", () => {
         closed++;
       }
     }
-    expect(collect(decompress(source(true), "zstd"))).rejects.toThrow("the wire was cut");
+    await expect(collect(decompress(source(true), "zstd"))).rejects.toThrow("the wire was cut");
     for await (const chunk of decompress(source(false), "zstd")) {
       expect(chunk.length).toBeGreaterThan(0);
       break;
