@@ -8,7 +8,7 @@ import { RecordingHost } from "./probe/recording.ts";
 import { runFolder } from "./run-folder.ts";
 import { RootBuilder } from "./spec/builder.ts";
 import { EnvironmentBuilder } from "./spec/environment.ts";
-import { addEtc, findUser } from "./spec/etc.ts";
+import { addBuildEtc, findUser } from "./spec/etc.ts";
 import { addBase } from "./spec/root.ts";
 import type { Specification } from "./spec/types.ts";
 
@@ -37,7 +37,7 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   const user = findUser(host);
   const home = "/run/build-home";
   addBase(root, host, build.sdkLower, user.uid);
-  addEtc(root, host, build.sdkLower, { ...user, home });
+  addBuildEtc(root, host, build.sdkLower, { ...user, home }, build.network);
   root.special("dev", "/dev");
   root.tmpfs("/var/tmp", 0o1777);
   root.tmpfs(home, 0o700);

@@ -59,3 +59,14 @@ export function makeWanted(specification: Specification): boolean {
   }
   return specification.create.length > 0;
 }
+
+/** Makes the app's own part of the caller's runtime folder, where there is one. */
+export function makeRuntimeFolder(session: string | undefined, id: string): void {
+  if (!session?.startsWith("/")) return;
+  const path = `${session}/app/${id}`;
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(error, "create", path);
+  }
+}

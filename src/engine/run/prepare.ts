@@ -17,7 +17,7 @@ import { ensureShown, lowerOf } from "../../store/shown.ts";
 import type { Deployment } from "../../store/types.ts";
 import { type InstallationChoice, placesToRead } from "../places.ts";
 import { keepPlan, sweep } from "./cache.ts";
-import { makeBelowHome, makeWanted } from "./data.ts";
+import { makeBelowHome, makeRuntimeFolder, makeWanted } from "./data.ts";
 import { type Located, locate } from "./locate.ts";
 
 export interface RunRequest extends RunOptions {
@@ -111,20 +111,22 @@ async function describe(
   const isApp = image.ref.kind === "app";
   const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), signal) : image;
   const home = findHome(host).path;
+  if (isApp) makeRuntimeFolder(host.variable("XDG_RUNTIME_DIR"), image.ref.id);
   if (isApp) makeBelowHome(home, [{ path: dataFolderOf("", image.ref.id).slice(1), kind: "directory" }]);
-  const hidden = [folder, ...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`];
+  const hidden = [...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`];
   const input = {
     app: isApp ? image : undefined,
     runtime,
     overrides: overridesFor(host, main),
     options: request,
     hidden,
+    runFolder: folder,
   };
   const first = specify(input, host);
   const specification = makeWanted(first) ? specify(input, host) : first;
   const { dataFolder } = specification;
   if (dataFolder === undefined) return specification;
-  const below = dataFolder.slice(home.length + 1);
+  const below = dataFolder.slice(home === "/" ? 1 : home.length + 1);
   makeBelowHome(
     home,
     specification.data.map(({ path, kind }) => ({ path: `${below}/${path}`, kind })),

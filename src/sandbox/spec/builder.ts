@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { compareBytes } from "../../base/text.ts";
 import type { Host } from "../probe/host.ts";
 import type { LayerEntry, SpecificationMount } from "./types.ts";
@@ -56,7 +56,8 @@ export class RootBuilder {
     const mount = this.#mountOf(path);
     if (this.#made.has(path) || mount?.target === path || path === "/") return true;
     if (mount === undefined && this.#layer.has(path)) return true;
-    if (mount?.kind === "bind") return this.#host.lookAt(mount.source + path.slice(mount.target.length)) !== undefined;
+    if (mount?.kind === "bind")
+      return this.#host.lookAt(join(mount.source, path.slice(mount.target.length))) !== undefined;
     if (mount?.kind === "proc") return false;
     const parent = dirname(path);
     if (mount === undefined && !this.directory(parent)) return false;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { basename } from "node:path";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
 
@@ -82,7 +81,7 @@ function addRuntimeEntries(root: RootBuilder, host: Host, runtimeLower: string):
     if (madeHere.has(name)) continue;
     const node = host.lookAt(`${folder}/${name}`);
     const target = node?.type === "symlink" ? node.target : undefined;
-    root.symlink(`/etc/${name}`, target ?? `../usr/etc/${basename(name)}`);
+    root.symlink(`/etc/${name}`, target ?? `../usr/etc/${name}`);
   }
 }
 
@@ -95,4 +94,11 @@ export function addEtc(root: RootBuilder, host: Host, runtimeLower: string, user
   addNetworkFiles(root, host);
   addRuntimeEntries(root, host, runtimeLower);
   addTime(root, host, runtimeLower);
+}
+
+/** `/etc` of a build: nothing of the machine, but the names of hosts where the build has the network. */
+export function addBuildEtc(root: RootBuilder, host: Host, sdkLower: string, user: User, network: boolean): void {
+  addUsers(root, user);
+  if (network) addNetworkFiles(root, host);
+  addRuntimeEntries(root, host, sdkLower);
 }

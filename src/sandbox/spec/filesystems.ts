@@ -32,7 +32,7 @@ export interface Exports {
 }
 
 export function isBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(`${folder}/`);
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 export function isReserved(path: string): boolean {
@@ -41,8 +41,8 @@ export function isReserved(path: string): boolean {
 
 const exportable: ReadonlySet<HostNodeType> = new Set(["directory", "file", "socket"]);
 
-function toExport(wanted: WantedPath, resolved: ResolvedPath): Export | undefined {
-  if (!exportable.has(resolved.type)) return undefined;
+function toExport(wanted: WantedPath, resolved: ResolvedPath, secret: string): Export | undefined {
+  if (!exportable.has(resolved.type) || isBelow(resolved.path, secret)) return undefined;
   if (wanted.target === undefined && isReserved(resolved.path)) return undefined;
   return {
     source: resolved.path,
@@ -53,8 +53,11 @@ function toExport(wanted: WantedPath, resolved: ResolvedPath): Export | undefine
   };
 }
 
-/** Works out what the permissions show of the host. Where two tokens name one path, the stronger mode counts. */
-export function findExports(host: Host, home: string, permissions: Permissions): Exports {
+/**
+ * Works out what the permissions show of the host. Where two tokens name one path, the stronger mode counts. Nothing
+ * below `secret` is ever shown.
+ */
+export function findExports(host: Host, home: string, permissions: Permissions, secret: string): Exports {
   const found = new Map<string, Export>();
   const links = new Map<string, string>();
   const missing: string[] = [];
@@ -65,7 +68,7 @@ export function findExports(host: Host, home: string, permissions: Permissions):
         if (mode === "create") missing.push(wanted.path);
         continue;
       }
-      const item = toExport(wanted, resolved);
+      const item = toExport(wanted, resolved, secret);
       if (item === undefined) continue;
       const known = found.get(item.target);
       if (known === undefined || strength[known.mode] < strength[mode]) {

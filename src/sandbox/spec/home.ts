@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { join, relative } from "node:path";
 import { DowelError } from "../../base/errors.ts";
+import { compareBytes } from "../../base/text.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
@@ -80,15 +82,21 @@ export function dataEntries(input: HomeInput): DataEntry[] {
   return [...entries, ...persistent.map((path): DataEntry => ({ path, kind: "directory" }))];
 }
 
-/** Hides what no app may see although a permission shows a folder above it. */
-function addHidden(root: RootBuilder, host: Host, input: HomeInput): void {
-  const folders = [`${input.home}/.var/app`, ...input.hidden];
-  for (const folder of folders) {
-    for (const item of input.exports.exports) {
-      if (item.mode === "none" || !isBelow(folder, item.source)) continue;
-      if (host.lookAt(folder)?.type === "directory") root.tmpfs(item.target + folder.slice(item.source.length));
+/** Adds denials for folders that no wider permission shows: a permission that names one of them wins over its denial. */
+function withHidden(host: Host, input: HomeInput): Exports {
+  const { exports, ...rest } = input.exports;
+  const targets = new Set(exports.map((item) => item.target));
+  const denials: Export[] = [];
+  for (const source of [`${input.home}/.var/app`, ...input.hidden]) {
+    for (const item of exports) {
+      if (item.mode === "none" || !isBelow(source, item.source)) continue;
+      const target = join(item.target, relative(item.source, source));
+      if (targets.has(target) || host.lookAt(source)?.type !== "directory") continue;
+      targets.add(target);
+      denials.push({ source, target, type: "directory", mode: "none", inData: undefined });
     }
   }
+  return { ...rest, exports: [...exports, ...denials].sort((left, right) => compareBytes(left.target, right.target)) };
 }
 
 function addData(root: RootBuilder, input: HomeInput, dataFolder: string): void {
@@ -112,8 +120,7 @@ function addData(root: RootBuilder, input: HomeInput, dataFolder: string): void 
 /** The home, the host's files that the permissions show, and the app's own folders. */
 export function addHome(root: RootBuilder, host: Host, input: HomeInput): void {
   if (!seesHome(input)) root.tmpfs(input.home, 0o700);
-  addExports(root, input.exports);
-  addHidden(root, host, input);
+  addExports(root, withHidden(host, input));
   if (input.dataFolder !== undefined) addData(root, input, input.dataFolder);
   else for (const name of ["tmp", "cache"]) root.tmpfs(`/var/${name}`, 0o1777);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
+import { resolveHostPath } from "./resolve.ts";
 import type { SandboxImage } from "./types.ts";
 
 const usrLinks = ["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
@@ -24,8 +25,6 @@ export function addBase(root: RootBuilder, host: Host, runtimeLower: string, uid
   root.symlink("/var/lock", "../run/lock");
   root.directory("/run/lock");
   root.file("/run/host/container-manager", "flatpak\n");
-  const osRelease = host.read("/etc/os-release") ?? host.read("/usr/lib/os-release");
-  if (osRelease !== undefined) root.file("/run/host/os-release", osRelease);
 }
 
 /** `/app`: from the app's image, or empty, with the places where debugging finds sources. */
@@ -36,7 +35,17 @@ export function addAppFolder(root: RootBuilder, app: SandboxImage | undefined): 
   root.symlink("/run/build-runtime", "/usr/lib/debug/source");
 }
 
-/** The host's fonts and icons, where toolkits of existing runtimes look for them. */
+/** The app's own part of the caller's runtime folder, which it shares with portals and helpers of the session. */
+export function addRuntimeFolder(root: RootBuilder, host: Host, id: string): void {
+  const session = host.variable("XDG_RUNTIME_DIR");
+  const folder = session?.startsWith("/") ? resolveHostPath(host, `${session}/app/${id}`) : undefined;
+  const target = `/run/flatpak/app/${id}`;
+  if (folder?.type === "directory") root.bind(folder.path, target, { access: "rw", distrusted: true });
+  else root.tmpfs(target, 0o700);
+  root.symlink(`/run/user/${host.identity.uid}/app`, "../../flatpak/app");
+}
+
+/** What the host's system is, and its fonts and icons, where toolkits of existing runtimes look for them. */
 export function addHostData(root: RootBuilder, host: Host, home: string): void {
   const folders = [
     ["/usr/share/fonts", "/run/host/fonts"],
@@ -44,6 +53,8 @@ export function addHostData(root: RootBuilder, host: Host, home: string): void {
     ["/var/cache/fontconfig", "/run/host/fonts-cache"],
     ["/usr/share/icons", "/run/host/share/icons"],
   ] as const;
+  const osRelease = host.read("/etc/os-release") ?? host.read("/usr/lib/os-release");
+  if (osRelease !== undefined) root.file("/run/host/os-release", osRelease);
   const map: string[] = [];
   for (const [source, target] of folders) {
     if (host.lookAt(source)?.type !== "directory" || !root.bind(source, target)) continue;

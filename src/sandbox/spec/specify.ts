@@ -12,7 +12,7 @@ import { addEtc, findUser } from "./etc.ts";
 import { findExports } from "./filesystems.ts";
 import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput } from "./home.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
-import { addAppFolder, addBase, addHostData } from "./root.ts";
+import { addAppFolder, addBase, addHostData, addRuntimeFolder } from "./root.ts";
 import { addSockets } from "./sockets.ts";
 import type { Specification, SpecificationInput } from "./types.ts";
 
@@ -40,10 +40,10 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const dataFolder = app === undefined ? undefined : dataFolderOf(home.path, app.ref.id);
   const homeInput: HomeInput = {
     home: home.path,
-    exports: findExports(host, user.home, permissions),
+    exports: findExports(host, user.home, permissions, input.runFolder),
     dataFolder,
     permissions,
-    hidden: input.hidden,
+    hidden: [...input.hidden, input.runFolder],
   };
 
   const root = new RootBuilder(host);
@@ -55,6 +55,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   addHostData(root, host, homeInput.home);
   root.file("/.flatpak-info", formatInfo(app, runtime, permissions, devel));
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
+  if (app !== undefined) addRuntimeFolder(root, host, app.ref.id);
   addHome(root, host, homeInput);
   for (const link of home.links) root.symlink(link.path, link.to);
   addSockets({ root, host, environment, granted: granted("sockets") }, findWaylandSocket(host) !== undefined);

@@ -31,8 +31,10 @@ export interface SpecificationInput {
   /** Overrides files merged, lowest first. */
   readonly overrides: Permissions;
   readonly options: RunOptions;
-  /** Host folders that no sandbox may see: installations and the folder of plans. */
+  /** Host folders that a wider permission does not show, only one that names them: installations. */
   readonly hidden: readonly string[];
+  /** The folder of plans and layers, which no permission shows. */
+  readonly runFolder: string;
 }
 
 /** One thing in the configuration layer. */
