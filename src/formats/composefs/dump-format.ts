@@ -5,8 +5,8 @@ import { escapeField, escapeOptional, escapeXattr } from "./dump-escape.ts";
 import type { Directory, Inode } from "./model.ts";
 
 /**
- * Writes a tree as a composefs dump, one line for each name, parents before children, in byte order.
- * The first name of an inode, depth first, gets the full line; the others point to it. Folders get size 0.
+ * Writes a tree as a composefs dump, one line for each name, parents before children, in byte order. Of an inode with
+ * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0.
  * Source: composefs-dump(5). The text is ASCII and ends with a newline.
  */
 export function formatDump(root: Directory): string {
@@ -17,26 +17,26 @@ export function formatDump(root: Directory): string {
 }
 
 function formatInode(inode: Inode, path: string, known: Map<Inode, string>, lines: string[]): void {
-  const mode = (modeOf[inode.kind] | inode.mode).toString(8);
   const shown = path === "" ? "/" : path;
-  const first = known.get(inode);
-  if (first !== undefined) {
-    lines.push(`${shown} 0 @${mode} 1 0 0 0 0.0 ${first} - -`);
-    return;
-  }
-  if (inode.kind !== "directory") known.set(inode, shown);
-  const own = `${inode.uid} ${inode.gid} ${rdevOf(inode)} ${inode.mtimeSec}.${inode.mtimeNsec}`;
-  const { payload, content, digest } = references(inode);
-  let line = `${shown} ${sizeOf(inode)} ${mode} ${linksOf(inode)} ${own} ${payload} ${content} ${digest}`;
-  for (const key of [...inode.xattrs.keys()].sort()) {
-    line += ` ${escapeXattr(key)}=${escapeXattr(inode.xattrs.get(key) ?? "")}`;
-  }
-  lines.push(line);
+  lines.push(formatLine(inode, shown, known.get(inode)));
+  known.set(inode, known.get(inode) ?? shown);
   if (inode.kind !== "directory") return;
   for (const name of [...inode.entries.keys()].sort()) {
     const child = inode.entries.get(name);
     if (child !== undefined) formatInode(child, `${path}/${escapeField(name)}`, known, lines);
   }
+}
+
+/** `first` is the escaped path of the name that holds the inode, where this is a further one. */
+function formatLine(inode: Inode, path: string, first: string | undefined): string {
+  const mode = `${first === undefined ? "" : "@"}${(modeOf[inode.kind] | inode.mode).toString(8)}`;
+  const own = `${inode.uid} ${inode.gid} ${rdevOf(inode)} ${inode.mtimeSec}.${inode.mtimeNsec}`;
+  const { payload, content, digest } = references(inode);
+  let line = `${path} ${sizeOf(inode)} ${mode} ${linksOf(inode)} ${own} ${first ?? payload} ${content} ${digest}`;
+  for (const key of [...inode.xattrs.keys()].sort()) {
+    line += ` ${escapeXattr(key)}=${escapeXattr(inode.xattrs.get(key) ?? "")}`;
+  }
+  return line;
 }
 
 function rdevOf(inode: Inode): number {
