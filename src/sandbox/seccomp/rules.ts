@@ -10,6 +10,7 @@ const EAFNOSUPPORT = 97;
 const CLONE_NEWUSER = 0x10000000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+const SYS_SOCKET = 1;
 const PER_LINUX = 0;
 const PER_LINUX32 = 8;
 
@@ -80,6 +81,9 @@ function socketRule(variant: SeccompVariant): Fragment {
   return onlyLow(0, other, check);
 }
 
+/** The family lies in memory that a filter cannot read; programs that meet the error use socket(2) itself. */
+const socketcallRule: Fragment = [load(offsets.low(0)), ...ifEqual(SYS_SOCKET, retErrno(EAFNOSUPPORT), allow)];
+
 /** What each judged system call comes to; all others are allowed. Flatpak's list. */
 export function rulesFor(variant: SeccompVariant): ReadonlyMap<SyscallName, Fragment> {
   const rules = new Map<SyscallName, Fragment>();
@@ -88,6 +92,7 @@ export function rulesFor(variant: SeccompVariant): ReadonlyMap<SyscallName, Frag
   rules.set("clone", cloneRule);
   rules.set("ioctl", ioctlRule);
   rules.set("socket", socketRule(variant));
+  rules.set("socketcall", socketcallRule);
   if (!variant.multiarch) rules.set("modify_ldt", refuse);
   if (!variant.devel) {
     rules.set("perf_event_open", refuse);

@@ -53,6 +53,7 @@ const numbers = {
   personality: [135, 136, 92, 136],
   modify_ldt: [154, 123, undefined, undefined],
   socket: [41, 359, 198, 281],
+  socketcall: [undefined, 102, undefined, undefined],
 } as const satisfies Readonly<Record<string, Numbers>>;
 
 export type SyscallName = keyof typeof numbers;
