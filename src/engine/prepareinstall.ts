@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
-import { formatRef, type Ref, type RefKind } from "../metadata/ref.ts";
+import type { Ref, RefKind } from "../metadata/ref.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
 import { formatLocation, type RemoteLocation } from "../remotes/location.ts";
 import { type Offer, selectRef } from "../remotes/select.ts";
-import type { Remote, RemoteRef } from "../remotes/types.ts";
+import type { RemoteRef } from "../remotes/types.ts";
 import { activeDeployment } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
+import { selectDirect } from "./direct.ts";
 import { readName } from "./find.ts";
 import { Offers } from "./offers.ts";
 import { originFor } from "./origin.ts";
@@ -63,45 +64,18 @@ async function findInRemotes(
   return { candidates, offers: asked, toCandidate: fromRemote };
 }
 
-function onlyImage(offer: Offer, kind: RefKind | undefined): RemoteRef {
-  const refs = offer.refs.filter(({ ref }) => kind === undefined || ref.kind === kind);
-  const [image, second] = refs;
-  if (image !== undefined && second === undefined) return image;
-  const { url } = offer.remote;
-  if (image === undefined) {
-    throw new DowelError("REF_NOT_FOUND", `${url} has no image of an app or runtime for this architecture`);
-  }
-  throw new DowelError("REF_AMBIGUOUS", `${url} has several: ${refs.map(({ ref }) => formatRef(ref)).join(", ")}`, {
-    hint: "Name one of them behind the location.",
-  });
-}
-
-/** A remote that is not configured, for looking into a location. */
-function passingRemote(location: RemoteLocation): Remote {
-  const flags = { priority: 0, disabled: false, noEnumerate: true, noDeps: true, gpgVerify: false };
-  return { name: formatLocation(location), url: formatLocation(location), ...flags };
-}
-
 async function findDirect(
-  location: RemoteLocation,
-  refs: readonly string[],
+  wish: { readonly location: RemoteLocation; readonly refs: readonly string[] },
   installation: Installation,
   options: PrepareOptions,
 ): Promise<Found> {
   const remotes = listRemotes(installation);
-  const url = formatLocation(location);
-  const remote = passingRemote(location);
-  const offers = new Offers(undefined, options);
+  const url = formatLocation(wish.location);
+  const { images, offer } = await selectDirect(wish.location, wish.refs, options);
   const toCandidate = (image: RemoteRef): Candidate => {
     const origin = originFor(image.ref, url, remotes);
     return { image: { ...image, remote: origin.name }, origin: origin.name, newRemote: origin };
   };
-  const arch = refs.length === 1 ? readName(refs[0] ?? "", options).arch : undefined;
-  const offer = await offers.of(remote, arch ?? options.arch);
-  const images =
-    refs.length === 0
-      ? [onlyImage(offer, options.kind)]
-      : refs.map((text) => selectRef([offer], readName(text, options)));
   return { candidates: images.map(toCandidate), offers: [offer], toCandidate };
 }
 
@@ -130,9 +104,7 @@ export async function prepareInstall(
   const wish = parseInstallTarget(words, remotes);
   const offers = new Offers(target.path, options);
   const found =
-    wish.kind === "refs"
-      ? await findInRemotes(wish, target, offers, options)
-      : await findDirect(wish.location, wish.refs, target, options);
+    wish.kind === "refs" ? await findInRemotes(wish, target, offers, options) : await findDirect(wish, target, options);
   const refs = found.candidates.flatMap(({ image }) => [
     image.ref,
     ...(image.runtime === undefined ? [] : [image.runtime]),

@@ -40,8 +40,8 @@ function readCandidate(image: ListedImage, place: ImagePlace, view: CatalogueVie
   try {
     const { timestamp, ...facts } = readFlatpakImage(image.labels, image.repository);
     if (view.arch !== undefined && facts.ref.arch !== view.arch) return undefined;
-    const { commit, labels } = image;
-    const found = { remote: view.remote, commit, place, labels, ...facts };
+    const { commit, labels, tags } = image;
+    const found = { remote: view.remote, commit, place, tags, labels, ...facts };
     return { found, timestamp, rank: rankOf(image, found, view) };
   } catch (error) {
     // One bad image must not hide the others of a remote.

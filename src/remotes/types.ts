@@ -43,6 +43,8 @@ export interface RemoteRef {
   /** Manifest digest, 64 hex digits. */
   readonly commit: string;
   readonly place: ImagePlace;
+  /** Tags in its repository, or names in its layout. */
+  readonly tags: readonly string[];
   readonly labels: ReadonlyMap<string, string>;
   /** Text of the metadata keyfile. */
   readonly metadata: string;

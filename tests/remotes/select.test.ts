@@ -13,6 +13,7 @@ function offer(name: string, refs: readonly string[], changes: Partial<Remote> =
       ref: parseRef(ref),
       commit: "0".repeat(64),
       place: { kind: "layout", path: "/x" },
+      tags: [],
       labels: new Map(),
       metadata: "",
       runtime: undefined,

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { formatRef, isValidId, type RefKind } from "../metadata/ref.ts";
+import { formatLocation, type RemoteLocation } from "../remotes/location.ts";
+import { type Offer, selectRef } from "../remotes/select.ts";
+import type { Remote, RemoteRef } from "../remotes/types.ts";
+import { readName } from "./find.ts";
+import { type OfferOptions, Offers } from "./offers.ts";
+
+export interface DirectOptions extends OfferOptions {
+  readonly arch?: string | undefined;
+  readonly kind?: RefKind | undefined;
+}
+
+/** A remote that is not configured, for looking into a location. */
+function passingRemote(location: RemoteLocation): Remote {
+  const flags = { priority: 0, disabled: false, noEnumerate: true, noDeps: true, gpgVerify: false };
+  return { name: formatLocation(location), url: formatLocation(location), ...flags };
+}
+
+function onlyImage({ remote, refs }: Offer, kind: RefKind | undefined): RemoteRef {
+  const [image, ...others] = refs.filter(({ ref }) => kind === undefined || ref.kind === kind);
+  if (image === undefined) {
+    throw new DowelError("REF_NOT_FOUND", `${remote.url} has no image of an app or runtime for this architecture`);
+  }
+  if (others.length === 0) return image;
+  const names = [image, ...others].map(({ ref }) => formatRef(ref)).join(", ");
+  throw new DowelError("REF_AMBIGUOUS", `${remote.url} has several: ${names}`, {
+    hint: "Name one of them behind the location.",
+  });
+}
+
+/** The images of a location that is no configured remote: those named, or its only one. */
+export async function selectDirect(
+  location: RemoteLocation,
+  refs: readonly string[],
+  options: DirectOptions,
+): Promise<{ readonly images: readonly RemoteRef[]; readonly offer: Offer }> {
+  const offers = new Offers(undefined, options);
+  const wanted = refs.map((text) => readName(text, options));
+  const offer = await offers.of(passingRemote(location), wanted[0]?.arch ?? options.arch);
+  if (wanted.length === 0) return { images: [onlyImage(offer, options.kind)], offer };
+  // A word that is no id can be the name of an image in a layout, which need not be a ref.
+  const named = (id: string): RemoteRef | undefined =>
+    isValidId(id) ? undefined : offer.refs.find(({ tags }) => tags.includes(id));
+  return { images: wanted.map((partial) => named(partial.id) ?? selectRef([offer], partial)), offer };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError, isDowelError } from "../base/errors.ts";
+import { type Report, silent } from "../base/events.ts";
+import { formatRef, type RefKind } from "../metadata/ref.ts";
+import { copyImage } from "../oci/copy.ts";
+import type { ImageSource } from "../oci/source.ts";
+import { listRemotes } from "../remotes/config.ts";
+import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
+import { openPlace } from "../remotes/place.ts";
+import type { ImagePlace, RemoteRef } from "../remotes/types.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Deployment } from "../store/types.ts";
+import { selectDirect } from "./direct.ts";
+import { type FindOptions, findInstalled } from "./find.ts";
+import { pushTarget } from "./pushtarget.ts";
+import { parseInstallTarget } from "./targets.ts";
+
+export interface PushOptions extends FindOptions {
+  readonly kind?: RefKind | undefined;
+  /** Installations in which an installed ref is looked for. */
+  readonly installations?: readonly Installation[];
+  /** Layout folders, such as the builder's, that may still have the image of an installed ref. */
+  readonly layouts?: readonly string[];
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a push did. */
+export interface PushResult {
+  readonly ref: string;
+  /** `docker://HOST/REPOSITORY:TAG` */
+  readonly reference: string;
+  /** Of the image, `sha256:HEX`. */
+  readonly digest: string;
+}
+
+/** The place that a deployment noted as its source, with the scheme that its remote says. */
+function placeOfSource(deployment: Deployment, installation: Installation): ImagePlace | undefined {
+  const location = parseLocation(deployment.source);
+  if (location.kind === "layout" || location.kind === "archive") return location;
+  const { host } = location;
+  const repository = location.kind === "image" ? location.repository : location.namespace;
+  const remote = listRemotes(installation).find(({ name }) => name === deployment.origin);
+  const origin = remote === undefined ? undefined : parseLocation(remote.url);
+  const isOrigin = origin !== undefined && "host" in origin && origin.host === host;
+  const secure = isOrigin ? origin.secure : location.secure;
+  return { kind: "registry", baseUrl: `${secure ? "https" : "http"}://${host}/`, repository };
+}
+
+/** Opens a place if it still has a manifest. */
+async function openWith(place: ImagePlace, commit: string, signal: AbortSignal | undefined) {
+  let source: ImageSource | undefined;
+  try {
+    source = await openPlace(place, signal);
+    await source.resolve(`sha256:${commit}`, signal);
+    return source;
+  } catch (error) {
+    await source?.[Symbol.asyncDispose]();
+    if (isDowelError(error) && error.code !== "ABORTED") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Finds the blobs of an installed ref. An installation keeps the files of an image but not its layers as they were
+ * transferred, and they cannot be made again byte for byte, so another place must have them.
+ */
+async function openInstalled(
+  { deployment, installation }: { readonly deployment: Deployment; readonly installation: Installation },
+  options: PushOptions,
+): Promise<ImageSource> {
+  const { commit, ref, source } = deployment;
+  const layouts = (options.layouts ?? []).map((path): ImagePlace => ({ kind: "layout", path }));
+  for (const place of [...layouts, placeOfSource(deployment, installation)]) {
+    const opened = place === undefined ? undefined : await openWith(place, commit, options.signal);
+    if (opened !== undefined) return opened;
+  }
+  throw new DowelError("REF_NOT_FOUND", `The image ${commit} of ${formatRef(ref)} is no longer at ${source}`, {
+    hint: "An installation cannot push by itself; push from the layout that was built: push oci:FOLDER DESTINATION.",
+  });
+}
+
+async function copyTo(
+  source: ImageSource,
+  image: Pick<RemoteRef, "ref" | "commit">,
+  destination: string,
+  options: PushOptions,
+): Promise<PushResult> {
+  const { report = silent, signal } = options;
+  const { registry, repository, tags } = pushTarget(destination, image.ref);
+  const target = registry.repository(repository);
+  const digest = `sha256:${image.commit}`;
+  const reportTags: Report = (event) => (event.type === "push.done" ? report(event) : undefined);
+  for (const [at, to] of tags.entries()) {
+    const shared = { from: digest, to, keepOtherArchitectures: true, signal };
+    await copyImage(source, target, { ...shared, report: at === 0 ? report : reportTags });
+  }
+  return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
+}
+
+/**
+ * Pushes an image, bytes unchanged, to `oci+http(s)://HOST/NAMESPACE` or `docker://HOST/REPOSITORY:TAG`. `what` is
+ * `oci:FOLDER[:REF]`, `oci-archive:FILE[:REF]`, or the name of something installed, whose blobs are taken from
+ * `options.layouts` or from where it was installed from. Images of other architectures under the same tag stay.
+ */
+export async function push(what: string, destination: string, options: PushOptions = {}): Promise<PushResult> {
+  if (!looksLikeLocation(what)) {
+    const found = findInstalled(options.installations ?? [], what, options);
+    await using source = await openInstalled(found, options);
+    return copyTo(source, found.deployment, destination, options);
+  }
+  const target = parseInstallTarget([what], []);
+  if (target.kind !== "direct") throw new DowelError("USAGE", `${what} is no image to push`);
+  const { images } = await selectDirect(target.location, target.refs, options);
+  const [image] = images;
+  if (image === undefined) throw new DowelError("REF_NOT_FOUND", `${what} has no image`);
+  await using source = await openPlace(image.place, options.signal);
+  return copyTo(source, image, destination, options);
+}
