@@ -102,6 +102,23 @@ export function appLabels(id: string, branch = "stable"): Record<string, string>
   return { "org.flatpak.ref": `app/${id}/x86_64/${branch}`, "org.flatpak.metadata": appMetadata(id) };
 }
 
+/** A layout of an image made of the given layers; the labels are those of an app unless others are given. */
+export function layersLayout(folder: TestFolder, layers: readonly Uint8Array[], options: LayoutOptions = {}): string {
+  const layout = mkdtempSync(join(folder.path, "layout-"));
+  writeLayout(layout, layers, { labels: appLabels("org.test.Hello"), ...options });
+  return layout;
+}
+
+/** The tar of files, made by way of a folder that is removed again. */
+export function tarOfFiles(files: Files): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), "dowel-tree-"));
+  try {
+    return tarOf(writeTree(folder, files));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 /** An OCI layout of an app in Flatpak's layout, with the files given below `files/` or at the top. */
 export function writeApp(folder: TestFolder, id: string, files: Files, branch = "stable"): string {
   const name = `${id}-${branch}-${createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 8)}`;

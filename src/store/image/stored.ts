@@ -21,7 +21,7 @@ import { composefsOf } from "./composefs.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
 import { loadRecord } from "./record.ts";
-import { type FolderNode, filesOf } from "./tree.ts";
+import { type FileNode, filesOf } from "./tree.ts";
 import { type ImageView, viewOf } from "./view.ts";
 
 /** What an import found out about an image. */
@@ -77,7 +77,9 @@ export function writeImage(
       digest: `${image.imageDigest}\n`,
       metadata: facts.metadata,
       "download-size": `${facts.downloadSize}\n`,
-      "objects.list": objectsOf(facts.view),
+      "objects.list": objectsOf(facts.view)
+        .map((digest) => `${digest}\n`)
+        .join(""),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
     syncFolder(staged);
@@ -111,18 +113,16 @@ function writeSynced(path: string, data: Uint8Array | string): void {
   }
 }
 
-/** The digests of all objects that an image needs, one a line: what is shown and what is exported. */
-function objectsOf(view: ImageView): string {
+/** The digests of all objects that an image needs: what is shown, what is exported, and its metadata file. */
+export function objectsOf(view: ImageView): string[] {
   const digests = new Set<string>();
-  const add = (folder: FolderNode | undefined): void => {
-    if (folder === undefined) return;
-    for (const { content } of filesOf(folder)) {
-      if (content.size > 0 && content.inline === undefined) digests.add(content.digest);
-    }
+  const add = ({ content }: FileNode): void => {
+    if (content.size > 0 && content.inline === undefined) digests.add(content.digest);
   };
-  add(view.root);
-  add(view.exported);
-  return [...digests].map((digest) => `${digest}\n`).join("");
+  for (const file of filesOf(view.root)) add(file);
+  if (view.exported !== undefined) for (const file of filesOf(view.exported)) add(file);
+  if (view.metadata !== undefined) add(view.metadata);
+  return [...digests];
 }
 
 /**

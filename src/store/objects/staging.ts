@@ -75,7 +75,7 @@ export class ObjectStaging implements Disposable {
         closeSync(fd);
       }
       const digest = Buffer.from(hasher.digest()).toString("hex");
-      if (this.#has(digest)) rmSync(path);
+      if (this.has(digest)) rmSync(path);
       else this.#enroll(digest, size, () => renameSync(path, this.#stagedPath(digest)));
       return { size, digest, inline: undefined };
     } catch (error) {
@@ -105,6 +105,11 @@ export class ObjectStaging implements Disposable {
     this.#stagedBytes = 0;
   }
 
+  /** Whether the object is staged or stored. */
+  has(digest: string): boolean {
+    return this.#staged.has(digest) || hasObject(this.#installation, digest);
+  }
+
   /** Content that was staged or stored, for reading back. */
   pathOf(digest: string): string {
     return this.#staged.has(digest) ? this.#stagedPath(digest) : objectPath(this.#installation, digest);
@@ -118,12 +123,8 @@ export class ObjectStaging implements Disposable {
     return `${this.#folder}/${digest}`;
   }
 
-  #has(digest: string): boolean {
-    return this.#staged.has(digest) || hasObject(this.#installation, digest);
-  }
-
   #keep(digest: string, bytes: Uint8Array, executable: boolean): void {
-    if (this.#has(digest)) return;
+    if (this.has(digest)) return;
     const path = this.#stagedPath(digest);
     try {
       this.#enroll(digest, bytes.length, () => writeObject(path, bytes, executable));
@@ -154,11 +155,9 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
 }
 
-/** Whether the process's umask takes away any right that an object must have. */
-const umaskHides = (process.umask() & 0o555) !== 0;
-
+/** Sets what a umask or the time of day would change. */
 function finish(fd: number, executable: boolean): void {
-  if (umaskHides) fchmodSync(fd, objectMode(executable));
+  fchmodSync(fd, objectMode(executable));
   futimesSync(fd, 0, 0);
 }
 

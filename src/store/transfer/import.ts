@@ -9,8 +9,8 @@ import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
 import { saveRecord } from "../image/record.ts";
-import { type StoredImage, writeImage } from "../image/stored.ts";
-import type { FileNode } from "../image/tree.ts";
+import { objectsOf, type StoredImage, writeImage } from "../image/stored.ts";
+import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
@@ -50,9 +50,11 @@ export async function importImage(
   checkLayers(manifest, config, name);
 
   using staging = new ObjectStaging(installation);
-  const stack = new LayerStack();
-  await addLayers({ installation, source, staging, stack, report, signal }, manifest, config);
-  const view = viewOf(stack.root, ref.kind, name);
+  const context: LayerContext = { installation, source, staging, report, signal };
+  let view = viewOf(await addLayers(context, manifest, config, "known"), ref.kind, name);
+  if (!objectsOf(view).every((digest) => staging.has(digest))) {
+    view = viewOf(await addLayers(context, manifest, config, "complete"), ref.kind, name);
+  }
   const file = view.metadata === undefined ? undefined : contentOf(staging, view.metadata);
   const metadata = metadataOf(config.labels, file, ref, name);
   const image = {
@@ -76,7 +78,17 @@ function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string)
   );
 }
 
-async function addLayers(context: LayerContext, manifest: ImageManifest, config: ImageConfig): Promise<void> {
+/**
+ * Puts the layers of an image over each other. Layers that came before are not fetched: those that are `known`, though
+ * objects of theirs that no image showed may be collected since, or only those that are `complete`.
+ */
+async function addLayers(
+  context: LayerContext,
+  manifest: ImageManifest,
+  config: ImageConfig,
+  reuse: "known" | "complete",
+): Promise<FolderNode> {
+  const stack = new LayerStack();
   const { installation, staging, report } = context;
   const unsaved: (() => void)[] = [];
   const save = (): void => {
@@ -87,15 +99,16 @@ async function addLayers(context: LayerContext, manifest: ImageManifest, config:
     for (const [at, layer] of manifest.layers.entries()) {
       const diffId = config.diffIds[at];
       if (diffId === undefined) continue;
-      if (addKnownLayer(context, diffId)) {
+      if (addKnownLayer(context, stack, diffId, reuse)) {
         report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: true });
         continue;
       }
-      const lines = await fetchLayer(context, layer, diffId);
+      const lines = await fetchLayer(context, stack, layer, diffId);
       unsaved.push(() => saveRecord(installation, diffId, lines));
       if (staging.stagedBytes > commitBytes) save();
     }
     save();
+    return stack.root;
   } catch (error) {
     // Layers that are complete need not come again; where even that fails, the first error is the one to show.
     if (unsaved.length > 0) attempt(save);

@@ -11,7 +11,6 @@ import type { LayerEntry, LayerStack } from "../image/layers.ts";
 import { encodeEntry, loadRecord } from "../image/record.ts";
 import { unpackLayer } from "../image/unpack.ts";
 import type { Installation } from "../installation.ts";
-import { hasObject } from "../objects/paths.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 
@@ -19,33 +18,43 @@ export interface LayerContext {
   readonly installation: Installation;
   readonly source: ImageSource;
   readonly staging: ObjectStaging;
-  readonly stack: LayerStack;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }
 
 const progressBytes = 1024 * 1024;
 
-/** Adds a layer that is stored already, with all its contents; false where it is not. */
-export function addKnownLayer(context: LayerContext, diffId: Digest): boolean {
-  const entries = loadRecord(context.installation, diffId);
-  if (entries?.every((entry) => isPresent(context.installation, entry)) !== true) return false;
-  context.stack.beginLayer();
-  for (const entry of entries) context.stack.add(entry);
+/** Adds a layer that came before, from its record; false where there is none, or not all that is asked for. */
+export function addKnownLayer(
+  { installation, staging }: LayerContext,
+  stack: LayerStack,
+  diffId: Digest,
+  reuse: "known" | "complete",
+): boolean {
+  const entries = loadRecord(installation, diffId);
+  if (entries === undefined) return false;
+  if (reuse === "complete" && !entries.every((entry) => isPresent(staging, entry))) return false;
+  stack.beginLayer();
+  for (const entry of entries) stack.add(entry);
   return true;
 }
 
-function isPresent(installation: Installation, entry: LayerEntry): boolean {
+function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
   if (entry.kind !== "file" || entry.content.size === 0 || entry.content.inline !== undefined) return true;
-  return hasObject(installation, entry.content.digest);
+  return staging.has(entry.content.digest);
 }
 
 /**
  * Fetches a layer, unpacks it into the staging and adds it to the stack. Returns the lines of its record. The digests of
  * the blob and of the unpacked bytes are right when this returns; before, nothing of it is trusted.
  */
-export async function fetchLayer(context: LayerContext, layer: Descriptor, diffId: Digest): Promise<string[]> {
-  const { installation, source, staging, stack, report, signal } = context;
+export async function fetchLayer(
+  context: LayerContext,
+  stack: LayerStack,
+  layer: Descriptor,
+  diffId: Digest,
+): Promise<string[]> {
+  const { installation, source, staging, report, signal } = context;
   const what = `${source.name}: layer ${layer.digest}`;
   report({ type: "fetch.start", name: layer.digest, size: layer.size });
   const algorithm = digestAlgorithm(diffId);
