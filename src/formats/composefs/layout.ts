@@ -36,11 +36,10 @@ export function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
-export function layOut(root: Node, pairs: Iterable<XattrPair>): Layout {
+export function layOut(root: Node, pairs: readonly XattrPair[]): Layout {
   const nodes = breadthFirst(root);
   const { minSec, minNsec } = smallestTime(nodes);
-  const all = [...pairs];
-  const shared = all.filter((pair) => pair.uses > 1).sort(descending);
+  const shared = pairs.filter((pair) => pair.uses > 1).sort(descending);
   let sharedBytes = 0;
   for (const pair of shared) {
     pair.sharedOffset = sharedBytes;
@@ -62,7 +61,7 @@ export function layOut(root: Node, pairs: Iterable<XattrPair>): Layout {
     node.firstBlock = block;
     block += node.blocks;
   }
-  const hasAcl = all.some((pair) => isAcl(pair.key));
+  const hasAcl = pairs.some((pair) => isAcl(pair.name.key));
   return { root, nodes, shared, minSec, minNsec, inodesEnd, dataStart, totalBytes: block * blockBytes, hasAcl };
 }
 
@@ -96,7 +95,7 @@ function smallestTime(nodes: readonly Node[]): { minSec: number; minNsec: number
 
 /** The order of the shared table: by name, then length of the value, then value, each downwards. */
 function descending(left: XattrPair, right: XattrPair): number {
-  if (left.key !== right.key) return left.key > right.key ? -1 : 1;
+  if (left.name !== right.name) return left.name.key > right.name.key ? -1 : 1;
   if (left.value.length !== right.value.length) return right.value.length - left.value.length;
   return left.value > right.value ? -1 : 1;
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ByteString } from "./bytestring.ts";
 import type { Inode } from "./model.ts";
+import type { XattrName } from "./xattr-names.ts";
 
 /** One xattr of one inode; equal ones of several inodes are the same object. */
 export interface XattrPair {
-  readonly key: ByteString;
+  readonly name: XattrName;
   readonly value: ByteString;
-  readonly index: number;
-  readonly suffix: ByteString;
-  readonly filterBit: number;
   /** Bytes of its entry, padded to four. */
   readonly bytes: number;
   /** How many inodes have it. */

@@ -34,7 +34,7 @@ export interface WriteOptions {
 export function writeComposefs(root: Directory, options: WriteOptions): Uint8Array {
   const preparation = new Preparation();
   const top = preparation.root(root);
-  const layout = layOut(top, preparation.pairs());
+  const layout = layOut(top, preparation.xattrs.pairs);
   const writer = new ImageWriter(layout);
   writer.header(preparation.hasWhiteouts ? 1 : options.version);
   for (const node of layout.nodes) writer.inode(node);
@@ -112,7 +112,7 @@ class ImageWriter {
     let at = start + xattrHeaderBytes;
     const inline: XattrPair[] = [];
     for (const pair of xattrs) {
-      filter &= ~(1 << pair.filterBit);
+      filter &= ~(1 << pair.name.filterBit);
       if (pair.sharedOffset < 0 || references === maxSharedXattrs) {
         inline.push(pair);
         continue;
@@ -130,11 +130,12 @@ class ImageWriter {
   }
 
   #xattr(pair: XattrPair, at: number): void {
-    this.#view.setUint8(at, pair.suffix.length);
-    this.#view.setUint8(at + 1, pair.index);
+    const { index, suffix } = pair.name;
+    this.#view.setUint8(at, suffix.length);
+    this.#view.setUint8(at + 1, index);
     this.#u16(at + 2, pair.value.length);
-    this.#text(at + 4, pair.suffix);
-    this.#text(at + 4 + pair.suffix.length, pair.value);
+    this.#text(at + 4, suffix);
+    this.#text(at + 4 + suffix.length, pair.value);
   }
 
   #content(node: Node, tailAt: number): void {

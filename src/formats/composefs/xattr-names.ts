@@ -4,6 +4,7 @@ import { xxh32 } from "./xxh32.ts";
 
 /** The name of an xattr as EROFS keeps it: the number of a prefix and the rest, and its bit in the name filter. */
 export interface XattrName {
+  readonly key: ByteString;
   readonly index: number;
   readonly suffix: ByteString;
   readonly filterBit: number;
@@ -28,7 +29,7 @@ export function splitXattrName(key: ByteString): XattrName {
   const found = prefixes.find(({ prefix, whole }) => (whole ? key === prefix : key.startsWith(prefix)));
   const index = found?.index ?? 0;
   const suffix = key.slice(found?.prefix.length ?? 0);
-  return { index, suffix, filterBit: xxh32(suffix, filterSeed + index) & 31 };
+  return { key, index, suffix, filterBit: xxh32(suffix, filterSeed + index) & 31 };
 }
 
 /** The full name; undefined where no such prefix exists. */
