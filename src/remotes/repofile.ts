@@ -7,10 +7,13 @@ import { readBody } from "../oci/client/answer.ts";
 import { Transport } from "../oci/client/transport.ts";
 import type { RemoteSettings } from "./settings.ts";
 
+/** The settings of a remote, ready for `addRemote`. */
+type RepoFile = RemoteSettings & { readonly url: string };
+
 const group = "Flatpak Repo";
 
 /** Reads a `.flatpakrepo` file (flatpak-flatpakrepo(5)). `where` names it in messages. */
-export function parseRepoFile(bytes: Uint8Array, where: string): RemoteSettings {
+export function parseRepoFile(bytes: Uint8Array, where: string): RepoFile {
   const keyfile = parseKeyfile(bytes, where);
   if (!keyfile.hasGroup(group)) throw new DowelError("SCHEMA", `${where}: the group [${group}] is missing`);
   const version = keyfile.get(group, "Version");
@@ -42,7 +45,7 @@ async function download(address: string, signal: AbortSignal | undefined): Promi
 }
 
 /** Fetches and reads a `.flatpakrepo` file from a path or an address. */
-export async function loadRepoFile(place: string, signal?: AbortSignal): Promise<RemoteSettings> {
+export async function loadRepoFile(place: string, signal?: AbortSignal): Promise<RepoFile> {
   if (/^https?:\/\//.test(place)) {
     if (!URL.canParse(place)) throw new DowelError("USAGE", `"${place}" is no valid address`);
     return parseRepoFile(await download(place, signal), place);
