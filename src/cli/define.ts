@@ -4,15 +4,16 @@ import { formatError, formatErrorJson } from "../render/error.ts";
 import { printResult, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 
-type Flags = Readonly<Record<string, unknown>>;
+/** The same properties as a type of its own, which stricli takes where it does not take an interface. */
+type Plain<T> = { readonly [K in keyof T]: T[K] };
 
-export interface CommandSpec<FLAGS extends Flags, ARGS extends BaseArgs> {
+export interface CommandSpec<FLAGS extends object, ARGS extends BaseArgs> {
   readonly brief: string;
   /** What `--help` says below the brief. */
   readonly description?: string;
   /** Words after `dowel`, and what they do. */
   readonly examples: readonly (readonly [words: string, effect: string])[];
-  readonly parameters: TypedCommandParameters<FLAGS, ARGS, Context>;
+  readonly parameters: TypedCommandParameters<Plain<FLAGS>, ARGS, Context>;
   readonly run: (context: Context, flags: FLAGS, ...args: ARGS) => Result | Promise<Result>;
   /** Options end at the first word that is not one, as for `run`. */
   readonly optionsEndAtFirstArgument?: boolean;
@@ -46,7 +47,7 @@ function findOptionsWithValue(
 function describe(
   brief: string,
   description: string | undefined,
-  examples: CommandSpec<Flags, BaseArgs>["examples"],
+  examples: CommandSpec<object, BaseArgs>["examples"],
 ): string {
   const lines = examples.map(([words, effect]) => `  dowel ${words}\n      ${effect}`);
   const parts = [brief, ...(description === undefined ? [] : [description]), ["Examples:", ...lines].join("\n")];
@@ -54,7 +55,7 @@ function describe(
 }
 
 /** Makes a command of its data: what it takes, what it says of itself, and the function that answers a result. */
-export function defineCommand<FLAGS extends Flags, ARGS extends BaseArgs>(
+export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
   spec: CommandSpec<FLAGS, ARGS>,
 ): DefinedCommand {
   const parameters = spec.parameters as {
@@ -66,12 +67,12 @@ export function defineCommand<FLAGS extends Flags, ARGS extends BaseArgs>(
       printResult(await spec.run(this, flags, ...args), this.terminal);
     } catch (error) {
       this.process.exitCode = 1;
-      if (flags["json"] === true) this.terminal.out(formatErrorJson(error));
+      if ("json" in flags && flags.json === true) this.terminal.out(formatErrorJson(error));
       this.terminal.err(formatError(error));
     }
   }
   return {
-    command: buildCommand<FLAGS, ARGS, Context>({
+    command: buildCommand<Plain<FLAGS>, ARGS, Context>({
       func: run,
       parameters: spec.parameters,
       docs: { brief: spec.brief, fullDescription: describe(spec.brief, spec.description, spec.examples) },

@@ -19,6 +19,11 @@ function chosenPlaces(choice: InstallationChoice): InstallationPlace[] {
   ];
 }
 
+/** Whether the user named any installation. */
+export function isChosen(choice: InstallationChoice): boolean {
+  return choice.user === true || choice.system === true || (choice.names ?? []).length > 0;
+}
+
 /** The installations that a command reads: those named, else all; the user's first, then by priority. */
 export function placesToRead(choice: InstallationChoice): readonly InstallationPlace[] {
   const chosen = chosenPlaces(choice);
@@ -51,7 +56,8 @@ export function checkWritable(place: InstallationPlace): void {
   });
 }
 
-function isWritable(path: string): boolean {
+/** Whether the caller can change an installation's folder, or make it. */
+export function isWritable(path: string): boolean {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
     return true;

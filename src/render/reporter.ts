@@ -19,19 +19,20 @@ const operationWords: Readonly<Record<PlannedOperation["operation"], string>> = 
   uninstall: "Uninstalling",
 };
 
-function describePlan(operations: readonly PlannedOperation[]): string {
+/** One line for each operation of a plan: what, which ref, from where, how much to fetch. */
+export function describeOperations(operations: readonly PlannedOperation[]): string {
   const lines = operations.map(({ operation, ref, origin, downloadSize }) => {
     const size = downloadSize === undefined || downloadSize === 0 ? "" : `, ${formatSize(downloadSize)} to fetch`;
     return `  ${operation}  ${ref}  (${origin}${size})\n`;
   });
-  return lines.length === 0 ? "" : `${lines.join("")}`;
+  return escapeForTerminal(lines.join(""), true);
 }
 
 /** The line that stays for an event, or undefined for events that only move the progress. */
 function lineOf(event: DowelEvent): string | undefined {
   switch (event.type) {
     case "transaction.plan":
-      return describePlan(event.operations).trimEnd() || undefined;
+      return describeOperations(event.operations).trimEnd() || undefined;
     case "operation.start":
       return `${operationWords[event.operation as PlannedOperation["operation"]] ?? event.operation} ${event.ref}`;
     case "operation.skip":

@@ -10,6 +10,8 @@ export interface Terminal {
   /** Standard error is a terminal that can show progress in place. */
   readonly live: boolean;
   readonly width: number;
+  /** Somebody sits at standard input. */
+  readonly canAsk: boolean;
   out(text: string): void;
   err(text: string): void;
 }
@@ -35,6 +37,7 @@ export function processTerminal(): Terminal {
     fancy: process.stdout.isTTY === true && !plain,
     live: process.stderr.isTTY === true && !plain,
     width: process.stderr.columns ?? 80,
+    canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
     out: (text) => writeAll(1, text),
     err: (text) => writeAll(2, text),
   };

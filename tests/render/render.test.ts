@@ -11,6 +11,7 @@ import type { Terminal } from "../../src/render/terminal.ts";
 
 class Recorder implements Terminal {
   readonly width = 80;
+  readonly canAsk = false;
   readonly fancy: boolean;
   readonly live: boolean;
   written = "";

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import type { Report } from "../base/events.ts";
+import { build } from "../builder/build.ts";
+import type { BuiltImage } from "../builder/request.ts";
+import { execute } from "../engine/execute.ts";
+import { placesToRead } from "../engine/places.ts";
+import { prepareInstall } from "../engine/prepareinstall.ts";
+import { push } from "../engine/push.ts";
+import { parseImageReference } from "../oci/reference.ts";
+import { nothing, type Result } from "../render/result.ts";
+import { type Context, withReporter } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import { type InstallationFlags, installationFlags, jsonFlag, switchFlag, textArgument, textFlag } from "./flags.ts";
+import { installationForAdding, installationsToRead } from "./transaction.ts";
+
+interface Flags extends InstallationFlags {
+  readonly arch?: string;
+  readonly output?: string;
+  readonly push?: string;
+  readonly install?: boolean;
+  readonly stateDir?: string;
+  readonly defaultBranch?: string;
+  readonly layout?: "flatpak" | "rootfs";
+  readonly compression?: "zstd" | "gzip";
+  readonly jobs?: number;
+  readonly keepBuildDirs?: boolean;
+  readonly disableCache?: boolean;
+  readonly json?: boolean;
+}
+
+function layoutFolder(output: string | undefined): string | undefined {
+  if (output === undefined) return undefined;
+  const reference = parseImageReference(output);
+  if (reference.transport === "oci" && reference.name === undefined) return reference.path;
+  throw new DowelError("USAGE", `Cannot write to ${output}: --output takes oci:FOLDER`);
+}
+
+function readCount(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new DowelError("USAGE", `Invalid number of jobs ${JSON.stringify(text)}`);
+}
+
+async function install(context: Context, flags: Flags, image: BuiltImage, report: Report): Promise<void> {
+  const installation = installationForAdding(flags);
+  const shared = { report, signal: context.signal };
+  const options = { installations: installationsToRead({}), reinstall: true, ...shared };
+  const plan = await prepareInstall(installation, [`oci:${image.layoutDir}`, image.tag], options);
+  await execute(plan, installation, shared);
+}
+
+async function run(context: Context, flags: Flags, manifestPath: string): Promise<Result> {
+  const layoutDir = layoutFolder(flags.output);
+  const { stateDir, layout, compression, arch, defaultBranch, jobs } = flags;
+  const given = { layoutDir, stateDir, layout, compression, arch, defaultBranch, jobs };
+  await withReporter(context, flags.json === true, async (report) => {
+    const images = await build({
+      ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+      manifestPath,
+      places: placesToRead({}),
+      keepBuildDirs: flags.keepBuildDirs ?? false,
+      disableCache: flags.disableCache ?? false,
+      report,
+      signal: context.signal,
+    });
+    for (const image of images) {
+      const from = `oci:${image.layoutDir}:${image.tag}`;
+      if (flags.push !== undefined)
+        await push(from, flags.push, { arch: image.ref.arch, report, signal: context.signal });
+      if (flags.install === true) await install(context, flags, image, report);
+    }
+  });
+  return nothing;
+}
+
+export default defineCommand<Flags, [string]>({
+  brief: "Build an app or a runtime from its manifest",
+  description:
+    "An app comes from a manifest as flatpak-builder takes it (JSON or YAML), a runtime and its Sdk from a recipe of Debian packages. Modules are built in the sandbox, with the Sdk; results are kept by their inputs.",
+  examples: [
+    ["build org.example.App.yml", "builds into .dowel-builder/layout"],
+    ["build org.example.App.yml --install --user", "builds and installs for the user"],
+    ["build org.example.App.yml --push=oci+https://registry.example.org/apps", "builds and pushes"],
+    ["build debian-12.yml --output=oci:images", "builds a runtime and its Sdk from Debian packages"],
+  ],
+  parameters: {
+    flags: {
+      ...installationFlags,
+      ...jsonFlag,
+      arch: textFlag("Architecture to build for", "ARCH"),
+      output: textFlag("OCI layout to write to", "oci:FOLDER"),
+      push: textFlag("Push the result there", "LOCATION"),
+      install: switchFlag("Install the result"),
+      stateDir: textFlag("Folder for downloads and kept results", "FOLDER"),
+      defaultBranch: textFlag("Branch where the manifest names none", "BRANCH"),
+      layout: {
+        kind: "enum",
+        values: ["flatpak", "rootfs"],
+        brief: "How files lie in the image: as Flatpak reads it, or as a root file system",
+        optional: true,
+      },
+      compression: { kind: "enum", values: ["zstd", "gzip"], brief: "Compression of the layer", optional: true },
+      jobs: {
+        kind: "parsed",
+        parse: readCount,
+        brief: "Commands that run at once",
+        placeholder: "NUMBER",
+        optional: true,
+      },
+      keepBuildDirs: switchFlag("Keep the folders that modules were built in"),
+      disableCache: switchFlag("Build everything anew"),
+    },
+    aliases: { u: "user", j: "json" },
+    positional: { kind: "tuple", parameters: [textArgument("Manifest or recipe", "MANIFEST")] },
+  },
+  run,
+});

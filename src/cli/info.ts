@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type InstalledInfo, info } from "../engine/info.ts";
+import { formatFields } from "../render/fields.ts";
+import type { Result } from "../render/result.ts";
+import { formatSize } from "../render/size.ts";
+import type { Context } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import {
+  type InstallationFlags,
+  installationFlags,
+  jsonFlag,
+  optionalArgument,
+  switchFlag,
+  textArgument,
+  textFlag,
+} from "./flags.ts";
+import { installationsToRead } from "./transaction.ts";
+
+interface Flags extends InstallationFlags {
+  readonly arch?: string;
+  readonly showRef?: boolean;
+  readonly showCommit?: boolean;
+  readonly showOrigin?: boolean;
+  readonly showSize?: boolean;
+  readonly showMetadata?: boolean;
+  readonly showPermissions?: boolean;
+  readonly showLocation?: boolean;
+  readonly showRuntime?: boolean;
+  readonly showSdk?: boolean;
+  readonly json?: boolean;
+}
+
+/** Single fields that an option asks for, bare on one line, as Flatpak prints them. */
+function singleFields(found: InstalledInfo, flags: Flags): string[] {
+  const fields: readonly (readonly [boolean | undefined, string])[] = [
+    [flags.showRef, found.ref],
+    [flags.showOrigin, found.origin],
+    [flags.showCommit, found.commit],
+    [flags.showSize, String(found.installedSize)],
+    [flags.showRuntime, found.runtime],
+    [flags.showSdk, found.sdk],
+    [flags.showLocation, found.location],
+  ];
+  return fields.flatMap(([asked, value]) => (asked === true ? [value] : []));
+}
+
+function describe(found: InstalledInfo): string {
+  const date = (seconds: number): string =>
+    `${new Date(seconds * 1000).toISOString().replace("T", " ").slice(0, 19)} +0000`;
+  const head = found.summary === "" ? found.name : `${found.name} - ${found.summary}`;
+  const fields = formatFields([
+    ["ID", found.id],
+    ["Ref", found.ref],
+    ["Arch", found.arch],
+    ["Branch", found.branch],
+    ["Version", found.version],
+    ["License", found.license],
+    ["Origin", found.origin],
+    ["Source", found.source],
+    ["Installation", found.installation],
+    ["Installed", formatSize(found.installedSize)],
+    ["Runtime", found.runtime],
+    ["Sdk", found.sdk],
+    ["Shown as", found.shownAs],
+    ["Commit", found.commit],
+    ["Parent", found.parent],
+    ["Subject", found.subject],
+    ["Date", found.timestamp === undefined ? "" : date(found.timestamp)],
+    ["Deployed", date(found.deployedAt)],
+    ["Location", found.location],
+  ]);
+  return `\n${formatFields([["", head]])}\n${fields}`;
+}
+
+function run(_context: Context, flags: Flags, name: string, branch?: string): Result {
+  const wanted = branch === undefined ? name : `${name}//${branch}`;
+  const found = info(installationsToRead(flags), wanted, { arch: flags.arch });
+  if (flags.showMetadata === true) return { kind: "text", text: found.metadata };
+  if (flags.showPermissions === true) return { kind: "text", text: found.permissions };
+  const single = singleFields(found, flags);
+  if (single.length > 0) return { kind: "text", text: `${single.join(" ")}\n` };
+  if (flags.json === true) {
+    const pairs = Object.entries(found).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]);
+    return { kind: "json", value: Object.fromEntries(pairs) };
+  }
+  return { kind: "text", text: describe(found) };
+}
+
+export default defineCommand<Flags, [string, string?]>({
+  brief: "Show what is known about an installed app or runtime",
+  examples: [
+    ["info org.example.App", "shows everything"],
+    ["info --show-metadata org.example.App", "prints the metadata as it was published"],
+    ["info --show-permissions org.example.App", "prints what the app may do"],
+    ["info --json org.example.App", "prints everything for programs"],
+  ],
+  parameters: {
+    flags: {
+      ...installationFlags,
+      ...jsonFlag,
+      arch: textFlag("Architecture", "ARCH"),
+      showRef: switchFlag("Print the ref"),
+      showCommit: switchFlag("Print the commit"),
+      showOrigin: switchFlag("Print the remote"),
+      showSize: switchFlag("Print the size in bytes"),
+      showMetadata: switchFlag("Print the metadata"),
+      showPermissions: switchFlag("Print the permissions"),
+      showLocation: switchFlag("Print the folder"),
+      showRuntime: switchFlag("Print the runtime"),
+      showSdk: switchFlag("Print the Sdk"),
+    },
+    aliases: {
+      u: "user",
+      r: "showRef",
+      c: "showCommit",
+      o: "showOrigin",
+      s: "showSize",
+      m: "showMetadata",
+      M: "showPermissions",
+      l: "showLocation",
+      j: "json",
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [textArgument("App or runtime", "NAME"), optionalArgument("Branch", "BRANCH")],
+    },
+  },
+  run,
+});

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { push } from "../engine/push.ts";
+import type { Result } from "../render/result.ts";
+import { nothing } from "../render/result.ts";
+import { type Context, withReporter } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import {
+  type InstallationFlags,
+  installationFlags,
+  jsonFlag,
+  type KindFlags,
+  kindFlags,
+  textArgument,
+  textFlag,
+} from "./flags.ts";
+import { installationsToRead, kindOf } from "./transaction.ts";
+
+interface Flags extends InstallationFlags, KindFlags {
+  readonly arch?: string;
+  readonly json?: boolean;
+}
+
+async function run(context: Context, flags: Flags, what: string, destination: string): Promise<Result> {
+  await withReporter(context, flags.json === true, (report) =>
+    push(what, destination, {
+      arch: flags.arch,
+      kind: kindOf(flags),
+      installations: installationsToRead(flags),
+      report,
+      signal: context.signal,
+    }),
+  );
+  return nothing;
+}
+
+export default defineCommand<Flags, [string, string]>({
+  brief: "Push an image to a registry",
+  description:
+    "Pushes what an OCI layout or archive holds, or an installed ref whose origin still has its image. In a namespace the repository is named after the id and the tag after the branch.",
+  examples: [
+    ["push oci:build/image oci+https://registry.example.org/apps", "pushes every image of a layout"],
+    ["push oci-archive:app.tar oci+http://127.0.0.1:5000/apps", "pushes what is in an archive"],
+    [
+      "push org.example.App docker://registry.example.org/mirror/app:1.2",
+      "copies an installed app's image to a tag of its own",
+    ],
+  ],
+  parameters: {
+    flags: { ...installationFlags, ...kindFlags, ...jsonFlag, arch: textFlag("Architecture", "ARCH") },
+    aliases: { u: "user", j: "json" },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        textArgument("Installed ref, oci:FOLDER or oci-archive:FILE", "WHAT"),
+        textArgument("Namespace or image", "DESTINATION"),
+      ],
+    },
+  },
+  run,
+});

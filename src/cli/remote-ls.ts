@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { listOffered } from "../engine/offered.ts";
+import type { Result } from "../render/result.ts";
+import { formatSize } from "../render/size.ts";
+import type { Column } from "../render/table.ts";
+import type { Context } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import {
+  type InstallationFlags,
+  installationFlags,
+  jsonFlag,
+  type KindFlags,
+  kindFlags,
+  optionalArgument,
+  switchFlag,
+  textFlag,
+} from "./flags.ts";
+import { installationsToRead, kindOf } from "./transaction.ts";
+
+interface Flags extends InstallationFlags, KindFlags {
+  readonly arch?: string;
+  readonly updates?: boolean;
+  readonly cached?: boolean;
+  readonly showDetails?: boolean;
+  readonly columns?: string;
+  readonly json?: boolean;
+}
+
+const shortCommit = (value: string | number | boolean): string => String(value).slice(0, 12);
+const size = (value: string | number | boolean): string => formatSize(Number(value));
+
+const columns: readonly Column[] = [
+  { name: "name", title: "Name", shownByDefault: true, description: "Name" },
+  { name: "description", title: "Description", shownByDefault: false, description: "One line about it" },
+  { name: "application", title: "Application ID", shownByDefault: true, description: "Id of the app or runtime" },
+  { name: "version", title: "Version", shownByDefault: true, description: "Version" },
+  { name: "branch", title: "Branch", shownByDefault: true, description: "Branch" },
+  { name: "arch", title: "Arch", shownByDefault: false, description: "Architecture" },
+  { name: "origin", title: "Origin", shownByDefault: true, hiddenWhenSame: true, description: "Remote" },
+  { name: "ref", title: "Ref", shownByDefault: false, description: "Full ref" },
+  {
+    name: "commit",
+    title: "Commit",
+    shownByDefault: false,
+    description: "Digest of the manifest",
+    format: shortCommit,
+  },
+  { name: "runtime", title: "Runtime", shownByDefault: false, description: "Runtime of an app" },
+  { name: "installed-size", title: "Installed size", shownByDefault: false, description: "Size on disk", format: size },
+  { name: "download-size", title: "Download size", shownByDefault: false, description: "Bytes to fetch", format: size },
+];
+
+async function run(context: Context, flags: Flags, remote?: string): Promise<Result> {
+  const rows = await listOffered(installationsToRead(flags), {
+    remote,
+    arch: flags.arch,
+    kind: kindOf(flags),
+    updates: flags.updates ?? false,
+    cached: flags.cached ?? false,
+    signal: context.signal,
+  });
+  const asked = flags.columns ?? (flags.showDetails === true ? "all" : undefined);
+  return { kind: "table", columns, rows, asked, json: flags.json === true, whenEmpty: "Nothing is offered" };
+}
+
+export default defineCommand<Flags, [string?]>({
+  brief: "List what a remote offers",
+  examples: [
+    ["remote-ls example", "lists the apps and runtimes of a remote"],
+    ["remote-ls --app --columns=application,download-size", "lists the apps of all remotes"],
+    ["remote-ls --updates", "lists what is newer than what is installed"],
+  ],
+  parameters: {
+    flags: {
+      ...installationFlags,
+      ...kindFlags,
+      ...jsonFlag,
+      arch: textFlag("Architecture", "ARCH"),
+      updates: switchFlag("Only what is newer than what is installed"),
+      cached: switchFlag("Do not ask the registry"),
+      showDetails: switchFlag("Show all columns"),
+      columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
+    },
+    aliases: { u: "user", d: "showDetails", j: "json" },
+    positional: { kind: "tuple", parameters: [optionalArgument("Name of a remote", "REMOTE")] },
+  },
+  run,
+});
