@@ -8,11 +8,10 @@ export const headerMagic = 0xd078629a;
 /** Header flag: some inode has a POSIX ACL. */
 export const headerFlagAcl = 1;
 export const superblockOffset = 1024;
-export const superblockBytes = 128;
 export const superblockMagic = 0xe0f5e1e2;
 /** feature_compat: MTIME and XATTR_FILTER. */
 export const featureCompat = 6;
-export const firstInodeOffset = superblockOffset + superblockBytes;
+export const firstInodeOffset = superblockOffset + 128;
 
 export const compactInodeBytes = 32;
 export const extendedInodeBytes = 64;
@@ -26,6 +25,8 @@ export const maxTailBytes = 2048;
 export const maxInlineContentBytes = 5000;
 export const maxSharedXattrs = 128;
 export const maxXattrBytes = 32_767;
+/** 512 chunks of the largest size: their addresses are never more than a tail may be. */
+export const maxObjectBytes = 2 ** 52;
 
 export const modeOf = {
   directory: 0o040000,

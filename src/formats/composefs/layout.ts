@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
 import {
   blockBytes,
   compactInodeBytes,
@@ -32,7 +31,7 @@ export interface Layout {
   readonly hasAcl: boolean;
 }
 
-export function roundUp(value: number, unit: number): number {
+function roundUp(value: number, unit: number): number {
   return Math.ceil(value / unit) * unit;
 }
 
@@ -136,7 +135,6 @@ function xattrAreaBytes(xattrs: readonly XattrPair[]): number {
     if (byReference) references++;
     bytes += byReference ? 4 : pair.bytes;
   }
-  if (bytes / 4 > 0xffff) throw new DowelError("COMPOSEFS_INVALID", "composefs: the xattrs of an inode are too many");
   return bytes;
 }
 
@@ -180,20 +178,12 @@ function place(node: Node, after: number): number {
     const last = position + whole - 1;
     if (Math.floor(position / blockBytes) !== Math.floor(last / blockBytes)) position = roundUp(position, blockBytes);
   } else {
+    // The tail must not cross a block: where it would, the inode moves so that the tail begins the next one.
     const rest = blockBytes - ((position + head) % blockBytes);
-    if (rest < node.tail) position = moveForTail(node, position, head, rest);
+    if (rest < node.tail) position += roundUp(rest, slotBytes);
   }
   node.position = position;
   if (node.source.kind === "external") node.layout = layoutChunked;
   else node.layout = node.tail > 0 ? layoutInline : layoutPlain;
   return position + head + node.tail;
-}
-
-/** The tail must not cross a block: moves the inode so that the tail begins a block, or gives it a block. */
-function moveForTail(node: Node, position: number, head: number, rest: number): number {
-  const padding = roundUp(rest, slotBytes);
-  if (node.tail <= blockBytes - ((position + head + padding) % blockBytes)) return position + padding;
-  node.blocks++;
-  node.tail = 0;
-  return roundUp(position, blockBytes);
 }

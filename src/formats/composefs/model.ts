@@ -36,7 +36,7 @@ export interface InlineFile extends Linked {
 /** A regular file, not empty, whose content is an object of the store. */
 export interface ExternalFile extends Linked {
   readonly kind: "external";
-  /** Bytes, from 1. */
+  /** Bytes, 1 to 2^52. */
   readonly size: number;
   /** fs-verity digest, 32 bytes; undefined where nothing is to be checked. */
   readonly digest: Uint8Array | undefined;

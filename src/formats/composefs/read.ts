@@ -9,6 +9,7 @@ import {
   headerMagic,
   layoutChunked,
   maxInlineContentBytes,
+  maxObjectBytes,
   metacopyHeader,
   modeOf,
   overlayPrefix,
@@ -162,7 +163,7 @@ class TreeReader {
 
   #external(raw: RawInode): ExternalFile {
     const { offset, size, nlink } = raw;
-    if (size <= 0) invalid(offset, "a file with an object must not be empty");
+    if (size <= 0 || size > maxObjectBytes) invalid(offset, "an object must have 1 to 2^52 bytes");
     const bits = chunkBits(size);
     const chunks = Math.ceil(size / 2 ** bits);
     this.#image.claim(raw.tailOffset, 4 * chunks);
@@ -209,7 +210,8 @@ function originalXattrs(raw: RawInode, added: readonly ByteString[]): Map<ByteSt
   for (const [key, value] of raw.xattrs) {
     if (added.includes(key)) continue;
     if (!key.startsWith(overlayPrefix)) xattrs.set(key, value);
-    else if (!key.startsWith(escapedOverlayPrefix)) invalid(raw.offset, `the xattr ${key} must be escaped`);
+    else if (!key.startsWith(escapedOverlayPrefix))
+      invalid(raw.offset, `the xattr ${JSON.stringify(key)} must be escaped`);
     else xattrs.set(overlayPrefix + key.slice(escapedOverlayPrefix.length), value);
   }
   return xattrs;

@@ -2,7 +2,7 @@
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { ByteString } from "./bytestring.ts";
-import { maxInlineContentBytes, maxXattrBytes } from "./constants.ts";
+import { maxInlineContentBytes, maxObjectBytes, maxXattrBytes } from "./constants.ts";
 import { type Inode, isWhiteout } from "./model.ts";
 
 const maxUint32 = 0xffff_ffff;
@@ -46,7 +46,7 @@ export function checkInode(inode: Inode, path: ByteString): void {
       require(inode.content.length <= maxInlineContentBytes, path, "inline content must be at most 5000 bytes");
       break;
     case "external":
-      require(Number.isSafeInteger(inode.size) && inode.size > 0, path, "the size of an object must be above 0");
+      require(isWithin(inode.size, maxObjectBytes) && inode.size > 0, path, "an object must have 1 to 2^52 bytes");
       require(inode.digest === undefined || inode.digest.length === 32, path, "the digest must be 32 bytes");
       if (inode.payload !== undefined) checkPayload(inode.payload, path);
       break;

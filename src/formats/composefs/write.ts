@@ -155,7 +155,6 @@ class ImageWriter {
       case "external":
         // Every chunk has the null address: the content is elsewhere.
         this.#buffer.fill(0xff, tailAt, tailAt + node.tail);
-        this.#buffer.fill(0xff, data, data + inBlocks);
         break;
       case "symlink":
         this.#text(node.blocks > 0 ? data : tailAt, source.target);

@@ -17,7 +17,7 @@ function bytes(minLength: number, maxLength: number, from = 0): fc.Arbitrary<Byt
     .map((codes) => String.fromCharCode(...codes));
 }
 
-export const nameArbitrary: fc.Arbitrary<ByteString> = fc
+const nameArbitrary: fc.Arbitrary<ByteString> = fc
   .oneof(
     { weight: 3, arbitrary: fc.constantFrom("a", "b", "ab", "00", "!", "-", "-x", "..a", "=", "a b", "\\", "usr") },
     { weight: 1, arbitrary: bytes(1, 12, 1) },
@@ -48,7 +48,7 @@ const digest = fc.constantFrom(1, 2, 3, 255).map((fill) => new Uint8Array(32).fi
 const content = fc.oneof(fc.constantFrom(0, 1, 64, 2048, 2049, 4096, 4097, 5000), fc.nat(64)).map((length) => {
   return Uint8Array.from({ length }, (_, index) => (index * 7 + length) & 255);
 });
-const objectSize = fc.constantFrom(1, 65, 4096, 4097, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 43, 2 ** 43 + 1, 2 ** 50);
+const objectSize = fc.constantFrom(1, 65, 4096, 4097, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 43, 2 ** 43 + 1, 2 ** 52);
 const linkTarget = fc
   .constantFrom(1, 5, 100, 900, 2000, 3900, 4000, 4040, 4064, 4095)
   .map((length) => "t/".repeat(2048).slice(0, length));

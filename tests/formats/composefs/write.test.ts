@@ -64,6 +64,17 @@ describe("writeComposefs()", () => {
     ["an empty link", (root) => root.entries.set("l", { ...blank, kind: "symlink", mode: 0, nlink: 1, target: "" })],
     ["content above 5000 bytes", (root) => root.entries.set("f", { ...file, content: new Uint8Array(5001) })],
     ["a mode with a type", (root) => root.entries.set("f", { ...file, mode: 0o100644 })],
+    [
+      "an object above 4 PiB",
+      (root) =>
+        root.entries.set("f", {
+          ...file,
+          kind: "external",
+          size: 2 ** 52 + 1,
+          digest: undefined,
+          payload: undefined,
+        }),
+    ],
     ["no link", (root) => root.entries.set("f", { ...file, nlink: 0 })],
     ["a fractional time", (root) => root.entries.set("f", { ...file, mtimeSec: 0.5 })],
     [
