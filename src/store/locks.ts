@@ -16,6 +16,9 @@ export interface WaitOptions {
 /** Interrupted transfers are kept so long, in milliseconds. */
 const keepBlobs = 7 * 24 * 3600 * 1000;
 
+/** Waits shorter than this are not worth a message; in milliseconds. */
+const unspokenWait = 300;
+
 /** Takes the lock for changes of deployments. Throws `STORE_LOCKED` where the wait is over. */
 export async function lockForChange(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
   return await take(installation, "lock", true, options);
@@ -50,12 +53,15 @@ async function tryLock(installation: Installation, name: string): Promise<Dispos
 
 async function take(installation: Installation, name: string, exclusive: boolean, options: WaitOptions) {
   const path = join(installation.path, name);
-  const signal = options.signal;
+  const { signal, waitMilliseconds: wait } = options;
   try {
-    const quick = await lockFile(path, { exclusive, signal, waitMilliseconds: 0 });
+    const quick = await lockFile(path, {
+      exclusive,
+      signal,
+      waitMilliseconds: Math.min(unspokenWait, wait ?? unspokenWait),
+    });
     if (quick !== undefined) return once(quick);
     (options.report ?? silent)({ type: "note", text: `Waiting for another process that changes ${installation.path}` });
-    const wait = options.waitMilliseconds;
     const lock = await lockFile(path, { exclusive, signal, ...(wait === undefined ? {} : { waitMilliseconds: wait }) });
     if (lock !== undefined) return once(lock);
   } catch (error) {

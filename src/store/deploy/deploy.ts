@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { checkCancelled, DowelError, fileError } from "../../base/errors.ts";
 import { silent } from "../../base/events.ts";
 import { formatRef } from "../../metadata/ref.ts";
-import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
+import { syncFileSystem, syncFolder, writeFileDurably } from "../../sys/durability.ts";
 import {
   activeDeployment,
   currentLink,
@@ -68,7 +68,7 @@ export async function deployImage(
   return deployment;
 }
 
-/** Builds the deployment and puts it in its place; a whole one that is there already is replaced. */
+/** Builds the deployment and puts it in its place. One of the same image that is there already stays. */
 function stage(installation: Installation, image: StoredImage, options: DeployOptions): Deployment {
   const path = join(refFolder(installation, image.ref), image.commit);
   const { report = silent } = options;
@@ -86,6 +86,11 @@ function stage(installation: Installation, image: StoredImage, options: DeployOp
     deployedAt: Math.floor(Date.now() / 1000),
     labels: image.labels,
   };
+  const there = readDeployment(installation, image.ref, image.commit);
+  if (there?.imageDigest === deployment.imageDigest && there.shownAs === deployment.shownAs) {
+    writeFileDurably(join(path, "deploy.json"), encodeDeployment(deployment));
+    return deployment;
+  }
   const staged = mkdtempSync(join(installation.tmp, "deploy-"));
   const folder = join(staged, "deployment");
   try {

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { fileError } from "../../base/errors.ts";
 import { formatRef, type Ref, sameRef } from "../../metadata/ref.ts";
 import { syncFolder } from "../../sys/durability.ts";
-import {
-  activeDeployment,
-  currentLink,
-  currentRef,
-  deployedCommits,
-  refFolder,
-  refsOf,
-  requireDeployment,
-} from "../deployments.ts";
+import { activeDeployment, currentLink, currentRef, refFolder, refsOf, requireDeployment } from "../deployments.ts";
 import { publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
 import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
@@ -39,8 +31,9 @@ export async function undeploy(installation: Installation, ref: Ref, options: Wa
   } catch (error) {
     throw fileError(error, `remove ${formatRef(ref)} from`, installation.path);
   }
-  for (const commit of deployedCommits(installation, ref)) removeFolder(installation, join(folder, commit));
-  removeEmpty(folder, installation.path);
+  removeFolder(installation, folder);
+  const isLast = !refsOf(installation, ref.id).some((other) => other.kind === ref.kind);
+  if (isLast) removeFolder(installation, join(installation.path, ref.kind, ref.id));
 }
 
 function chooseCurrent(installation: Installation, removed: Ref): void {
@@ -54,16 +47,4 @@ function chooseCurrent(installation: Installation, removed: Ref): void {
   }
   rmSync(link, { force: true });
   if (existsSync(dirname(link))) syncFolder(dirname(link));
-}
-
-/** Removes a folder and those above it, up to the top, as long as they are empty. */
-function removeEmpty(folder: string, top: string): void {
-  for (let path = folder; path !== top && path.startsWith(top); path = dirname(path)) {
-    try {
-      rmdirSync(path);
-    } catch (error) {
-      if (errnoOf(error) === "ENOTEMPTY") return;
-      throw fileError(error, "remove", path);
-    }
-  }
 }

@@ -105,7 +105,7 @@ describe("deployImage()", () => {
     expect(activeDeployment(installation, ref)?.commit).toBe(commits[2] ?? "");
   });
 
-  test("replaces a deployment of the same commit", async () => {
+  test("leaves a deployment of the same commit where it is", async () => {
     using folder = new TestFolder();
     const installation = folder.installation();
     const layout = writeApp(folder, id, files);
@@ -201,7 +201,7 @@ describe("undeploy()", () => {
     await undeploy(installation, { ...ref, branch: "beta" });
     expect(readdirSync(installation.exports)).toEqual([]);
     expect(listDeployments(installation)).toEqual([]);
-    expect(readdirSync(join(installation.path))).not.toContain("app");
+    expect(readdirSync(join(installation.path, "app"))).toEqual([]);
     await expect(undeploy(installation, ref)).rejects.toMatchObject({ code: "NOT_INSTALLED" });
   });
 });
