@@ -29,6 +29,11 @@ export class StateFolder {
     return path;
   }
 
+  /** Removes what builds that were ended by force left. The caller holds the lock. */
+  clearTemporary(): void {
+    rmSync(join(this.path, "tmp"), { recursive: true, force: true });
+  }
+
   /** A new empty folder that goes when the caller is done with it. */
   temporary(prefix: string): TemporaryFolder {
     return new TemporaryFolder(mkdtempSync(join(this.folder("tmp"), `${prefix}-`)));

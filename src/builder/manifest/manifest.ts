@@ -13,12 +13,7 @@ export function loadManifest(path: string): Manifest {
   return decodeManifest(readDocument(file, path), new Includer([file]), file);
 }
 
-/** Whether a document is a recipe for runtimes rather than a manifest. */
-export function isRecipe(document: Value): boolean {
-  return document.node.kind === "map" && document.node.entries.has("suite");
-}
-
-export function decodeManifest(document: Value, includer: Includer, file: string): Manifest {
+function decodeManifest(document: Value, includer: Includer, file: string): Manifest {
   const fields = document.fields();
   fields.unsupported(...unsupportedKeys);
   const { id, branch, defaultBranch, runtime, runtimeVersion, sdk } = decodeNames(fields);
@@ -153,7 +148,8 @@ const extensionKeys = [
   "versions",
 ] as const;
 
-function decodeExtensions(value: Value | undefined): Pick<Manifest, "extensions" | "removeExtensions"> {
+/** Reads extension points as `add-extensions` has them. */
+export function decodeExtensions(value: Value | undefined): Pick<Manifest, "extensions" | "removeExtensions"> {
   const extensions = new Map<string, readonly (readonly [string, string])[]>();
   const removeExtensions: string[] = [];
   for (const [name, item] of value?.fields().pairs() ?? []) {

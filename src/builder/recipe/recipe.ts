@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { hostArch } from "../../base/arch.ts";
+import { Keyfile } from "../../formats/keyfile/keyfile.ts";
+import { formatRef, type Ref } from "../../metadata/ref.ts";
+import { openLayoutWriter } from "../../oci/layoutwriter.ts";
+import { writeFileDurably } from "../../sys/durability.ts";
+import { writeImage } from "../image/image.ts";
+import type { BuildRequest, BuiltImage } from "../request.ts";
+import type { StateFolder } from "../state.ts";
+import { type Tree, type TreeEntry, textContent } from "../tree/types.ts";
+import { lockState, openWork } from "../work.ts";
+import { bootstrap, chooseMirrors, listPackages } from "./bootstrap.ts";
+import { loadRecipe, type Recipe } from "./decode.ts";
+import { ContentPool, readRootArchive } from "./pool.ts";
+import { toRuntimeTree } from "./transform.ts";
+
+/** The files of an installed system, and its packages. */
+interface Root {
+  readonly tree: Tree;
+  readonly packages: string;
+}
+
+interface Roots {
+  readonly platform: Root;
+  readonly sdk: Root | undefined;
+}
+
+/**
+ * Makes a runtime and its Sdk from a recipe, as two images of one OCI layout. The packages are installed once and kept
+ * in the state folder. Throws `MANIFEST_INVALID`, `RECIPE_FAILED`, `TOOL_MISSING`, `UNSUPPORTED`.
+ */
+export async function buildRecipe(request: BuildRequest): Promise<readonly BuiltImage[]> {
+  const recipe = loadRecipe(request.manifestPath);
+  const arch = request.arch ?? hostArch();
+  const work = openWork(request);
+  using _lock = await lockState(work.state, request.signal);
+  const roots = await loadRoots(recipe, arch, work.state, request);
+  const runtimeRef = (id: string): Ref => ({ kind: "runtime", id, arch, branch: recipe.branch });
+  const refs = { platform: runtimeRef(recipe.id), sdk: recipe.sdk === undefined ? undefined : runtimeRef(recipe.sdk) };
+  const writer = await openLayoutWriter(work.layoutDir, request.signal);
+  const images: BuiltImage[] = [];
+  const add = async (ref: Ref, root: Root, cleanup: readonly string[]): Promise<void> => {
+    request.report({ type: "build.stage", stage: ref.id, cached: false });
+    const metadata = runtimeMetadata(recipe, ref, refs.platform, refs.sdk);
+    const tree = toRuntimeTree(root.tree, recipe, cleanup, root.packages);
+    tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
+    tree.set("export", { kind: "directory" });
+    const { digest } = await writeImage(
+      writer,
+      { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: 0, subject: `Build of ${ref.id}` },
+      { compression: request.compression ?? "zstd", signal: request.signal },
+    );
+    const tag = formatRef(ref);
+    request.report({ type: "build.done", ref: tag, digest, layout: work.layoutDir });
+    images.push({ ref, digest, layoutDir: work.layoutDir, tag });
+  };
+  await add(refs.platform, roots.platform, recipe.cleanup);
+  if (refs.sdk !== undefined && roots.sdk !== undefined) await add(refs.sdk, roots.sdk, recipe.sdkCleanup);
+  return images;
+}
+
+function runtimeMetadata(recipe: Recipe, ref: Ref, platform: Ref, sdk: Ref | undefined): string {
+  const name = (of: Ref): string => formatRef(of).slice("runtime/".length);
+  const keyfile = new Keyfile();
+  keyfile.set("Runtime", "name", ref.id);
+  keyfile.set("Runtime", "runtime", name(platform));
+  keyfile.set("Runtime", "sdk", name(sdk ?? platform));
+  for (const [variable, value] of recipe.environment) keyfile.set("Environment", variable, value);
+  for (const [extension, pairs] of recipe.extensions) {
+    for (const [key, value] of pairs) keyfile.set(`Extension ${extension}`, key, value);
+  }
+  return keyfile.toString();
+}
+
+/** Installs the packages, or takes what an earlier run with the same list of packages and mirrors left. */
+async function loadRoots(recipe: Recipe, arch: string, state: StateFolder, request: BuildRequest): Promise<Roots> {
+  const inputs = [recipe.suite, chooseMirrors(recipe), recipe.components, recipe.packages, recipe.sdkPackages];
+  const key = createHash("sha256")
+    .update(JSON.stringify([1, arch, recipe.sdk !== undefined, inputs]))
+    .digest("hex");
+  const folder = join(state.folder("cache", "packages"), key);
+  const cached = existsSync(join(folder, "platform.json")) && request.disableCache !== true;
+  request.report({ type: "build.stage", stage: "packages", cached });
+  if (!cached) await install(recipe, arch, folder, state, request);
+  return {
+    platform: readRoot(folder, "platform"),
+    sdk: recipe.sdk === undefined ? undefined : readRoot(folder, "sdk"),
+  };
+}
+
+async function install(
+  recipe: Recipe,
+  arch: string,
+  folder: string,
+  state: StateFolder,
+  { report, signal }: BuildRequest,
+): Promise<void> {
+  using temporary = state.temporary("packages");
+  const made = await bootstrap(recipe, arch, temporary.path, report, signal);
+  using result = state.temporary("roots");
+  {
+    using pool = new ContentPool(join(result.path, "contents"));
+    await writeRoot(result.path, "platform", made.platform, made.platformStatus, pool, signal);
+    if (recipe.sdk !== undefined) await writeRoot(result.path, "sdk", made.sdk, made.sdkStatus, pool, signal);
+  }
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(result.path, folder);
+}
+
+async function writeRoot(
+  folder: string,
+  name: string,
+  archives: readonly string[],
+  status: string,
+  pool: ContentPool,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const tree: Tree = new Map();
+  for (const archive of archives) await readRootArchive(archive, pool, tree, signal);
+  const packages = listPackages(readFileSync(status, "utf8"));
+  writeFileDurably(join(folder, `${name}.json`), JSON.stringify({ tree: [...tree], packages }));
+}
+
+function readRoot(folder: string, name: string): Root {
+  const value: unknown = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
+  const { tree, packages } = value as { tree: [string, TreeEntry][]; packages: string };
+  const path = join(folder, "contents");
+  const moved = tree.map(([key, entry]): [string, TreeEntry] =>
+    entry.kind === "file" && entry.content.kind === "range"
+      ? [key, { ...entry, content: { ...entry.content, path } }]
+      : [key, entry],
+  );
+  return { tree: new Map(moved), packages };
+}

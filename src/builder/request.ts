@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Report } from "../base/events.ts";
+import type { Ref } from "../metadata/ref.ts";
+import type { InstallationPlace } from "../store/places.ts";
+import type { ImageLayout } from "./image/image.ts";
+
+export interface BuildRequest {
+  readonly manifestPath: string;
+  /** Default: `.dowel-builder` in the working directory. */
+  readonly stateDir?: string;
+  /** Folder of the OCI layout that the image goes to; default: `layout` in the state folder. */
+  readonly layoutDir?: string;
+  readonly layout?: ImageLayout;
+  readonly compression?: "gzip" | "zstd";
+  readonly arch?: string;
+  /** Where the manifest names none. */
+  readonly defaultBranch?: string;
+  /** Where the Sdk is looked for, in this order. */
+  readonly places: readonly InstallationPlace[];
+  readonly jobs?: number;
+  readonly keepBuildDirs?: boolean;
+  readonly disableCache?: boolean;
+  readonly report: Report;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BuiltImage {
+  readonly ref: Ref;
+  readonly digest: string;
+  readonly layoutDir: string;
+  /** The name of the image in the layout: its ref. */
+  readonly tag: string;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import { DowelError } from "../../base/errors.ts";
+import type { Report } from "../../base/events.ts";
+import { spawnPlan } from "../../instances/spawn.ts";
+import { buildPlan } from "../../sandbox/build.ts";
+import { encodePlan } from "../../sandbox/plan/encode.ts";
+import type { StateFolder } from "../state.ts";
+import { lastLines } from "../tools.ts";
+
+/** Where the sources of a module show in its sandbox. */
+export function sandboxFolder(name: string): string {
+  return `/run/build/${name}`;
+}
+
+export interface StageSandboxInput {
+  /** Name of the stage, for events and messages. */
+  readonly stage: string;
+  readonly state: StateFolder;
+  readonly sdkLower: string;
+  readonly arch: string;
+  readonly appFolder: string;
+  /** Host path of the module's sources; undefined for stages that have none. */
+  readonly sourceFolder: string | undefined;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly network: boolean;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface StageCommand {
+  readonly words: readonly string[];
+  /** Absolute, inside the sandbox. */
+  readonly cwd: string;
+  readonly environment?: ReadonlyMap<string, string> | undefined;
+}
+
+const keptText = 64 * 1024;
+
+/** Runs the commands of one stage in the build sandbox; what they print goes to events and to `STATE/logs/STAGE.log`. */
+export class StageSandbox {
+  readonly #input: StageSandboxInput;
+  readonly #log: string;
+
+  constructor(input: StageSandboxInput) {
+    this.#input = input;
+    this.#log = join(input.state.folder("logs"), `${input.stage}.log`);
+    writeFileSync(this.#log, "");
+  }
+
+  /** Throws `BUILD_FAILED` with the end of the output where the command does not end with 0. */
+  async run(command: StageCommand): Promise<void> {
+    const { stage, report, signal } = this.#input;
+    const shown = showWords(command.words);
+    report({ type: "build.command", stage, command: shown });
+    appendFileSync(this.#log, `$ ${shown}\n`);
+    const decoder = new StringDecoder("utf8");
+    let tail = "";
+    const take = (text: string): void => {
+      if (text === "") return;
+      appendFileSync(this.#log, text);
+      tail = (tail + text).slice(-keptText);
+      report({ type: "build.output", stage, text });
+    };
+    const { code } = await spawnPlan(this.#encode(command), [], {
+      output: (chunk) => take(decoder.write(Buffer.from(chunk))),
+      signal,
+      environment: {},
+    });
+    take(decoder.end());
+    if (code !== 0) throw this.#failure(shown, code, tail);
+  }
+
+  #encode({ words, cwd, environment }: StageCommand): Uint8Array {
+    const input = this.#input;
+    const plan = buildPlan({
+      sdkLower: input.sdkLower,
+      arch: input.arch,
+      appFolder: input.appFolder,
+      source:
+        input.sourceFolder === undefined
+          ? undefined
+          : { folder: input.sourceFolder, target: sandboxFolder(input.stage) },
+      binds: [],
+      environment: new Map([...input.environment, ...(environment ?? [])]),
+      network: input.network,
+      cwd,
+      command: words,
+    });
+    return encodePlan(plan);
+  }
+
+  #failure(command: string, code: number, tail: string): DowelError {
+    const { stage, sourceFolder } = this.#input;
+    const kept = sourceFolder === undefined ? "" : ` The build folder is kept: ${sourceFolder}`;
+    const output = lastLines(tail, 40);
+    const text = `Module ${stage}: the command ended with exit code ${code}: ${command}`;
+    return new DowelError("BUILD_FAILED", output === "" ? text : `${text}\n${output}`, {
+      hint: `All output is in ${this.#log}.${kept}`,
+    });
+  }
+}
+
+/** A command as a person would type it. */
+function showWords(words: readonly string[]): string {
+  const [shell, option, text] = words;
+  if (shell === "/bin/sh" && option === "-c" && text !== undefined) return text;
+  return words
+    .map((word) => (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}
