@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFile } from "node:child_process";
+import { execFile, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { openArchiveWriter } from "../../src/oci/archivewriter.ts";
@@ -101,13 +104,40 @@ describe("umoci", () => {
 });
 
 describe("flatpak", () => {
-  test("flatpak lists what serveRegistry() has, from its index", async () => {
-    const repository = Registry.forHost(host).repository("flatpak/hello");
-    await copyImage(await openLayout(layout), repository, { from: "stable", to: "stable" });
+  /** Output goes to a file: helpers that the bus starts would hold a pipe open after flatpak has ended. */
+  const flatpak = async (...args: string[]): Promise<string> => {
     const env = { ...process.env, HOME: scratch.path, FLATPAK_USER_DIR: join(scratch.path, "flatpak") };
-    const flatpak = (...args: string[]) => run("flatpak", ["--user", ...args], { env });
-    await flatpak("remote-add", "--no-gpg-verify", "own", `oci+${server.address}`);
-    const { stdout } = await flatpak("remote-ls", "--columns=ref", "--all", "own");
-    expect(stdout.trim()).toBe("app/org.example.Hello/x86_64/stable");
+    const path = join(scratch.path, "output");
+    const file = openSync(path, "w");
+    const options: SpawnOptions = { env, cwd: scratch.path, stdio: ["ignore", file, file] };
+    const [code] = await once(spawn("dbus-run-session", ["--", "flatpak", ...args], options), "exit");
+    closeSync(file);
+    const output = await readFile(path, "utf8");
+    if (code !== 0) throw new Error(`flatpak ${args.join(" ")}: ${output}`);
+    return output;
+  };
+
+  test("flatpak lists and installs from serveRegistry() what build-bundle --oci made and copyImage() pushed", async () => {
+    const metadata =
+      "[Runtime]\nname=org.example.Base\nruntime=org.example.Base/x86_64/1\nsdk=org.example.Base/x86_64/1\n";
+    await mkdir(join(scratch.path, "base/files"), { recursive: true });
+    await writeFile(join(scratch.path, "base/metadata"), metadata);
+    await writeFile(join(scratch.path, "base/files/hello"), "hello\n");
+    await flatpak("build-export", "--runtime", "--files=files", "repo", "base", "1");
+    await flatpak("build-bundle", "--oci", "--runtime", "repo", "bundle", "org.example.Base", "1");
+    const source = await openLayout(join(scratch.path, "bundle"));
+    const repository = Registry.forHost(host).repository("flatpak/base");
+    const digest = await copyImage(source, repository, { to: "1" });
+    const image = await loadImage(repository, "1", "x86_64");
+    expect(image.labels?.metadata).toBe(metadata);
+    expect(image.labels?.commitMetadata.get("xa.ref")?.byteLength).toBeGreaterThan(20);
+    await flatpak("--user", "remote-add", "--no-gpg-verify", "own", `oci+${server.address}`);
+    expect(await flatpak("--user", "remote-ls", "--columns=ref", "--all", "own")).toContain(
+      "runtime/org.example.Base/x86_64/1",
+    );
+    await flatpak("--user", "install", "-y", "own", "org.example.Base//1");
+    expect(await flatpak("--user", "info", "org.example.Base//1")).toContain(digest.slice("sha256:".length));
+    const installed = join(scratch.path, "flatpak/runtime/org.example.Base/x86_64/1/active/files/hello");
+    expect(await readFile(installed, "utf8")).toBe("hello\n");
   }, 60_000);
 });
