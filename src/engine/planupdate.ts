@@ -2,6 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import { formatRef, sameRef } from "../metadata/ref.ts";
 import type { Deployment } from "../store/types.ts";
+import { needsOf } from "./dependents.ts";
 import { makePlan } from "./plan.ts";
 import { type Candidate, runtimeNotFound } from "./planinstall.ts";
 import type { FailedOperation, Installed, Operation, Plan, SkippedOperation } from "./types.ts";
@@ -39,9 +40,13 @@ function toInstall(candidate: Candidate): Operation {
   return { operation: "install", ref: image.ref, image, origin, newRemote, needs: [], reinstall: false };
 }
 
-/** The refs that an update waits for, or the error that keeps it from being done. */
-function needsOf(
+/**
+ * The refs that an update waits for, or the error that keeps it from being done. A runtime that was missing before is
+ * no reason to refuse: the app gets no worse.
+ */
+function waitsFor(
   candidate: Candidate,
+  from: Deployment,
   facts: UpdateFacts,
   coming: ReadonlySet<string>,
 ): readonly string[] | DowelError {
@@ -49,6 +54,8 @@ function needsOf(
   if (facts.noDeps || runtime === undefined) return [];
   if (coming.has(formatRef(runtime))) return [formatRef(runtime)];
   if (facts.installed.some(({ deployment }) => sameRef(deployment.ref, runtime))) return [];
+  const before = needsOf(from).runtime;
+  if (before !== undefined && sameRef(before, runtime)) return [];
   return runtimeNotFound(runtime, ref, facts.searched);
 }
 
@@ -69,7 +76,7 @@ export function planUpdate(facts: UpdateFacts): Plan {
     else if ("reason" in lookup) skipped.push({ operation: "update", ref, reason: lookup.reason });
     else if (!newer.includes(lookup.candidate)) skipped.push({ operation: "update", ref, reason: "it is up to date" });
     else {
-      const needs = needsOf(lookup.candidate, facts, coming);
+      const needs = waitsFor(lookup.candidate, lookup.deployment, facts, coming);
       if (needs instanceof DowelError) failed.push({ operation: "update", ref, error: needs });
       else updates.push(toUpdate(lookup.deployment, lookup.candidate, needs));
     }
