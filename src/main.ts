@@ -51,7 +51,7 @@ async function runCommand(
     stdout: { write: terminal.out },
     stderr: { write: terminal.err },
     env: process.env,
-    exitCode: 0,
+    exitCode: null,
   };
   const context: Context = { process: streams, terminal, words, signal: cancelOnSignals() };
   const application = buildApplication<Context>(defined.command, {
@@ -68,7 +68,7 @@ async function runCommand(
   });
   const inputs = defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument(rest, defined.optionsWithValue) : rest;
   await run(application, inputs, context);
-  return streams.exitCode === 0 ? 0 : 1;
+  return streams.exitCode === null || streams.exitCode === 0 ? 0 : 1;
 }
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {

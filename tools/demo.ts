@@ -40,7 +40,7 @@ async function startRegistry(): Promise<{ readonly address: string; stop(): Prom
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (more: string) => {
       text += more;
-      const match = /"type":"registry\.listening","address":"([^"]+)"/.exec(text);
+      const match = /"type":"registry\.listening","address":"http:\/\/([^"]+)"/.exec(text);
       if (match?.[1] !== undefined) found(match[1]);
     });
     void ended.then(() => failed(new Error(`the registry ended before it listened: ${text}`)));

@@ -10,6 +10,8 @@ import { type OfferOptions, Offers } from "./offers.ts";
 export interface DirectOptions extends OfferOptions {
   readonly arch?: string | undefined;
   readonly kind?: RefKind | undefined;
+  /** Where no ref is named, take all instead of the only one. */
+  readonly all?: boolean;
 }
 
 /** A remote that is not configured, for looking into a location. */
@@ -18,19 +20,20 @@ function passingRemote(location: RemoteLocation): Remote {
   return { name: formatLocation(location), url: formatLocation(location), ...flags };
 }
 
-function onlyImage({ remote, refs }: Offer, kind: RefKind | undefined): RemoteRef {
-  const [image, ...others] = refs.filter(({ ref }) => kind === undefined || ref.kind === kind);
+function unnamedImages({ remote, refs }: Offer, { kind, all }: DirectOptions): readonly RemoteRef[] {
+  const fitting = refs.filter(({ ref }) => kind === undefined || ref.kind === kind);
+  const [image, ...others] = fitting;
   if (image === undefined) {
     throw new DowelError("REF_NOT_FOUND", `${remote.url} has no image of an app or runtime for this architecture`);
   }
-  if (others.length === 0) return image;
+  if (others.length === 0 || all === true) return fitting;
   const names = [image, ...others].map(({ ref }) => formatRef(ref)).join(", ");
   throw new DowelError("REF_AMBIGUOUS", `${remote.url} has several: ${names}`, {
     hint: "Name one of them behind the location.",
   });
 }
 
-/** The images of a location that is no configured remote: those named, or its only one. */
+/** The images of a location that is no configured remote: those named, else its only one, or all. */
 export async function selectDirect(
   location: RemoteLocation,
   refs: readonly string[],
@@ -39,7 +42,7 @@ export async function selectDirect(
   const offers = new Offers(undefined, options);
   const wanted = refs.map((text) => readName(text, options));
   const offer = await offers.of(passingRemote(location), wanted[0]?.arch ?? options.arch);
-  if (wanted.length === 0) return { images: [onlyImage(offer, options.kind)], offer };
+  if (wanted.length === 0) return { images: unnamedImages(offer, options), offer };
   // A word that is no id can be the name of an image in a layout, which need not be a ref.
   const named = (id: string): RemoteRef | undefined =>
     isValidId(id) ? undefined : offer.refs.find(({ tags }) => tags.includes(id));

@@ -99,21 +99,29 @@ async function copyTo(
 }
 
 /**
- * Pushes an image, bytes unchanged, to `oci+http(s)://HOST/NAMESPACE` or `docker://HOST/REPOSITORY:TAG`. `what` is
+ * Pushes images, bytes unchanged, to `oci+http(s)://HOST/NAMESPACE` or `docker://HOST/REPOSITORY:TAG`. `what` is
  * `oci:FOLDER[:REF]`, `oci-archive:FILE[:REF]`, or the name of something installed, whose blobs are taken from
- * `options.layouts` or from where it was installed from. Images of other architectures under the same tag stay.
+ * `options.layouts` or from where it was installed from. Without REF, a namespace takes every image of a layout, and
+ * `docker://` its only one. Images of other architectures under the same tag stay.
  */
-export async function push(what: string, destination: string, options: PushOptions = {}): Promise<PushResult> {
+export async function push(
+  what: string,
+  destination: string,
+  options: PushOptions = {},
+): Promise<readonly PushResult[]> {
   if (!looksLikeLocation(what)) {
     const found = findInstalled(options.installations ?? [], what, options);
     await using source = await openInstalled(found, options);
-    return copyTo(source, found.deployment, destination, options);
+    return [await copyTo(source, found.deployment, destination, options)];
   }
   const target = parseInstallTarget([what], []);
   if (target.kind !== "direct") throw new DowelError("USAGE", `${what} is no image to push`);
-  const { images } = await selectDirect(target.location, target.refs, options);
-  const [image] = images;
-  if (image === undefined) throw new DowelError("REF_NOT_FOUND", `${what} has no image`);
-  await using source = await openPlace(image.place, options.signal);
-  return copyTo(source, image, destination, options);
+  const all = destination.startsWith("oci+");
+  const { images } = await selectDirect(target.location, target.refs, { ...options, all });
+  const results: PushResult[] = [];
+  for (const image of images) {
+    await using source = await openPlace(image.place, options.signal);
+    results.push(await copyTo(source, image, destination, options));
+  }
+  return results;
 }

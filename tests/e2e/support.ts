@@ -106,17 +106,10 @@ export function appMetadata(context = ""): string {
   return `[Application]\nname=org.example.Probe\nruntime=org.example.Platform/${architecture}/1\ncommand=probe\n${context}`;
 }
 
-let builtProbe: string | undefined;
-
-/** The static probe program, built once a test process. */
+/** The static probe program. */
 export function probePath(): string {
-  if (builtProbe === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), "dowel-probe-"));
-    process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-    builtProbe = join(folder, "probe");
-    execFileSync("gcc", ["-static", "-O1", "-Wall", "-o", builtProbe, "tests/probe/probe.c"]);
-  }
-  return builtProbe;
+  execFileSync("make", ["-s", "-C", "launcher", `OUT=${resolve("build/bin")}`, "probe"]);
+  return resolve("build/bin/probe");
 }
 
 /** An OCI layout with a runtime of one static program and an app of the same, in the layouts `rootfs` and `flatpak`. */
@@ -163,7 +156,7 @@ export async function startRegistry(
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (more: string) => {
       text += more;
-      const match = /"type":"registry\.listening","address":"([^"]+)"/.exec(text);
+      const match = /"type":"registry\.listening","address":"http:\/\/([^"]+)"/.exec(text);
       if (match?.[1] !== undefined) found(match[1]);
     });
     void ended.then(() => failed(new Error("the registry ended before it listened")));
