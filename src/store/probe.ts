@@ -8,15 +8,16 @@ import { newFolder } from "./image/tree.ts";
 import type { Installation } from "./installation.ts";
 import { objectName } from "./objects/paths.ts";
 import { isMounted, runFolder } from "./shown.ts";
+import { isRootsOwn } from "./trust.ts";
 import type { ShownAs } from "./types.ts";
 
 /**
- * How an installation shows its images. Composefs needs root, an installation that only root writes (the kernel must
- * never read an EROFS image that a user could have made), and a kernel and file system that can do it: that is tried
- * by a real mount, once for each boot and file system, and remembered in `/run/dowel`.
+ * How an installation shows its images. Composefs needs root, an installation that only root can change, and a kernel
+ * and file system that can do it: that is tried by a real mount, once for each boot and file system, and remembered in
+ * `/run/dowel`.
  */
 export function chooseShownAs(installation: Installation): ShownAs {
-  if (process.geteuid?.() !== 0 || !belongsToRoot(installation.path)) return "checkout";
+  if (process.geteuid?.() !== 0 || !isRootsOwn(installation)) return "checkout";
   const { dev } = statSync(installation.tmp);
   const answer = join(runFolder, `composefs-${dev}`);
   const boot = bootId();
@@ -30,11 +31,6 @@ export function chooseShownAs(installation: Installation): ShownAs {
     // Without a place to remember it the next change just tries again.
   }
   return found;
-}
-
-function belongsToRoot(path: string): boolean {
-  const { uid, mode } = statSync(path);
-  return uid === 0 && (mode & 0o022) === 0;
 }
 
 function bootId(): string {

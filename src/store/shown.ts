@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, rmdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { lockFile } from "../sys/locks.ts";
 import { mountComposefs, unmount } from "../sys/mounts.ts";
 import { deployedCommits, listDeployments, readDeployment, refsOf } from "./deployments.ts";
 import { imageFile } from "./image/stored.ts";
 import { type Installation, installationAt } from "./installation.ts";
+import { isRootsOwn } from "./trust.ts";
 import type { Deployment } from "./types.ts";
 
 /** Where composefs images are mounted, each once for everybody, at `INSTALLATION/IMAGE`. */
@@ -67,11 +69,25 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
   if (isMounted(target)) return;
   mkdirSync(target, { recursive: true, mode: 0o755 });
   try {
-    const image = imageFile(installation, deployment.commit);
+    const image = trustedImage(installation, deployment);
     mountComposefs({ image, objects: installation.objects, target, verity: false });
   } catch (error) {
     throw fileError(error, `mount the image of ${formatRef(deployment.ref)} on`, target);
   }
+}
+
+/** The composefs image of a deployment, if only root can have written it and it is what was written. */
+function trustedImage(installation: Installation, deployment: Deployment): string {
+  if (!isRootsOwn(installation)) {
+    throw new DowelError(
+      "NOT_PERMITTED",
+      `${installation.path} can be changed by others than root, so its images are not mounted`,
+    );
+  }
+  const image = imageFile(installation, deployment.commit);
+  const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
+  if (digest === deployment.imageDigest) return image;
+  throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${deployment.imageDigest}`);
 }
 
 /** Mounts the images of all deployments, as after a boot; answers how many deployments are shown by mounts. */

@@ -66,7 +66,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** Writes an OCI layout with one image of the given layers (tar bytes); answers the digest of its manifest. */
-export function writeLayout(path: string, layers: readonly Uint8Array[], options: LayoutOptions = {}): string {
+function writeLayout(path: string, layers: readonly Uint8Array[], options: LayoutOptions = {}): string {
   const { compression = "gzip", labels = {} } = options;
   mkdirSync(join(path, "blobs/sha256"), { recursive: true });
   const put = (mediaType: string, bytes: Uint8Array) => {

@@ -34,6 +34,9 @@ export function checkOut(installation: Installation, tree: FolderNode, path: str
   }
 }
 
+/** What every file system can hold: ext4's limit, in the year 2446. */
+const latestTime = 0x3_7fff_ffff;
+
 function checkOutFolder(installation: Installation, folder: FolderNode, path: string): void {
   mkdirSync(path, { mode: 0o755 });
   for (const [name, node] of folder.children) {
@@ -42,7 +45,8 @@ function checkOutFolder(installation: Installation, folder: FolderNode, path: st
     else if (node.kind === "symlink") symlinkSync(node.target, target);
     else checkOutFile(installation, node, target);
   }
-  utimesSync(path, folder.mtime, folder.mtime);
+  const time = Math.min(Math.max(folder.mtime, 0), latestTime);
+  utimesSync(path, time, time);
 }
 
 function checkOutFile(installation: Installation, { content, executable }: FileNode, target: string): void {

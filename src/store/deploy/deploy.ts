@@ -38,7 +38,8 @@ export interface DeployOptions extends WaitOptions {
  * switched, so at every moment either the old or the new one is there. The first branch of an app becomes its current
  * one, and what the current one exports is linked in `exports/`. The deployment before is kept, older ones go.
  *
- * Throws `EXPORT_INVALID`, `KEYFILE_SYNTAX`, `NO_SPACE`, `STORE_LOCKED`; nothing has changed then.
+ * Throws `EXPORT_INVALID`, `KEYFILE_SYNTAX`, `NO_SPACE`, `STORE_LOCKED`; the deployment before is active then. Only where
+ * the links in `exports/` cannot be made the new one is, and the next change makes them.
  */
 export async function deployImage(
   installation: Installation,
@@ -57,8 +58,7 @@ export async function deployImage(
   const before = activeDeployment(installation, image.ref);
   const deployment = stage(installation, image, options);
   try {
-    await ensureShown(deployment, signal);
-    swapLink(deployment.commit, join(refFolder(installation, image.ref), "active"));
+    await activate(installation, deployment, before, signal);
     if (image.ref.kind === "app") exportApp(installation, image, before === undefined);
     dropOlder(installation, deployment, before);
   } catch (error) {
@@ -112,6 +112,22 @@ function stage(installation: Installation, image: StoredImage, options: DeployOp
     rmSync(staged, { recursive: true, force: true });
   }
   return deployment;
+}
+
+/** Switches to a deployment; where that fails, one that was not there before goes again. */
+async function activate(
+  installation: Installation,
+  deployment: Deployment,
+  before: Deployment | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await ensureShown(deployment, signal);
+    swapLink(deployment.commit, join(refFolder(installation, deployment.ref), "active"));
+  } catch (error) {
+    if (before?.commit !== deployment.commit) removeFolder(installation, deployment.path);
+    throw error;
+  }
 }
 
 function exportApp(installation: Installation, { ref }: StoredImage, isNew: boolean): void {

@@ -14,7 +14,7 @@ import type { LayerEntry } from "./layers.ts";
  */
 type Line = readonly [kind: string, path: string, ...rest: (string | number)[]];
 
-export function recordPath(installation: Installation, diffId: Digest): string {
+function recordPath(installation: Installation, diffId: Digest): string {
   return join(installation.layers, digestHex(diffId));
 }
 

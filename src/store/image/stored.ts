@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -58,6 +59,11 @@ export function imageFile(installation: Pick<Installation, "images">, commit: st
   return join(imageFolder(installation, commit), "image.cfs");
 }
 
+function storedDigest(folder: string): string | undefined {
+  const path = join(folder, "digest");
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
+}
+
 /** Writes `images/COMMIT/`, whole or not at all. The contents must be durable already. */
 export function writeImage(
   installation: Installation,
@@ -68,6 +74,7 @@ export function writeImage(
   const composefs = composefsOf(facts.view.root);
   const image = describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects);
   const folder = imageFolder(installation, facts.commit);
+  if (storedDigest(folder) === image.imageDigest) return image;
   const staged = mkdtempSync(join(installation.tmp, "image-"));
   try {
     const files: Readonly<Record<string, Uint8Array | string>> = {
@@ -82,6 +89,7 @@ export function writeImage(
         .join(""),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
+    chmodSync(staged, 0o755);
     syncFolder(staged);
     rmSync(folder, { recursive: true, force: true });
     renameSync(staged, folder);
@@ -131,7 +139,8 @@ export function objectsOf(view: ImageView): string[] {
  */
 export function loadImage(installation: Installation, commit: string): StoredImage | undefined {
   const folder = imageFolder(installation, commit);
-  if (!existsSync(join(folder, "digest"))) return undefined;
+  const digest = storedDigest(folder);
+  if (digest === undefined) return undefined;
   const read = (name: string): string => readFileSync(join(folder, name), "utf8");
   try {
     const config = decodeConfig(readFileSync(join(folder, "config.json")), folder);
@@ -151,7 +160,7 @@ export function loadImage(installation: Installation, commit: string): StoredIma
       view: viewOf(stack.root, ref.kind, folder),
       downloadSize: Number(read("download-size")),
     };
-    return describe(facts, read("digest").trim(), 0);
+    return describe(facts, digest, 0);
   } catch (cause) {
     throw new DowelError("STORE_INVALID", `${folder}: the stored image is damaged`, {
       hint: "Install it again.",

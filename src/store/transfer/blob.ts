@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { checkCancelled, DowelError, errnoOf, fileError } from "../../base/errors.ts";
+import { checkCancelled, DowelError } from "../../base/errors.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { digestAlgorithm, digestHex, finishDigest } from "../../oci/digest.ts";
 import type { ImageSource } from "../../oci/source.ts";
@@ -41,7 +41,7 @@ export async function* fetchBlob(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   using part = descriptor.size < resumeFrom ? undefined : await Part.open(partPath(installation, descriptor));
-  const have = part === undefined || part.size >= descriptor.size ? 0 : part.size;
+  const have = part === undefined || part.size > descriptor.size ? 0 : part.size;
   if (part === undefined || have === 0) {
     part?.clear();
     yield* kept(source.openBlob(descriptor, { signal }), part);
@@ -54,9 +54,11 @@ export async function* fetchBlob(
     hash.update(chunk);
     yield chunk;
   }
-  for await (const chunk of kept(source.openBlob(descriptor, { offset: have, signal }), part)) {
-    hash.update(chunk);
-    yield chunk;
+  if (have < descriptor.size) {
+    for await (const chunk of kept(source.openBlob(descriptor, { offset: have, signal }), part)) {
+      hash.update(chunk);
+      yield chunk;
+    }
   }
   const found = finishDigest(hash, algorithm);
   if (found === descriptor.digest) return;
@@ -88,15 +90,15 @@ class Part implements Disposable {
     this.#fd = fd;
   }
 
+  /** Undefined where nothing can be kept. */
   static async open(path: string): Promise<Part | undefined> {
     try {
       mkdirSync(join(path, ".."), { recursive: true });
       const lock = await lockFile(path, { exclusive: true, waitMilliseconds: 0 });
       if (lock === undefined) return undefined;
       return new Part(path, lock, openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW));
-    } catch (error) {
-      if (errnoOf(error) === "ENOSPC") return undefined;
-      throw fileError(error, "open", path);
+    } catch {
+      return undefined;
     }
   }
 

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { parsePartialRef, parseRef } from "../../../src/metadata/ref.ts";
 import { deployImage } from "../../../src/store/deploy/deploy.ts";
@@ -130,6 +141,26 @@ describe("deployImage()", () => {
     expect(readdirSync(installation.tmp)).toEqual([]);
   });
 
+  test("changes nothing when the disk is full", async () => {
+    using folder = new TestFolder();
+    const small = join(folder.path, "small");
+    mkdirSync(small);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", small]);
+    const installation = folder.installation("small/store");
+    const first = await install(installation, writeApp(folder, id, files));
+    const { source, document } = await openImage(writeApp(folder, id, { ...files, "files/version": "2" }));
+    const image = await importImage(installation, source, document);
+    const filler = join(small, "filler");
+    execFileSync("sh", ["-c", `dd if=/dev/zero of=${filler} bs=4096 2>/dev/null || true`]);
+    const options = { origin: "test", source: source.name };
+    await expect(deployImage(installation, image, options)).rejects.toMatchObject({ code: "NO_SPACE" });
+    expect(listDeployments(installation)).toEqual([first]);
+    expect(deployedCommits(installation, ref)).toEqual([first.commit]);
+    expect(readdirSync(installation.tmp)).toEqual([]);
+    rmSync(filler);
+    expect((await deployImage(installation, image, options)).commit).toBe(image.commit);
+  });
+
   test("makes a new branch the current one, and an update not", async () => {
     using folder = new TestFolder();
     const installation = folder.installation();
@@ -165,6 +196,21 @@ describe("deployImage()", () => {
 });
 
 describe("ensureShown()", () => {
+  test("does not mount an image that somebody changed", async () => {
+    using folder = new TestFolder();
+    const installation = folder.installation();
+    const deployment = await install(installation, writeApp(folder, id, files));
+    unmount(lowerOf(deployment));
+    const image = join(installation.images, deployment.commit, "image.cfs");
+    const bytes = readFileSync(image);
+    writeFileSync(image, Buffer.concat([bytes, Buffer.alloc(1)]));
+    await expect(ensureShown(deployment)).rejects.toMatchObject({ code: "STORE_INVALID" });
+    writeFileSync(image, bytes);
+    chmodSync(installation.images, 0o777);
+    await expect(ensureShown(deployment)).rejects.toMatchObject({ code: "NOT_PERMITTED" });
+    expect(isMounted(lowerOf(deployment))).toBe(false);
+  });
+
   test("mounts again after a boot, for all deployments or one", async () => {
     using folder = new TestFolder();
     const installation = folder.installation();

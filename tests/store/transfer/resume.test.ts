@@ -161,6 +161,24 @@ test("importImage() leaves nothing but kept bytes when the disk is full, and wor
   expect((await importImage(installation, source, document)).files).toBe(1);
 });
 
+test("importImage() asks for nothing when all bytes of a blob are kept", async () => {
+  using folder = new TestFolder();
+  const small = mountSmall(folder, 30 * 1024 * 1024);
+  const installation = folder.installation("small/store");
+  // The transfer fits; the last file of the layer does not.
+  const files = {
+    metadata: appMetadata("org.test.Hello"),
+    "files/a": randomBytes(size),
+    "files/z": Buffer.alloc(12_000_000),
+  };
+  const { source, document } = await openImage(layersLayout(folder, [tarOfFiles(files)]));
+  const watched = new Breaking(source, Number.POSITIVE_INFINITY);
+  await expect(importImage(installation, watched, document)).rejects.toMatchObject({ code: "NO_SPACE" });
+  execFileSync("mount", ["-o", "remount,size=64m", small]);
+  await importImage(installation, watched, document);
+  expect(watched.offsets).toEqual([0]);
+});
+
 test("importImage() gives up keeping bytes, not the import, when only those do not fit", async () => {
   using folder = new TestFolder();
   mountSmall(folder, 16 * 1024 * 1024);
