@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type PreparedRun, prepareRun, type RunRequest } from "../../../src/engine/run/prepare.ts";
+import { spawnPlan } from "../../../src/instances/spawn.ts";
+import { launcher } from "../../launcher/support.ts";
+import { appId, arch, Machine, request } from "./support.ts";
+
+let machine: Machine;
+
+beforeEach(() => {
+  machine = new Machine();
+  machine.deployPlatform();
+});
+afterEach(() => machine[Symbol.dispose]());
+
+const words = ["run", appId];
+const prepare = (changes: Partial<RunRequest> = {}, options: readonly string[] = []): Promise<PreparedRun> =>
+  prepareRun(request(changes, options), words);
+
+/** Starts a prepared run with words for the probe; answers its exit code and the records that it printed. */
+async function start(
+  run: PreparedRun,
+  ...args: string[]
+): Promise<{ code: number; records: Record<string, unknown>[] }> {
+  let text = "";
+  const output = (chunk: Uint8Array) => {
+    text += Buffer.from(chunk).toString("utf8");
+  };
+  const { code } = await spawnPlan(run.bytes, args, { launcher, output });
+  const lines = text.split("\n").filter((line) => line.startsWith("{"));
+  return { code, records: lines.map((line) => JSON.parse(line)) };
+}
+
+/** Starts by the words alone, with a launcher that has no program to fall back on: undefined where the kept plan was not taken. */
+function startWarm(...args: string[]): number | undefined {
+  const alone = join(machine.folder("bin"), "dowel");
+  copyFileSync(launcher, alone);
+  const result = spawnSync(alone, [...words, ...args], { encoding: "utf8" });
+  return result.stderr.includes("dowel-program") ? undefined : (result.status ?? undefined);
+}
+
+describe("prepareRun()", () => {
+  test("prepareRun() gives a plan with which the app runs", async () => {
+    machine.deployApp();
+    const run = await prepare();
+    expect((await start(run, "exit", "7")).code).toBe(7);
+    const [first] = (await start(run, "files", "/app", "/usr", "/etc", "/run", machine.home)).records;
+    expect(first).toMatchObject({ write: "EROFS" });
+  });
+
+  test("prepareRun() makes the app's folders in the home", async () => {
+    machine.deployApp();
+    await prepare();
+    const folder = join(machine.home, ".var/app", appId);
+    for (const name of ["cache/tmp", "config", "data", ".local/state"]) {
+      expect(statSync(join(folder, name)).isDirectory()).toBe(true);
+    }
+  });
+
+  test("prepareRun() keeps the plan in a folder of the caller's own", async () => {
+    machine.deployApp();
+    const { cachePath } = await prepare();
+    expect(cachePath).toStartWith(`${machine.session}/dowel/plans/`);
+    expect(statSync(cachePath ?? "").mode & 0o7777).toBe(0o600);
+    expect(statSync(`${machine.session}/dowel`).mode & 0o7777).toBe(0o700);
+    expect(readdirSync(`${machine.session}/dowel/plans`)).toHaveLength(1);
+  });
+
+  test("prepareRun() keeps nothing without key words", async () => {
+    machine.deployApp();
+    expect((await prepareRun(request(), [])).cachePath).toBeUndefined();
+    expect(readdirSync(`${machine.session}/dowel/plans`)).toEqual([]);
+  });
+});
+
+describe("prepareRun() and a later start with the same words", () => {
+  test("the kept plan is taken while nothing that it depends on changes", async () => {
+    machine.deployApp();
+    await prepare();
+    expect(startWarm("exit", "5")).toBe(5);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["another version of the app is active", () => machine.deployApp("", { commit: "2" })],
+    ["the user installs an app of the same id", () => machine.deployApp("", { installation: machine.user })],
+    ["another branch of the app is installed", () => machine.deployApp("", { branch: "beta" })],
+    [
+      "another version of the runtime is active",
+      () =>
+        machine.deploy(`runtime/org.test.Platform/${arch}/1`, "[Runtime]\nname=org.test.Platform\n", { commit: "3" }),
+    ],
+    ["overrides for the app appear", () => machine.file(`user/overrides/${appId}`, "[Context]\nshared=network;\n")],
+    ["overrides for all apps appear", () => machine.file("system/overrides/global", "[Context]\nshared=network;\n")],
+    ["the configuration layer is gone", () => rmSync(`${machine.session}/dowel/layers`, { recursive: true })],
+    ["the app's data are gone", () => rmSync(join(machine.home, ".var"), { recursive: true })],
+    ["a variable that was looked at changes", () => Object.assign(process.env, { XDG_DATA_HOME: "/elsewhere" })],
+  ])("the kept plan is dropped when %s", async (_what, change) => {
+    const before = process.env["XDG_DATA_HOME"];
+    machine.deployApp();
+    await prepare();
+    change();
+    try {
+      expect(startWarm("exit", "5")).toBeUndefined();
+    } finally {
+      if (before === undefined) delete process.env["XDG_DATA_HOME"];
+      else process.env["XDG_DATA_HOME"] = before;
+    }
+  });
+});
+
+describe("prepareRun() and what is installed", () => {
+  test("prepareRun() prefers the user's installation", async () => {
+    machine.deployApp("", { commit: "1" });
+    const commit = machine.deployApp("", { commit: "2", installation: machine.user });
+    expect((await prepare()).specification.identity.commit).toBe(commit);
+  });
+
+  test("prepareRun() takes the current branch, or the one that is named", async () => {
+    machine.deployApp("", { branch: "stable" });
+    machine.deployApp("", { branch: "beta" });
+    await expect(prepare()).rejects.toMatchObject({ code: "REF_AMBIGUOUS", message: expect.stringContaining("beta") });
+    symlinkSync(`${arch}/beta`, join(machine.system, "app", appId, "current"));
+    expect((await prepare()).specification.identity.ref).toBe(`app/${appId}/${arch}/beta`);
+    expect((await prepare({ branch: "stable" })).specification.identity.ref).toBe(`app/${appId}/${arch}/stable`);
+  });
+
+  test("prepareRun() names the command that installs what is missing", async () => {
+    await expect(prepare()).rejects.toMatchObject({
+      code: "NOT_INSTALLED",
+      hint: `Install it with: dowel install ${appId}`,
+    });
+    machine.deployApp();
+    await expect(prepare({ runtimeVersion: "2" })).rejects.toMatchObject({
+      code: "RUNTIME_NOT_FOUND",
+      hint: `Install it with: dowel install runtime/org.test.Platform/${arch}/2`,
+    });
+  });
+
+  test("prepareRun() takes another runtime when told to", async () => {
+    machine.deployApp();
+    machine.deployPlatform("2");
+    const expected = `runtime/org.test.Platform/${arch}/2`;
+    expect((await prepare({ runtimeVersion: "2" })).specification.identity.runtime).toBe(expected);
+    expect((await prepare({ runtime: "org.test.Platform//2" })).specification.identity.runtime).toBe(expected);
+  });
+
+  test("prepareRun() runs a command in a runtime alone", async () => {
+    const run = await prepare({ name: "org.test.Platform", command: "probe" });
+    expect(run.specification.dataFolder).toBeUndefined();
+    expect((await start(run, "exit", "3")).code).toBe(3);
+    expect(existsSync(join(machine.home, ".var"))).toBe(false);
+  });
+
+  test("prepareRun() obeys overrides, the command line last", async () => {
+    machine.deployApp("[Context]\nshared=network;\n");
+    machine.file("user/overrides/global", "[Context]\nshared=!network;\n");
+    expect((await prepare()).specification.shared.network).toBe(false);
+    expect((await prepare({}, ["--share=network"])).specification.shared.network).toBe(true);
+  });
+});
+
+describe("prepareRun() and links that an app left behind", () => {
+  const secret = () => machine.folder("secret");
+  const dataPath = (name: string) => join(machine.home, ".var/app", appId, name);
+
+  test.each(["cache", "config", "data", ".local"])("prepareRun() refuses a link in place of %s", async (name) => {
+    machine.deployApp();
+    mkdirSync(dataPath(""), { recursive: true });
+    symlinkSync(secret(), dataPath(name));
+    await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE", message: expect.stringContaining(name) });
+    expect(readdirSync(secret())).toEqual([]);
+  });
+
+  test("prepareRun() refuses a link that leads up and a link in place of the app's folder", async () => {
+    machine.deployApp();
+    mkdirSync(dataPath("cache"), { recursive: true });
+    symlinkSync("../../../../secret", dataPath("cache/tmp"));
+    await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+    rmSync(dataPath(""), { recursive: true });
+    symlinkSync(secret(), join(machine.home, ".var/app", appId));
+    await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+  });
+
+  test("prepareRun() refuses a link in place of a persistent folder (CVE-2024-42472)", async () => {
+    machine.deployApp();
+    mkdirSync(dataPath(""), { recursive: true });
+    symlinkSync(secret(), dataPath("keep"));
+    await expect(prepare({}, ["--persist=keep"])).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+  });
+
+  test("a link made after the plan was kept does not get a host folder mounted", async () => {
+    machine.deployApp();
+    const run = await prepare();
+    rmSync(dataPath("config"), { recursive: true });
+    symlinkSync(secret(), dataPath("config"));
+    expect(startWarm("exit", "0")).toBeUndefined();
+    await expect(start(run, "exit", "0")).rejects.toMatchObject({
+      code: "SANDBOX_FAILED",
+      message: expect.stringContaining("config"),
+    });
+  });
+});
+
+describe("prepareRun() and the folder of plans", () => {
+  test("prepareRun() refuses a folder that is a link or open to others", async () => {
+    machine.deployApp();
+    symlinkSync(machine.folder("elsewhere", 0o700), join(machine.session, "dowel"));
+    await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+    rmSync(join(machine.session, "dowel"));
+    machine.folder("session/dowel", 0o755);
+    await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+  });
+});
