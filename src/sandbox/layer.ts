@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import {
   chmodSync,
+  constants,
+  copyFileSync,
   lutimesSync,
   mkdirSync,
   mkdtempSync,
@@ -14,7 +16,7 @@ import { errnoOf, fileError } from "../base/errors.ts";
 import type { LayerEntry } from "./spec/types.ts";
 
 /** The folder that a configuration layer has below a run folder; equal layers share one. */
-export function layerPath(runFolder: string, entries: readonly LayerEntry[]): string {
+function layerPath(runFolder: string, entries: readonly LayerEntry[]): string {
   const hash = createHash("sha256").update(JSON.stringify(entries)).digest("hex");
   return `${runFolder}/layers/${hash}`;
 }
@@ -27,7 +29,8 @@ function writeEntry(root: string, entry: LayerEntry): void {
     mkdirSync(path);
     chmodSync(path, 0o755);
   } else {
-    writeFileSync(path, entry.text, { flag: "wx" });
+    if (entry.kind === "copy") copyFileSync(entry.source, path, constants.COPYFILE_EXCL);
+    else writeFileSync(path, entry.text, { flag: "wx" });
     chmodSync(path, 0o644);
   }
 }

@@ -32,7 +32,7 @@ function makeFolder(path: string, mode: number): void {
 }
 
 /**
- * The caller's folder for plans and configuration layers, made where it is missing: `XDG_RUNTIME_DIR/dowel`, else
+ * The caller's folder for plans, configuration layers and linker caches, made where it is missing: `XDG_RUNTIME_DIR/dowel`, else
  * `/run/dowel/user-0` for root and `/tmp/.dowel-UID` for others. Throws `HOST_PATH_UNSAFE` where it is a link, belongs
  * to someone else or is open to others.
  */
@@ -44,7 +44,7 @@ export function runFolder(): string {
   using folder = openFolder(path);
   const status = fstatSync(folder.fd);
   if (status.uid !== uid || (status.mode & 0o077) !== 0) throw unsafe(path);
-  for (const name of ["plans", "layers"]) makeFolder(`${path}/${name}`, 0o700);
+  for (const name of ["plans", "layers", "ld.so"]) makeFolder(`${path}/${name}`, 0o700);
   return path;
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { temporaryName } from "../../sys/durability.ts";
 
-const keptPlans = 200;
+const keptFiles = 200;
 const keptLayers = 64;
 const layerAgeMilliseconds = 2 * 24 * 60 * 60 * 1000;
 
@@ -28,11 +28,15 @@ function byAge(folder: string): Aged[] {
 }
 
 /**
- * Takes away the oldest plans and layers past what is kept. A plan is read whole when a sandbox starts, so it can go at
- * any time; a layer is the root of what runs, so only old ones go.
+ * Takes away the oldest plans, linker caches and layers past what is kept. A plan is read whole when a sandbox starts,
+ * and a linker cache copied into a layer, so they can go at any time; a layer is the root of what runs, so only old
+ * ones go.
  */
 export function sweep(runFolder: string, now = Date.now()): void {
-  for (const { path } of byAge(`${runFolder}/plans`).slice(keptPlans)) rmSync(path, { force: true });
+  for (const name of ["plans", "ld.so"]) {
+    for (const { path } of byAge(`${runFolder}/${name}`).slice(keptFiles))
+      rmSync(path, { recursive: true, force: true });
+  }
   for (const { path, modified } of byAge(`${runFolder}/layers`).slice(keptLayers)) {
     if (now - modified > layerAgeMilliseconds) rmSync(path, { recursive: true, force: true });
   }

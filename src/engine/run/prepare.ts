@@ -18,6 +18,7 @@ import type { Deployment } from "../../store/types.ts";
 import { type InstallationChoice, placesToRead } from "../places.ts";
 import { keepPlan, sweep } from "./cache.ts";
 import { makeBelowHome, makeRuntimeFolder, makeWanted } from "./data.ts";
+import { linkerCache } from "./ldcache.ts";
 import { type Located, locate } from "./locate.ts";
 
 export interface RunRequest extends RunOptions {
@@ -118,6 +119,7 @@ async function describe(
     app: isApp ? image : undefined,
     runtime,
     overrides: overridesFor(host, main),
+    linkerCache: isApp ? await linkerCache(host, image, runtime, folder, signal) : undefined,
     options: request,
     hidden,
     runFolder: folder,

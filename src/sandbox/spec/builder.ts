@@ -77,6 +77,12 @@ export class RootBuilder {
     return this.#put(path, { kind: "file", path, text }, { kind: "file", target: path, text });
   }
 
+  /** A copy of a host file in the configuration layer. */
+  copy(path: string, source: string): void {
+    this.directory(dirname(path));
+    this.#layer.set(path, { kind: "copy", path, source });
+  }
+
   symlink(path: string, to: string): boolean {
     return this.#put(path, { kind: "symlink", path, to }, { kind: "symlink", target: path, to });
   }

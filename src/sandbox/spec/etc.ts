@@ -4,7 +4,7 @@ import type { RootBuilder } from "./builder.ts";
 
 /** Names in `/etc` that are made for each sandbox; the others come from the runtime. */
 const madeHere = new Set(
-  "passwd group machine-id resolv.conf host.conf hosts gai.conf localtime timezone pkcs11 ld.so.cache".split(" "),
+  "passwd group machine-id resolv.conf host.conf hosts gai.conf localtime timezone pkcs11".split(" "),
 );
 
 const nobody = 65534;

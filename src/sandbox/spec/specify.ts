@@ -12,6 +12,7 @@ import { addEtc, findUser } from "./etc.ts";
 import { findExports } from "./filesystems.ts";
 import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput } from "./home.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
+import { addLinkerCache } from "./linker.ts";
 import { addAppFolder, addBase, addHostData, addRuntimeFolder } from "./root.ts";
 import { addSockets } from "./sockets.ts";
 import type { Specification, SpecificationInput } from "./types.ts";
@@ -28,7 +29,7 @@ function effectivePermissions({ app, runtime, overrides, options }: Specificatio
  * it learns about the machine comes from `host`.
  */
 export function specify(input: SpecificationInput, host: Host): Specification {
-  const { app, runtime, options } = input;
+  const { app, runtime, options, linkerCache } = input;
   const conditions = hostConditions(host);
   const permissions = flattenPermissions(effectivePermissions(input), conditions);
   const granted = (list: "shared" | "sockets" | "devices" | "features") => (name: string) =>
@@ -47,9 +48,10 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   };
 
   const root = new RootBuilder(host);
-  const environment = new EnvironmentBuilder(app === undefined ? undefined : "/app/lib");
+  const environment = new EnvironmentBuilder(app === undefined || linkerCache !== undefined ? undefined : "/app/lib");
   addBase(root, host, runtime.lower, user.uid);
   addAppFolder(root, app);
+  if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
   addEtc(root, host, runtime.lower, user);
   addDevices(root, host, granted("devices"), granted("sockets")("pulseaudio"));
   addHostData(root, host, homeInput.home);

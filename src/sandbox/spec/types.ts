@@ -28,6 +28,8 @@ export interface SpecificationInput {
   /** Undefined to run a command in the runtime itself. */
   readonly app: SandboxImage | undefined;
   readonly runtime: SandboxImage;
+  /** The linker's cache that was made for the two; undefined: a variable leads to the app's libraries. */
+  readonly linkerCache: string | undefined;
   /** Overrides files merged, lowest first. */
   readonly overrides: Permissions;
   readonly options: RunOptions;
@@ -41,7 +43,9 @@ export interface SpecificationInput {
 export type LayerEntry =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "symlink"; readonly path: string; readonly to: string }
-  | { readonly kind: "file"; readonly path: string; readonly text: string };
+  | { readonly kind: "file"; readonly path: string; readonly text: string }
+  /** A copy of a host file whose name says what it holds. */
+  | { readonly kind: "copy"; readonly path: string; readonly source: string };
 
 /** As in plan/types.ts, but printable, and with short forms for what is usual. */
 export type SpecificationMount =

@@ -8,7 +8,7 @@ import { noPermissions } from "../../../src/metadata/permissions/model.ts";
 import { applyPermissionOption } from "../../../src/metadata/permissions/options.ts";
 import { formatRef, parseRef } from "../../../src/metadata/ref.ts";
 import { encodeDeployment } from "../../../src/store/deployments.ts";
-import { buildLauncher, probe } from "../../launcher/support.ts";
+import { buildLauncher, launcher, probe } from "../../launcher/support.ts";
 
 export const arch = hostArch();
 export const appId = "org.test.App";
@@ -33,6 +33,7 @@ export class Machine implements Disposable {
       XDG_RUNTIME_DIR: this.session,
       DOWEL_SYSTEM_DIR: this.system,
       DOWEL_USER_DIR: this.user,
+      DOWEL_LAUNCHER: launcher,
     };
     this.#saved = Object.keys(variables).map((name) => [name, process.env[name]]);
     Object.assign(process.env, variables);

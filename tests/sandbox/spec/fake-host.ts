@@ -108,6 +108,7 @@ export function specifyExample(scenario: Scenario = {}): Specification {
     {
       app: appWith(scenario.context ?? ""),
       runtime,
+      linkerCache: undefined,
       overrides: noPermissions,
       options: {
         permissions,

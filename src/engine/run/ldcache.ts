@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { isDowelError } from "../../base/errors.ts";
+import { spawnPlan } from "../../instances/spawn.ts";
+import { findLdconfig, ldconfigPlan } from "../../sandbox/ldconfig.ts";
+import { encodePlan } from "../../sandbox/plan/index.ts";
+import type { Host } from "../../sandbox/probe/host.ts";
+import type { SandboxImage } from "../../sandbox/spec/types.ts";
+
+/**
+ * The linker's cache for an app in its runtime, made by the runtime's ldconfig where it is missing; it is kept in the
+ * run folder, which no app can reach. Undefined where the runtime has no ldconfig or it fails: then the app finds its
+ * libraries by a variable.
+ */
+export async function linkerCache(
+  host: Host,
+  app: SandboxImage,
+  runtime: SandboxImage,
+  runFolder: string,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const ldconfig = findLdconfig(host, runtime);
+  if (ldconfig === undefined) return undefined;
+  const sum = createHash("sha256").update(`${app.commit} ${runtime.commit}`).digest("hex");
+  const path = `${runFolder}/ld.so/${sum}`;
+  if (existsSync(path)) return path;
+  const aside = mkdtempSync(`${runFolder}/ld.so/.new-`);
+  try {
+    const plan = ldconfigPlan(host, { app, runtime, ldconfig }, aside, runFolder);
+    const { code } = await spawnPlan(encodePlan(plan), [], { signal, output: () => undefined });
+    if (code !== 0 || !existsSync(`${aside}/cache`)) return undefined;
+    renameSync(`${aside}/cache`, path);
+    return path;
+  } catch (error) {
+    if (isDowelError(error, "SANDBOX_FAILED")) return undefined;
+    throw error;
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+}

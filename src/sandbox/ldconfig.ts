@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { storeLayer } from "./layer.ts";
+import type { Plan } from "./plan/types.ts";
+import { planFromSpecification } from "./plan-from-spec.ts";
+import type { Host } from "./probe/host.ts";
+import { RootBuilder } from "./spec/builder.ts";
+import { linkerConfiguration } from "./spec/linker.ts";
+import { addBase } from "./spec/root.ts";
+import type { SandboxImage, Specification } from "./spec/types.ts";
+
+const output = "/run/ld.so";
+
+/** Where the runtime has ldconfig(8), inside the sandbox; undefined where it has none. */
+export function findLdconfig(host: Host, runtime: Pick<SandboxImage, "lower">): string | undefined {
+  const paths = ["/usr/bin/ldconfig", "/usr/sbin/ldconfig"];
+  return paths.find((path) => host.lookAt(runtime.lower + path) !== undefined);
+}
+
+/**
+ * A sandbox in which the runtime's own ldconfig writes the linker's cache for an app as `FOLDER/cache`: the two images,
+ * the folder, and nothing else.
+ */
+export function ldconfigPlan(
+  host: Host,
+  images: { readonly app: SandboxImage; readonly runtime: SandboxImage; readonly ldconfig: string },
+  folder: string,
+  runFolder: string,
+): Plan {
+  const { app, runtime, ldconfig } = images;
+  const root = new RootBuilder(host);
+  addBase(root, host, runtime.lower, host.identity.uid);
+  root.assume("/app");
+  root.special("dev", "/dev");
+  root.symlink("/etc/ld.so.conf.d", "../usr/etc/ld.so.conf.d");
+  root.file("/etc/ld.so.conf", linkerConfiguration(app.ref.arch));
+  root.bind(folder, output, { access: "rw" });
+  const specification: Specification = {
+    identity: { id: app.ref.id, ref: "", commit: app.commit, runtime: "" },
+    lowers: [app.lower, runtime.lower],
+    layer: root.layer,
+    mounts: root.mounts,
+    data: [],
+    create: [],
+    dataFolder: undefined,
+    environment: { clear: true, set: { PATH: "/usr/bin:/usr/sbin" }, unset: [] },
+    seccomp: { arch: app.ref.arch, devel: false, multiarch: false, bluetooth: false, canbus: false },
+    shared: { network: false, ipc: false },
+    cwd: "/",
+    command: [ldconfig, "-X", "-C", `${output}/cache`],
+    dieWithParent: true,
+  };
+  const layer = storeLayer(runFolder, specification.layer);
+  return planFromSpecification(specification, { layer, key: [], record: [] });
+}
