@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
 import { decodeUtf8 } from "../../base/text.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
 import { formatRef, parseRef, type Ref } from "../../metadata/ref.ts";
@@ -32,9 +31,6 @@ export function metadataOf(
   const label = labels.get(metadataLabel);
   if (label === undefined && file === undefined) {
     throw new DowelError("IMAGE_UNSUITABLE", `${image}: neither a file "metadata" nor a label ${metadataLabel}`);
-  }
-  if (file !== undefined && file.length > limits.keyfileBytes) {
-    throw new DowelError("LIMIT_EXCEEDED", `${image}: its metadata is larger than ${limits.keyfileBytes} bytes`);
   }
   const text = file === undefined ? label : decodeUtf8(file);
   if (text === undefined) throw new DowelError("METADATA_INVALID", `${image}: its metadata is not UTF-8 text`);

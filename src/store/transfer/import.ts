@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
+import { limits } from "../../base/limits.ts";
 import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { digestHex } from "../../oci/digest.ts";
 import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
@@ -55,7 +56,7 @@ export async function importImage(
   if (!objectsOf(view).every((digest) => staging.has(digest))) {
     view = viewOf(await addLayers(context, manifest, config, "complete"), ref.kind, name);
   }
-  const file = view.metadata === undefined ? undefined : contentOf(staging, view.metadata);
+  const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
   const metadata = metadataOf(config.labels, file, ref, name);
   const image = {
     commit: digestHex(descriptor.digest),
@@ -122,9 +123,12 @@ function attempt(action: () => void): void {
   } catch {}
 }
 
-/** The content of a file that has been staged or stored. */
-function contentOf(staging: ObjectStaging, file: FileNode): Uint8Array {
+/** The content of the file `metadata`, which has been staged or stored. */
+function metadataFile(staging: ObjectStaging, file: FileNode, name: string): Uint8Array {
   const { inline, size, digest } = file.content;
+  if (size > limits.keyfileBytes) {
+    throw new DowelError("LIMIT_EXCEEDED", `${name}: its metadata is larger than ${limits.keyfileBytes} bytes`);
+  }
   if (inline !== undefined) return inline;
   return size === 0 ? new Uint8Array(0) : readFileSync(staging.pathOf(digest));
 }

@@ -76,6 +76,23 @@ test("deployImage() takes the exports of a root file system from /app/share, sil
   expect(exported(installation)).toEqual([`bin/${id}`, `share/applications/${id}.desktop`]);
 });
 
+test.each([
+  ["a file that is too large", `export/share/icons/${id}.png`, "x".repeat(4 * 1024 * 1024 + 1), "LIMIT_EXCEEDED"],
+  [
+    "a service of another name",
+    `export/share/dbus-1/services/${id}.service`,
+    "[D-BUS Service]\nName=a.b.c\n",
+    "EXPORT_INVALID",
+  ],
+  ["an entry that is no keyfile", `export/share/applications/${id}.desktop`, "x\n", "KEYFILE_SYNTAX"],
+])("deployImage() refuses to export %s", async (_, path, content, code) => {
+  using folder = new TestFolder();
+  const installation = folder.installation();
+  const layout = writeApp(folder, id, { "files/a": "1", [path]: content });
+  await expect(install(installation, layout)).rejects.toMatchObject({ code });
+  expect(exported(installation)).toEqual([]);
+});
+
 test("deployImage() removes exports that an update no longer has", async () => {
   using folder = new TestFolder();
   const installation = folder.installation();

@@ -230,6 +230,12 @@ describe("importImage() refuses", () => {
       { "org.flatpak.ref": `runtime/${id}/x86_64/stable` },
       "METADATA_INVALID",
     ],
+    [
+      "metadata that is too large",
+      [tarOfFiles({ metadata: Buffer.alloc(4 * 1024 * 1024 + 1, "#"), "files/a": "" })],
+      { "org.flatpak.ref": `app/${id}/x86_64/1` },
+      "LIMIT_EXCEEDED",
+    ],
     ["a layer that is not a tar", [Buffer.alloc(2048, "x")], labels, "TAR_INVALID"],
     ["no layers", [], labels, "OCI_MANIFEST_INVALID"],
   ];
