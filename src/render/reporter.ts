@@ -38,7 +38,7 @@ function lineOf(event: DowelEvent): string | undefined {
     case "operation.skip":
       return `Skipping ${event.ref}: ${event.reason}`;
     case "deploy.done":
-      return `  ${event.files} files, ${event.newObjects} of them new`;
+      return `  ${event.files} files, ${event.newObjects} contents that were not here before`;
     case "push.done":
       return `Pushed ${event.reference} (${event.digest})`;
     case "build.stage":
