@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Uses a plan in every way that the launcher does, so that a sanitizer sees any access that the check should have
+// forbidden, and ends the program where an accepted plan breaks a promise of plan.h.
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+
+static size_t walked;
+
+static void must(bool condition) {
+  if (!condition) abort();
+}
+
+static void walk_string(const char *string) { walked += strlen(string); }
+
+static void walk_path(const char *path) {
+  walk_string(path);
+  must(path[0] == '/' && strstr(path, "//") == NULL && strstr(path, "/../") == NULL && strstr(path, "/./") == NULL);
+}
+
+static void walk_words(const struct plan *plan, struct words words) {
+  for (uint32_t i = 0; i < words.count; i++) walk_string(plan_word(plan, words, i));
+}
+
+static void walk_mount(const struct plan *plan, uint32_t index) {
+  const struct mount_operation *one = &plan->mounts[index];
+  const char *target = plan_string(plan, one->target);
+  walk_path(target);
+  must(strcmp(target, "/") != 0 && one->kind >= MOUNT_BIND && one->kind <= MOUNT_SEAL);
+  if (one->kind == MOUNT_BIND) walk_path(plan_string(plan, one->source));
+  if (one->kind == MOUNT_SYMLINK) walk_string(plan_string(plan, one->source));
+  for (uint32_t i = 0; one->kind == MOUNT_FILE && i < one->data_length; i++) {
+    walked += (size_t)(plan->base[one->data + i] != 0);
+  }
+  if (one->kind >= MOUNT_DIRECTORY && one->kind <= MOUNT_FILE) must(plan_can_create(plan, index, target));
+}
+
+static void walk_plan(const struct plan *plan) {
+  walk_words(plan, plan->key);
+  walk_words(plan, plan->lowers);
+  walk_words(plan, plan->command);
+  walk_words(plan, plan->set);
+  walk_words(plan, plan->unset);
+  must(plan->command.count > 0 && plan->lowers.count >= PLAN_LOWERS_MIN);
+  if (plan->hostname != NULL) walk_string(plan->hostname);
+  if (plan->cwd != NULL) walk_path(plan->cwd);
+  for (uint32_t i = 0; i < plan->record_count; i++) {
+    walk_string(plan_string(plan, plan->record[i].name));
+    if (plan->record[i].kind == OBSERVE_VARIABLE) walk_string(plan_string(plan, plan->record[i].value));
+  }
+  for (uint32_t i = 0; i < plan->mount_count; i++) walk_mount(plan, i);
+  for (size_t i = 0; i < plan->filter_count * (size_t)8; i++) walked += ((const unsigned char *)plan->filter)[i];
+}
