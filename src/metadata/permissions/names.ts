@@ -30,9 +30,7 @@ export const busPolicies = ["none", "see", "talk", "own"] as const;
 
 export type BusPolicy = (typeof busPolicies)[number];
 
-export const buses = ["session", "system", "a11y"] as const;
-
-export type Bus = (typeof buses)[number];
+export type Bus = "session" | "system" | "a11y";
 
 /** Control characters could forge what a permission looks like on a terminal (CVE-2023-28101). */
 export function hasControlCharacters(text: string): boolean {
