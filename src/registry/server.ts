@@ -58,6 +58,8 @@ function listen(hostname: string, port: number, service: Service): Bun.Server<un
       maxRequestBodySize: limits.layerBytes,
       idleTimeout: 120,
       development: false,
+      // Bun shares ports by default when not in development, and a second server would take half the requests
+      reusePort: false,
       fetch: (request) => service.answer(request),
       error: failureResponse,
     });

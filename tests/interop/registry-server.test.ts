@@ -35,6 +35,15 @@ afterAll(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
+/** Ends what a process started and left running. */
+function endGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid);
+  } catch {
+    // nothing was left
+  }
+}
+
 describe("skopeo", () => {
   test("skopeo copy pushes to serveRegistry() and pulls the same image back", async () => {
     await run("skopeo", [
@@ -109,8 +118,10 @@ describe("flatpak", () => {
     const env = { ...process.env, HOME: scratch.path, FLATPAK_USER_DIR: join(scratch.path, "flatpak") };
     const path = join(scratch.path, "output");
     const file = openSync(path, "w");
-    const options: SpawnOptions = { env, cwd: scratch.path, stdio: ["ignore", file, file] };
-    const [code] = await once(spawn("dbus-run-session", ["--", "flatpak", ...args], options), "exit");
+    const options: SpawnOptions = { env, cwd: scratch.path, stdio: ["ignore", file, file], detached: true };
+    const child = spawn("dbus-run-session", ["--", "flatpak", ...args], options);
+    const [code] = await once(child, "exit");
+    endGroup(child.pid);
     closeSync(file);
     const output = await readFile(path, "utf8");
     if (code !== 0) throw new Error(`flatpak ${args.join(" ")}: ${output}`);
