@@ -2,7 +2,7 @@
 import { DowelError, isDowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
-import { loadImage } from "../oci/image.ts";
+import { type LoadedImage, loadImage } from "../oci/image.ts";
 import { addRemote, deleteRemote, listRemotes } from "../remotes/config.ts";
 import { formatPlace, openPlace } from "../remotes/place.ts";
 import { deployImage } from "../store/deploy/deploy.ts";
@@ -11,6 +11,7 @@ import { pinObjects } from "../store/locks.ts";
 import { importImage } from "../store/transfer/import.ts";
 import type { Deployment } from "../store/types.ts";
 import { originSettings } from "./origin.ts";
+import { timestampOf } from "./planupdate.ts";
 import type { InstallOperation, UpdateOperation } from "./types.ts";
 
 export interface ChangeContext {
@@ -21,23 +22,38 @@ export interface ChangeContext {
 
 type FetchOperation = InstallOperation | UpdateOperation;
 
-/** What a catalogue said of an image must be what the image says of itself. */
-function checkRef(operation: FetchOperation, found: string | undefined, source: string): void {
-  const wanted = formatRef(operation.ref);
-  if (found !== undefined && sameRef(parseRef(found), operation.ref)) return;
-  throw new DowelError("IMAGE_UNSUITABLE", `${source} is for ${found ?? "no ref at all"}, expected ${wanted}`, {
+function contradiction(source: string, problem: string): DowelError {
+  return new DowelError("IMAGE_UNSUITABLE", `${source} ${problem}`, {
     hint: "The catalogue of the remote and its images contradict each other; tell its owner.",
   });
+}
+
+/**
+ * What a catalogue said of an image must be what the image says of itself: the ref, the metadata with the permissions
+ * that the user agreed to (CVE-2021-43860), and for an update that it is not older.
+ */
+function checkImage(operation: FetchOperation, { config, labels }: LoadedImage, source: string): void {
+  const wanted = formatRef(operation.ref);
+  if (labels === undefined || !sameRef(parseRef(labels.ref), operation.ref)) {
+    throw contradiction(source, `is for ${labels?.ref ?? "no ref at all"}, expected ${wanted}`);
+  }
+  if (labels.metadata !== operation.image.metadata) {
+    throw contradiction(source, `has other metadata than the catalogue says for ${wanted}`);
+  }
+  if (operation.operation === "update" && timestampOf(config.labels) < timestampOf(operation.from.labels)) {
+    throw contradiction(source, `is older than the installed ${wanted}`);
+  }
 }
 
 async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
   const { installation, report, signal } = context;
   const { image, origin, ref } = operation;
   await using source = await openPlace(image.place, signal);
-  const { descriptor, manifestBytes, labels } = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
-  checkRef(operation, labels?.ref, `${source.name}@${descriptor.digest}`);
+  const loaded = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
+  const { descriptor, manifestBytes: bytes } = loaded;
+  checkImage(operation, loaded, `${source.name}@${descriptor.digest}`);
   using _pin = await pinObjects(installation, { report, signal });
-  const stored = await importImage(installation, source, { descriptor, bytes: manifestBytes }, { report, signal });
+  const stored = await importImage(installation, source, { descriptor, bytes }, { report, signal });
   return deployImage(installation, stored, { origin, source: formatPlace(image.place), report, signal });
 }
 

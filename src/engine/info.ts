@@ -54,7 +54,7 @@ function nameOf(ref: Ref | undefined): string {
   return ref === undefined ? "" : `${ref.id}/${ref.arch}/${ref.branch}`;
 }
 
-function labelsOf(deployment: Deployment): { commit?: string; parent?: string; subject?: string; timestamp?: number } {
+function labelsOf(deployment: Deployment): Partial<Pick<InstalledInfo, "parent" | "subject" | "timestamp">> {
   try {
     const labels = decodeFlatpakLabels(deployment.labels, formatRef(deployment.ref));
     const { parentCommit: parent, subject, timestamp } = labels ?? {};
@@ -69,13 +69,18 @@ function labelsOf(deployment: Deployment): { commit?: string; parent?: string; s
   }
 }
 
+/** Empty where the metadata cannot be read; such an app does not run either. */
 function permissionsOf(deployment: Deployment): string {
   const keyfile = new Keyfile();
-  writePermissions(keyfile, parseMetadata(deployment.metadata).permissions);
+  try {
+    writePermissions(keyfile, parseMetadata(deployment.metadata).permissions);
+  } catch (error) {
+    if (!isDowelError(error)) throw error;
+  }
   return keyfile.toString();
 }
 
-/** Describes one deployment. Throws `METADATA_INVALID` where its metadata cannot be read. */
+/** Describes one deployment. */
 export function describeInstalled(installation: Installation, deployment: Deployment): InstalledInfo {
   const { ref, commit, origin, source, installedSize, downloadSize, deployedAt, shownAs, metadata, path } = deployment;
   const { name = "", summary = "", version = "", license = "" } = describeDeployment(deployment);

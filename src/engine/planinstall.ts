@@ -73,8 +73,16 @@ function toOperation(
   if (present === undefined) return { operation: "install", ...shared, reinstall: false };
   if (facts.options.reinstall === true) return { operation: "install", ...shared, reinstall: true };
   if (facts.options.orUpdate !== true) return { operation: "install", ref, reason: "it is installed already" };
+  if (present.origin !== origin) throw fromElsewhere(present, origin);
   if (present.commit === commit) return { operation: "update", ref, reason: "it is up to date" };
   return { operation: "update", ...shared, from: present };
+}
+
+/** An update must not change who supplies an app without being told to. */
+function fromElsewhere({ ref, origin }: Deployment, wanted: string): DowelError {
+  return new DowelError("ALREADY_INSTALLED", `${formatRef(ref)} is installed from ${origin}, not from ${wanted}`, {
+    hint: "To take it from there instead, use --reinstall.",
+  });
 }
 
 /** Of several refs those that are there already are passed over; where that leaves nothing, it is an error. */

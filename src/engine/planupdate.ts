@@ -23,10 +23,24 @@ export interface UpdateFacts {
   readonly noDeps: boolean;
 }
 
+/** When an image was built, seconds since 1970; NaN, which is neither older nor newer, where it does not say. */
+export function timestampOf(labels: ReadonlyMap<string, string>): number {
+  const text = labels.get("org.flatpak.timestamp") ?? "";
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+/** Why an image that was looked up is no update; undefined where it is one. */
+function whyNot(candidate: Candidate, deployment: Deployment): string | undefined {
+  if (candidate.image.commit === deployment.commit) return "it is up to date";
+  // An old version with known holes must not come back, whoever controls the registry.
+  const isOlder = timestampOf(candidate.image.labels) < timestampOf(deployment.labels);
+  return isOlder ? `the remote ${candidate.origin} has an older version` : undefined;
+}
+
 /** The newer images among what was looked up. */
 export function newerImages(lookups: readonly UpdateLookup[]): readonly Candidate[] {
   return lookups.flatMap((lookup) =>
-    "candidate" in lookup && lookup.candidate.image.commit !== lookup.deployment.commit ? [lookup.candidate] : [],
+    "candidate" in lookup && whyNot(lookup.candidate, lookup.deployment) === undefined ? [lookup.candidate] : [],
   );
 }
 
@@ -71,15 +85,20 @@ export function planUpdate(facts: UpdateFacts): Plan {
   const added = [...facts.runtimes.values()];
   const coming = new Set([...added, ...newer].map(({ image }) => formatRef(image.ref)));
   for (const lookup of facts.lookups) {
-    const { ref } = lookup.deployment;
-    if ("error" in lookup) failed.push({ operation: "update", ref, error: lookup.error });
-    else if ("reason" in lookup) skipped.push({ operation: "update", ref, reason: lookup.reason });
-    else if (!newer.includes(lookup.candidate)) skipped.push({ operation: "update", ref, reason: "it is up to date" });
-    else {
-      const needs = waitsFor(lookup.candidate, lookup.deployment, facts, coming);
-      if (needs instanceof DowelError) failed.push({ operation: "update", ref, error: needs });
-      else updates.push(toUpdate(lookup.deployment, lookup.candidate, needs));
+    const { deployment } = lookup;
+    const { ref } = deployment;
+    if ("error" in lookup) {
+      failed.push({ operation: "update", ref, error: lookup.error });
+      continue;
     }
+    const reason = "reason" in lookup ? lookup.reason : whyNot(lookup.candidate, deployment);
+    if (!("candidate" in lookup) || reason !== undefined) {
+      skipped.push({ operation: "update", ref, reason: reason ?? "" });
+      continue;
+    }
+    const needs = waitsFor(lookup.candidate, deployment, facts, coming);
+    if (needs instanceof DowelError) failed.push({ operation: "update", ref, error: needs });
+    else updates.push(toUpdate(deployment, lookup.candidate, needs));
   }
   const isApp = ({ ref }: Operation): boolean => ref.kind === "app";
   const ordered = [...updates.filter((item) => !isApp(item)), ...updates.filter(isApp)];

@@ -72,10 +72,14 @@ async function findDirect(
   const remotes = listRemotes(installation);
   const url = formatLocation(wish.location);
   const { images, offer } = await selectDirect(wish.location, wish.refs, options);
-  const toCandidate = (image: RemoteRef): Candidate => {
-    const origin = originFor(image.ref, url, remotes);
-    return { image: { ...image, remote: origin.name }, origin: origin.name, newRemote: origin };
-  };
+  const [first] = images;
+  if (first === undefined) throw new DowelError("REF_NOT_FOUND", `${url} has nothing to install`);
+  const origin = originFor(first.ref, url, remotes);
+  const toCandidate = (image: RemoteRef): Candidate => ({
+    image: { ...image, remote: origin.name },
+    origin: origin.name,
+    newRemote: origin,
+  });
   return { candidates: images.map(toCandidate), offers: [offer], toCandidate };
 }
 
