@@ -57,7 +57,9 @@ describe("answers that make no sense", () => {
     const { url } = fake(() => new Response("<html>", { headers: { "content-type": "text/html" } }));
     await expect(repositoryAt(url).resolve("v1")).rejects.toMatchObject({ code: "REGISTRY_RESPONSE" });
     const blob = descriptorOf(Buffer.from("x"));
-    await expect(collect(repositoryAt(url).openBlob(blob), 10, "blob")).rejects.toMatchObject({ code: "REGISTRY_RESPONSE" });
+    await expect(collect(repositoryAt(url).openBlob(blob), 10, "blob")).rejects.toMatchObject({
+      code: "REGISTRY_RESPONSE",
+    });
   });
 
   test("resolve() throws DIGEST_MISMATCH when the manifest is another one", async () => {
@@ -141,13 +143,15 @@ async function cuttingServer(blob: Buffer, cuts: number): Promise<{ url: string;
 
 describe("broken transfers", () => {
   test("openBlob() goes on where the transfer broke off", async () => {
-    const blob = noise(400_000, "cut");
+    const blob = noise(16_000_000, "cut");
     const { url, ranges } = await cuttingServer(blob, 4);
-    const bytes = await collect(repositoryAt(url).openBlob(descriptorOf(blob)), blob.length, "blob");
+    // bytes that came just before the end of a connection may be lost with it, so not every try gets on
+    const repository = new Registry(url, { ...quick, attempts: 6, credentials: noCredentials }).repository("some/app");
+    const bytes = await collect(repository.openBlob(descriptorOf(blob)), blob.length, "blob");
     expect(Buffer.compare(bytes, blob)).toBe(0);
     expect(ranges.length).toBe(5);
     expect(ranges[0]).toBe("");
-    expect(Number(ranges[4])).toBeGreaterThan(Number(ranges[3]));
+    expect(Number(ranges[4])).toBeGreaterThan(1_000_000);
   });
 
   test("openBlob() throws TRANSFER_INCOMPLETE when nothing ever comes", async () => {
