@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
-import type { Ref, RefKind } from "../metadata/ref.ts";
+import type { PartialRef, Ref, RefKind } from "../metadata/ref.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
 import { formatLocation, type RemoteLocation } from "../remotes/location.ts";
 import { type Offer, selectRef } from "../remotes/select.ts";
-import type { RemoteRef } from "../remotes/types.ts";
-import { activeDeployment } from "../store/deployments.ts";
+import type { Remote, RemoteRef } from "../remotes/types.ts";
+import { activeDeployment, findDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { selectDirect } from "./direct.ts";
 import { readName } from "./find.ts";
@@ -37,26 +37,38 @@ function fromRemote(image: RemoteRef): Candidate {
   return { image, origin: image.remote, newRemote: undefined };
 }
 
+function requireEnabled(remote: Remote): Remote {
+  if (!remote.disabled) return remote;
+  throw new DowelError("REMOTE_NOT_FOUND", `The remote ${remote.name} is disabled`, {
+    hint: `Enable it with remote-modify --enable ${remote.name}.`,
+  });
+}
+
+/** The remotes to search for a ref: the one named; else, for an update, the one it came from; else all. */
+function remotesFor(
+  wanted: PartialRef,
+  named: string | undefined,
+  installation: Installation,
+  options: InstallOptions,
+): readonly Remote[] {
+  if (named !== undefined) return [requireEnabled(getRemote(installation, named))];
+  const remotes = listRemotes(installation).filter(({ disabled }) => !disabled);
+  const present = options.orUpdate === true ? findDeployments(installation, wanted) : [];
+  const origins = remotes.filter(({ name }) => present.some(({ origin }) => origin === name));
+  return origins.length > 0 ? origins : remotes.filter(({ noEnumerate }) => !noEnumerate);
+}
+
 async function findInRemotes(
   names: { readonly remote: string | undefined; readonly refs: readonly string[] },
   installation: Installation,
   offers: Offers,
-  options: PrepareOptions,
+  options: PrepareOptions & InstallOptions,
 ): Promise<Found> {
-  const remotes =
-    names.remote === undefined
-      ? listRemotes(installation).filter(({ disabled, noEnumerate }) => !disabled && !noEnumerate)
-      : [getRemote(installation, names.remote)];
-  const disabled = remotes.find((remote) => remote.disabled);
-  if (disabled !== undefined) {
-    throw new DowelError("REMOTE_NOT_FOUND", `The remote ${disabled.name} is disabled`, {
-      hint: `Enable it with remote-modify --enable ${disabled.name}.`,
-    });
-  }
   const candidates: Candidate[] = [];
   const asked: Offer[] = [];
   for (const text of names.refs) {
     const wanted = readName(text, options);
+    const remotes = remotesFor(wanted, names.remote, installation, options);
     const offered = await offers.ofAll(remotes, wanted.arch ?? options.arch);
     asked.push(...offered.filter((offer) => !asked.includes(offer)));
     candidates.push(fromRemote(selectRef(offered, wanted)));
