@@ -46,6 +46,8 @@ async function runCommand(
 ): Promise<number> {
   const entry = commands[aliases[name] ?? name];
   if (entry === undefined) throw unknownCommand(name);
+  // What is installed must be readable for everybody; an app that is started keeps its caller's mask.
+  if (name !== "run") process.umask(0o022);
   const { default: defined } = await entry.load();
   const streams: StricliProcess = {
     stdout: { write: terminal.out },
