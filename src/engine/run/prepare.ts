@@ -9,6 +9,7 @@ import { encodePlan, type Plan, planCacheName } from "../../sandbox/plan/index.t
 import { planFromSpecification } from "../../sandbox/plan-from-spec.ts";
 import { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { runFolder } from "../../sandbox/run-folder.ts";
+import { findUser } from "../../sandbox/spec/etc.ts";
 import { dataFolderOf, findHome } from "../../sandbox/spec/home.ts";
 import { specify } from "../../sandbox/spec/specify.ts";
 import type { RunOptions, SandboxImage, Specification } from "../../sandbox/spec/types.ts";
@@ -111,7 +112,7 @@ async function describe(
   const image = await toImage(host, main.deployment, signal);
   const isApp = image.ref.kind === "app";
   const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), signal) : image;
-  const home = findHome(host).path;
+  const home = findHome(host, findUser(host)).path;
   if (isApp) makeRuntimeFolder(host.variable("XDG_RUNTIME_DIR"), image.ref.id);
   if (isApp) makeBelowHome(home, [{ path: dataFolderOf("", image.ref.id).slice(1), kind: "directory" }]);
   const hidden = [...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`];

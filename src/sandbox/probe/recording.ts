@@ -18,7 +18,7 @@ const nodeTypes: ReadonlyMap<number, HostNodeType> = new Map([
 
 function statusOf(path: string): BigIntStats | undefined {
   try {
-    return lstatSync(path, { bigint: true });
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
   } catch {
     return undefined;
   }

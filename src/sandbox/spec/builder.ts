@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, join } from "node:path";
-import { compareBytes } from "../../base/text.ts";
 import type { Host } from "../probe/host.ts";
 import type { LayerEntry, SpecificationMount } from "./types.ts";
 
@@ -35,7 +34,7 @@ export class RootBuilder {
   }
 
   get layer(): readonly LayerEntry[] {
-    return [...this.#layer.values()].sort((left, right) => compareBytes(left.path, right.path));
+    return [...this.#layer.values()].sort((left, right) => (left.path < right.path ? -1 : 1));
   }
 
   get mounts(): readonly SpecificationMount[] {

@@ -5,7 +5,7 @@ import { compareBytes } from "../../base/text.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
-import { findUser } from "./etc.ts";
+import type { User } from "./etc.ts";
 import { addExports, type Export, type Exports, exportOf, isBelow, isReserved } from "./filesystems.ts";
 import { type ResolvedPath, resolveHostPath } from "./resolve.ts";
 import type { Specification } from "./types.ts";
@@ -26,8 +26,7 @@ const varBinds = [
  * The caller's home without links, and the links on the way to it. Throws `SANDBOX_INVALID` for a home that would
  * cover the sandbox's own folders.
  */
-export function findHome(host: Host): Pick<ResolvedPath, "path" | "links"> {
-  const { home } = findUser(host);
+export function findHome(host: Host, { home }: Pick<User, "home">): Pick<ResolvedPath, "path" | "links"> {
   const resolved = resolveHostPath(host, home) ?? { path: home, links: [] };
   if (!isReserved(resolved.path)) return resolved;
   throw new DowelError("SANDBOX_INVALID", `The home folder ${home} cannot be the home of a sandbox`, {

@@ -37,7 +37,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const feature = granted("features");
   const devel = options.devel || feature("devel");
   const user = findUser(host);
-  const home = findHome(host);
+  const home = findHome(host, user);
   const dataFolder = app === undefined ? undefined : dataFolderOf(home.path, app.ref.id);
   const homeInput: HomeInput = {
     home: home.path,

@@ -31,7 +31,7 @@ function want(path: string, mode: FilesystemMode, target?: string): WantedPath {
 }
 
 function wantHostOs(host: Host, mode: FilesystemMode): WantedPath[] {
-  const folders = hostOsFolders.filter((name) => host.lookAt(`/${name}`)?.type === "directory");
+  const folders = hostOsFolders.filter((name) => host.lookAt(`/${name}`) !== undefined);
   const files = ["/etc/ld.so.cache", "/etc/alternatives"].filter((path) => host.lookAt(path) !== undefined);
   const local = host.lookAt("/var/usrlocal") === undefined ? [] : ["/var/usrlocal"];
   return [...folders.map((name) => `/${name}`), ...files, ...local].map((path) => want(path, mode, `/run/host${path}`));

@@ -51,6 +51,31 @@ describe("prepareRun()", () => {
     expect(first).toMatchObject({ write: "EROFS" });
   });
 
+  test("prepareRun() gives the app a filter and no rights", async () => {
+    machine.deployApp();
+    const [calls] = (await start(await prepare(), "syscalls")).records;
+    expect(calls).toMatchObject({
+      results: {
+        mount: "EPERM",
+        unshare_user: "EPERM",
+        clone3: "ENOSYS",
+        ioctl_tiocsti_high: "EPERM",
+        socket_alg: "EAFNOSUPPORT",
+      },
+    });
+    const [id] = (await start(await prepare(), "id")).records;
+    expect(id).toMatchObject({ CapEff: "0000000000000000", NoNewPrivs: "1" });
+  });
+
+  test("prepareRun() does not take a command that begins with a dash for an option (CVE-2024-32462)", async () => {
+    machine.deployApp();
+    const run = await prepare({ command: "--tmpfs" });
+    await expect(start(run, "/x")).rejects.toMatchObject({
+      code: "SANDBOX_FAILED",
+      message: expect.stringContaining("execute --tmpfs"),
+    });
+  });
+
   test("prepareRun() makes the app's folders in the home", async () => {
     machine.deployApp();
     await prepare();

@@ -29,7 +29,11 @@ describe("specify() for --filesystem", () => {
     [["--filesystem=/srv/x"], { "/srv/x": folder }, ["/srv/x /srv/x rw"]],
     [["--filesystem=/missing"], {}, []],
     [["--filesystem=host-etc"], {}, ["/etc /run/host/etc rw"]],
-    [["--filesystem=host-os:ro"], {}, ["/usr /run/host/usr ro"]],
+    [
+      ["--filesystem=host-os:ro"],
+      { "/lib": { link: "usr/lib" }, "/usr/lib": folder },
+      ["/usr/lib /run/host/lib ro", "/usr /run/host/usr ro"],
+    ],
     [
       ["--filesystem=xdg-run/pipewire-0"],
       { "/run/user/1000/pipewire-0": socket },
