@@ -16,6 +16,7 @@ static const struct step_text step_texts[] = {
     [STEP_USAGE] = {"usage", "understand the command line"},
     [STEP_PROGRAM] = {"program", "start Dowel's program"},
     [STEP_PLAN] = {"plan", "read the plan"},
+    [STEP_PLAN_REFUSED] = {"plan", "accept the plan:"},
     [STEP_NAMESPACE] = {"namespace", "create the namespaces"},
     [STEP_IDENTITY] = {"identity", "map the user into the namespace"},
     [STEP_NETWORK] = {"network", "set up the network namespace"},

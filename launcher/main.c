@@ -45,7 +45,7 @@ static _Noreturn void launch(char **words) {
     case PLAN_UNREADABLE:
       die(STEP_PLAN, -1, errno, NULL, NULL);
     case PLAN_REFUSED:
-      die(STEP_PLAN, error.index, 0, error.reason, NULL);
+      die(STEP_PLAN_REFUSED, error.index, 0, error.reason, NULL);
     case PLAN_OK:
       break;
   }

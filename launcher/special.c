@@ -96,8 +96,21 @@ static void add_terminals(int dev, int operation) {
     die(STEP_MOUNT, operation, errno, "pts", NULL);
   }
   close(pts);
-  // The caller's terminal is not among the new ones; a program that asks for its name finds this.
-  if (isatty(STDIN_FILENO)) add_device(dev, "console", "/proc/self/fd/0", operation);
+}
+
+// The caller's terminal is not among the new ones; a program that asks for its name finds it here. The descriptor
+// belongs to the host's mounts, so the copy of them in this namespace is asked by path, and must have the same device.
+static void add_console(int dev, int operation) {
+  char path[PLAN_PATH_MAX + 1];
+  ssize_t length = isatty(STDIN_FILENO) ? readlink("/proc/self/fd/0", path, PLAN_PATH_MAX) : -1;
+  if (length <= 0) return;
+  path[length] = '\0';
+  struct stat terminal;
+  struct stat found;
+  if (fstat(STDIN_FILENO, &terminal) == 0 && stat(path, &found) == 0 && S_ISCHR(found.st_mode) &&
+      found.st_rdev == terminal.st_rdev) {
+    add_device(dev, "console", path, operation);
+  }
 }
 
 void special_mount_dev(int point, const char *target, int operation) {
@@ -114,5 +127,6 @@ void special_mount_dev(int point, const char *target, int operation) {
   add_links(dev, operation);
   if (mkdirat(dev, "shm", 01777) != 0) die(STEP_TARGET, operation, errno, "shm", NULL);
   add_terminals(dev, operation);
+  add_console(dev, operation);
   close(dev);
 }

@@ -89,7 +89,7 @@ unsigned long getauxval(unsigned long type) {
   return 0;
 }
 
-__attribute__((optimize("no-stack-protector"))) _Noreturn void runtime_start(long *stack) {
+__attribute__((no_stack_protector)) _Noreturn void runtime_start(long *stack) {
   char **words = (char **)(stack + 1);
   environ = words + *stack + 1;
   char **end = environ;

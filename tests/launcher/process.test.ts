@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { encodePlan } from "../../src/sandbox/plan/index.ts";
 import {
@@ -109,6 +109,29 @@ test("launch() lets the monitor stop and go on with the job", async () => {
   expect((await exited).code).toBe(3);
 });
 
+test("launch() in a terminal gives the app its signals once, and the terminal a name", async () => {
+  const plan = workspace.file("terminal.plan", encodePlan(workspace.plan()));
+  const inner = `exec -a dowel-launch ${launcher} 3 wait 3<${plan}`;
+  const script = spawn("script", ["-qec", `bash -c '${inner}'`, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  let output = "";
+  script.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await waitUntil(() => output.includes("ready"));
+  script.stdin.write("\x1c");
+  await waitUntil(() => output.includes('"signal":3'));
+  script.stdin.write("\x03");
+  const code = await new Promise((done) => script.on("exit", done));
+  expect(code).toBe(3);
+  expect(output.match(/"signal":\d+/g)).toEqual(['"signal":3', '"signal":2']);
+
+  const list = `exec -a dowel-launch ${launcher} 3 files /dev/console 3<${plan}`;
+  const second = spawnSync("script", ["-qec", `bash -c '${list}'`, "/dev/null"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  expect(JSON.parse(second.stdout.toString())).toMatchObject({ kind: "character", write: "OK" });
+});
+
 test("launch() needs at most 300 KiB beside the app", async () => {
   const { child, exited, line } = start(workspace, workspace.plan(), ["wait"]);
   await line();
@@ -141,7 +164,7 @@ test("launch() with dieWithParent ends when its parent does", async () => {
   });
   await waitUntil(() => output.includes("ready"));
   const monitor = Number(/^\d+/m.exec(output)?.[0]);
-  expect(stateOf(monitor)).toBe("S");
+  expect(stateOf(monitor)).toMatch(/[RS]/);
   parent.kill("SIGKILL");
   await waitUntil(() => [undefined, "Z", "X"].includes(stateOf(monitor)));
 });
@@ -252,6 +275,9 @@ test("launch() refuses a plan that is damaged, empty or no file", () => {
   const bytes = encodePlan(workspace.plan());
   bytes[8] = 9;
   const damaged = launch(workspace, bytes);
-  expect(damaged).toMatchObject({ code: 1, stderr: "error: Cannot read the plan it is not a plan of this version\n" });
+  expect(damaged).toMatchObject({
+    code: 1,
+    stderr: "error: Cannot accept the plan: it is not a plan of this version\n",
+  });
   expect(launch(workspace, new Uint8Array(0)).code).toBe(1);
 });
