@@ -15,6 +15,7 @@ const longestText = 1024 * 1024;
 const entities: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
 
 function unescapeXml(text: string): string {
+  if (!text.includes("&")) return text;
   return text.replace(/&(?:#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6})|(lt|gt|amp|quot|apos));/g, (whole, dec, hex, name) => {
     if (name !== undefined) return entities[name] ?? whole;
     const point = dec === undefined ? Number.parseInt(hex, 16) : Number.parseInt(dec, 10);
@@ -25,7 +26,8 @@ function unescapeXml(text: string): string {
 type Token =
   | { readonly kind: "open" | "empty"; readonly name: string; readonly attributes: string }
   | { readonly kind: "close" }
-  | { readonly kind: "text"; readonly text: string };
+  /** As it stands: entities are not resolved yet unless it is literal. */
+  | { readonly kind: "text"; readonly text: string; readonly literal: boolean };
 
 /** What is passed over, by how it begins and ends. CDATA is text as it stands. */
 const skipped: readonly (readonly [string, string])[] = [
@@ -34,18 +36,21 @@ const skipped: readonly (readonly [string, string])[] = [
   ["<!", ">"],
 ];
 
+/** Long elements, never within themselves, that hold nothing of interest; they are passed over in one step. */
+const bulky: ReadonlySet<string> = new Set(["description", "screenshots", "keywords", "categories", "provides"]);
+
 function* tokens(xml: string): Generator<Token> {
   for (let at = 0; at < xml.length; ) {
     if (xml[at] !== "<") {
       const end = xml.indexOf("<", at);
-      yield { kind: "text", text: unescapeXml(xml.slice(at, end < 0 ? undefined : end)) };
+      yield { kind: "text", text: xml.slice(at, end < 0 ? undefined : end), literal: false };
       at = end < 0 ? xml.length : end;
       continue;
     }
     if (xml.startsWith("<![CDATA[", at)) {
       const end = xml.indexOf("]]>", at);
       if (end < 0) return;
-      yield { kind: "text", text: xml.slice(at + 9, end) };
+      yield { kind: "text", text: xml.slice(at + 9, end), literal: true };
       at = end + 3;
       continue;
     }
@@ -53,8 +58,14 @@ function* tokens(xml: string): Generator<Token> {
     const stop = skip?.[1] ?? ">";
     const end = xml.indexOf(stop, at);
     if (end < 0) return;
-    if (skip === undefined) yield readTag(xml.slice(at + 1, end));
+    const tag = skip === undefined ? readTag(xml.slice(at + 1, end)) : undefined;
     at = end + stop.length;
+    if (tag?.kind === "open" && bulky.has(tag.name)) {
+      const close = `</${tag.name}>`;
+      const closed = xml.indexOf(close, at);
+      if (closed < 0) return;
+      at = closed + close.length;
+    } else if (tag !== undefined) yield tag;
   }
 }
 
@@ -67,8 +78,11 @@ function readTag(tag: string): Token {
   return { kind: empty ? "empty" : "open", name, attributes: space < 0 ? "" : body.slice(space) };
 }
 
-function attribute(attributes: string, name: string): string | undefined {
-  const [, double, single] = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`).exec(attributes) ?? [];
+const language = /\sxml:lang\s*=/;
+const version = /\sversion\s*=\s*(?:"([^"]*)"|'([^']*)')/;
+
+function versionOf(attributes: string): string | undefined {
+  const [, double, single] = version.exec(attributes) ?? [];
   const value = double ?? single;
   return value === undefined ? undefined : unescapeXml(value);
 }
@@ -90,7 +104,9 @@ export function parseAppdata(xml: string): Appdata {
   let field: keyof Appdata | undefined;
   for (const token of tokens(xml)) {
     if (token.kind === "text") {
-      if (field !== undefined) found[field] = `${found[field] ?? ""}${token.text}`;
+      if (field !== undefined) {
+        found[field] = `${found[field] ?? ""}${token.literal ? token.text : unescapeXml(token.text)}`;
+      }
       continue;
     }
     field = undefined;
@@ -103,10 +119,12 @@ export function parseAppdata(xml: string): Appdata {
     const parent = path.at(-1);
     if (parent === "component" || parent === "application") {
       const wanted = fields[name];
-      if (wanted !== undefined && found[wanted] === undefined && attribute(attributes, "xml:lang") === undefined)
-        field = wanted;
+      if (wanted !== undefined && found[wanted] === undefined && !language.test(attributes)) field = wanted;
     }
-    if (name === "release" && parent === "releases") found.version ??= attribute(attributes, "version") ?? "";
+    if (name === "release" && parent === "releases") {
+      found.version ??= versionOf(attributes) ?? "";
+      if (found.name !== undefined && found.summary !== undefined) break;
+    }
     if (token.kind === "open") path.push(name);
     else field = undefined;
   }

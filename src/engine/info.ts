@@ -80,8 +80,7 @@ function permissionsOf(deployment: Deployment): string {
   return keyfile.toString();
 }
 
-/** Describes one deployment. */
-export function describeInstalled(installation: Installation, deployment: Deployment): InstalledInfo {
+function describeInstalled(installation: Installation, deployment: Deployment): InstalledInfo {
   const { ref, commit, origin, source, installedSize, downloadSize, deployedAt, shownAs, metadata, path } = deployment;
   const { name = "", summary = "", version = "", license = "" } = describeDeployment(deployment);
   const { parent = "", subject = "", timestamp } = labelsOf(deployment);
