@@ -4,7 +4,7 @@ import type { MountOperation, Observation, Plan } from "./plan/types.ts";
 import { buildFilter } from "./seccomp/filter.ts";
 import type { Specification, SpecificationMount } from "./spec/types.ts";
 
-function toOperation(mount: SpecificationMount): MountOperation {
+function toOperation(mount: SpecificationMount, layer: string): MountOperation {
   if (mount.kind === "tmpfs") return { ...mount, size: 0 };
   if (mount.kind === "file") {
     return { kind: "file", target: mount.target, mode: 0o644, data: encodeUtf8(mount.text) };
@@ -12,7 +12,7 @@ function toOperation(mount: SpecificationMount): MountOperation {
   if (mount.kind !== "bind") return mount;
   return {
     kind: "bind",
-    source: mount.source,
+    source: mount.fromLayer === true ? layer + mount.source : mount.source,
     target: mount.target,
     readOnly: mount.access === "ro",
     recursive: true,
@@ -39,7 +39,7 @@ export function planFromSpecification(specification: Specification, context: Pla
     namespaces: { network: !shared.network, ipc: !shared.ipc },
     hostname: undefined,
     lowers: [context.layer, ...specification.lowers],
-    mounts: specification.mounts.map(toOperation),
+    mounts: specification.mounts.map((mount) => toOperation(mount, context.layer)),
     environment: { clear: environment.clear, set: Object.entries(environment.set), unset: environment.unset },
     seccomp: buildFilter(specification.seccomp),
     cwd: specification.cwd,

@@ -10,6 +10,7 @@ export interface BindOptions {
   readonly devices?: true;
   readonly distrusted?: true;
   readonly optional?: true;
+  readonly fromLayer?: true;
   /** What the mount point must be; by default a folder. */
   readonly type?: "directory" | "file";
 }

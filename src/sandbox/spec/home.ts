@@ -2,12 +2,14 @@
 import { join, relative } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import { compareBytes } from "../../base/text.ts";
+import { xdgUserFolders } from "../../metadata/permissions/filesystem.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
 import type { User } from "./etc.ts";
 import { addExports, type Export, type Exports, exportOf, isBelow, isReserved } from "./filesystems.ts";
 import { type ResolvedPath, resolveHostPath } from "./resolve.ts";
+import { userFolder } from "./tokens.ts";
 import type { Specification } from "./types.ts";
 
 type DataEntry = Specification["data"][number];
@@ -47,6 +49,23 @@ export interface HomeInput {
   readonly dataFolder: string | undefined;
   readonly permissions: Permissions;
   readonly hidden: readonly string[];
+  /** What the app finds as `user-dirs.dirs`; undefined: nothing of ours. */
+  readonly userDirs: string | undefined;
+}
+
+/** The folders of user-dirs(5) that the sandbox shows, as the text of `user-dirs.dirs`; undefined where it shows none. */
+export function userDirsText(host: Host, home: string, exports: Exports): string | undefined {
+  const lines = [...xdgUserFolders.values()].flatMap((key) => {
+    const folder = userFolder(host, home, key);
+    const path = folder === undefined ? undefined : resolveHostPath(host, folder)?.path;
+    const mode = path === undefined ? undefined : exportOf(exports, path)?.mode;
+    return path === undefined || mode === undefined || mode === "none" ? [] : [`XDG_${key}_DIR="${quote(path)}"\n`];
+  });
+  return lines.length === 0 ? undefined : lines.join("");
+}
+
+function quote(path: string): string {
+  return path.replace(/["\\$`]/g, "\\$&");
 }
 
 function seesHome({ exports, home }: HomeInput): boolean {
@@ -69,6 +88,8 @@ function persistentPaths(input: HomeInput): string[] {
   return [...new Set(normalised)];
 }
 
+const userDirs = "config/user-dirs.dirs";
+
 /** What must exist below the app's own folder before a start, parents first. */
 export function dataEntries(input: HomeInput): DataEntry[] {
   if (input.dataFolder === undefined) return [];
@@ -77,6 +98,7 @@ export function dataEntries(input: HomeInput): DataEntry[] {
     const path = inDataPath(item);
     if (path !== undefined) entries.push({ path, kind: item.type === "directory" ? "directory" : "file" });
   }
+  if (input.userDirs !== undefined) entries.push({ path: userDirs, kind: "file" });
   const persistent = persistentPaths(input).filter((path) => path !== "");
   return [...entries, ...persistent.map((path): DataEntry => ({ path, kind: "directory" }))];
 }
@@ -114,6 +136,11 @@ function addData(root: RootBuilder, input: HomeInput, dataFolder: string): void 
     const type = item.type === "directory" ? "directory" : "file";
     root.bind(item.source, target, { access: item.mode === "ro" ? "ro" : "rw", type, optional: true });
   }
+  if (input.userDirs === undefined) return;
+  const source = "/run/host/user-dirs.dirs";
+  root.file(source, input.userDirs);
+  root.assume(`${dataFolder}/${userDirs}`);
+  root.bind(source, `${dataFolder}/${userDirs}`, { type: "file", fromLayer: true });
 }
 
 /** The home, the host's files that the permissions show, and the app's own folders. */

@@ -10,7 +10,7 @@ import { addDevices } from "./devices.ts";
 import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
 import { findExports } from "./filesystems.ts";
-import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput } from "./home.ts";
+import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
 import { addLinkerCache } from "./linker.ts";
 import { addAppFolder, addBase, addHostData, addRuntimeFolder } from "./root.ts";
@@ -39,9 +39,11 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const user = findUser(host);
   const home = findHome(host, user);
   const dataFolder = app === undefined ? undefined : dataFolderOf(home.path, app.ref.id);
+  const exports = findExports(host, user.home, permissions, input.runFolder);
   const homeInput: HomeInput = {
     home: home.path,
-    exports: findExports(host, user.home, permissions, input.runFolder),
+    exports,
+    userDirs: userDirsText(host, user.home, exports),
     dataFolder,
     permissions,
     hidden: [...input.hidden, input.runFolder],

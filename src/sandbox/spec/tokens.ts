@@ -49,7 +49,7 @@ function wantHost(host: Host, home: string, mode: FilesystemMode): WantedPath[] 
 }
 
 /** A folder of user-dirs(5), from `user-dirs.dirs`; undefined where it is not set, or is the home itself. */
-function userFolder(host: Host, home: string, key: string): string | undefined {
+export function userFolder(host: Host, home: string, key: string): string | undefined {
   const config = host.variable("XDG_CONFIG_HOME") ?? `${home}/.config`;
   const line = host.read(`${config}/user-dirs.dirs`)?.match(new RegExp(`^\\s*XDG_${key}_DIR="(.*)"`, "m"))?.[1];
   const fallback = key === "DESKTOP" ? `${home}/Desktop` : undefined;

@@ -58,6 +58,8 @@ export type SpecificationMount =
       /** The app itself could have put a link into the source's path. */
       readonly distrusted?: true;
       readonly optional?: true;
+      /** The source is a path in the configuration layer, not on the host. */
+      readonly fromLayer?: true;
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly mode: number }
   | { readonly kind: "proc" | "dev" | "seal"; readonly target: string }

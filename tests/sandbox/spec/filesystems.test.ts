@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { binds, type FakeNode, folder, type Scenario, socket, specifyExample, targets } from "./fake-host.ts";
+import { binds, type FakeNode, fileText, folder, type Scenario, socket, specifyExample, targets } from "./fake-host.ts";
 
 const data = "/home/ann/.var/app/org.example.App";
 
@@ -50,7 +50,7 @@ describe("specify() for --filesystem", () => {
     [
       ["--filesystem=xdg-download"],
       { "/home/ann/.config/user-dirs.dirs": 'XDG_DOWNLOAD_DIR="$HOME/Loads"\n', "/home/ann/Loads": folder },
-      ["/home/ann/Loads /home/ann/Loads rw"],
+      ["/home/ann/Loads /home/ann/Loads rw", `/run/host/user-dirs.dirs ${data}/config/user-dirs.dirs ro`],
     ],
     [["--filesystem=xdg-music"], { "/home/ann/.config/user-dirs.dirs": 'XDG_MUSIC_DIR="$HOME/"\n' }, []],
   ])("specify() with %p binds what it names", (options, nodes, expected) => {
@@ -109,6 +109,29 @@ describe("specify() for --filesystem", () => {
   test("specify() lists the folders to make for :create", () => {
     expect(specifyExample({ options: ["--filesystem=~/New:create"] }).create).toEqual(["/home/ann/New"]);
     expect(specifyExample({ options: ["--filesystem=~/New"] }).create).toEqual([]);
+  });
+});
+
+describe("specify() for the folders of user-dirs(5)", () => {
+  const nodes = {
+    "/home/ann/.config/user-dirs.dirs":
+      'XDG_MUSIC_DIR="$HOME/Mu\\"sic"\nXDG_VIDEOS_DIR="$HOME/Films"\nXDG_TEMPLATES_DIR="$HOME/"\n',
+    '/home/ann/Mu"sic': folder,
+    "/home/ann/Films": folder,
+  };
+
+  test.each([
+    [["--filesystem=xdg-music"], 'XDG_MUSIC_DIR="/home/ann/Mu\\"sic"\n'],
+    [["--filesystem=home"], 'XDG_MUSIC_DIR="/home/ann/Mu\\"sic"\nXDG_VIDEOS_DIR="/home/ann/Films"\n'],
+    [["--filesystem=home", "--nofilesystem=xdg-music"], 'XDG_VIDEOS_DIR="/home/ann/Films"\n'],
+    [[], undefined],
+  ])("specify() with %p tells the app of those that it sees", (options, text) => {
+    const specification = specifyExample({ options, nodes });
+    expect(fileText(specification, "/run/host/user-dirs.dirs")).toBe(text as string);
+    const entry = { path: "config/user-dirs.dirs", kind: "file" } as const;
+    expect(specification.data.some((one) => one.path === entry.path)).toBe(text !== undefined);
+    const bind = specification.mounts.find((mount) => mount.target === `${data}/${entry.path}`);
+    expect(bind?.kind === "bind" && bind.fromLayer).toBe(text !== undefined);
   });
 });
 
