@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Edits (insert, delete, replace, swap of neighbours) that turn one word into the other. */
-function distance(left: string, right: string): number {
+export function editDistance(left: string, right: string): number {
   const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= left.length; i++) {
     const row = [i];
@@ -27,7 +27,7 @@ export function nearestWord(word: string, known: Iterable<string>): string | und
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
-    const edits = candidate.length - word.length > least ? least : distance(word, candidate);
+    const edits = candidate.length - word.length > least ? least : editDistance(word, candidate);
     if (edits < least) {
       least = edits;
       nearest = candidate;

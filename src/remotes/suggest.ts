@@ -1,21 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { editDistance } from "../base/suggest.ts";
 
 const mostSuggestions = 5;
 const longestCompared = 64;
-
-/** How many insertions, removals and changes of one letter lead from one text to the other. */
-function editDistance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= right.length; j++) {
-      const changed = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, changed));
-    }
-    row = next;
-  }
-  return row[right.length] ?? 0;
-}
 
 function unlikeness(wanted: string, name: string): number {
   const left = wanted.toLowerCase();

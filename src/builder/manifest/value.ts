@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
+import { nearestWord } from "../../base/suggest.ts";
 import type { Entry, Node, SourceText } from "./node.ts";
-import { closest } from "./suggest.ts";
 
 /** A value of a document together with its key path, to be read as one type or another. Throws `MANIFEST_INVALID`. */
 export class Value {
@@ -54,7 +54,7 @@ export class Value {
     const text = this.text();
     const found = words.find((word) => word === text);
     if (found !== undefined) return found;
-    const near = closest(text, words);
+    const near = nearestWord(text, words);
     return this.fail(
       `one of ${words.join(", ")}; found ${JSON.stringify(text)}`,
       near === undefined ? undefined : `Did you mean ${JSON.stringify(near)}?`,
@@ -117,7 +117,7 @@ export class Fields {
   done(): void {
     for (const [key, entry] of this.#entries) {
       if (this.#known.has(key) || /^(x-|\/\/|__)/.test(key) || key === "$schema") continue;
-      const near = closest(key, this.#known);
+      const near = nearestWord(key, this.#known);
       const { source, path } = this.value;
       const name = path === "" ? key : `${path}.${key}`;
       source.fail(
