@@ -170,9 +170,5 @@ async function withPlatform(
 
 function samePlatform(left: Platform | undefined, right: Platform | undefined): boolean {
   if (left === undefined || right === undefined) return left === right;
-  return (
-    left.os === right.os &&
-    left.architecture === right.architecture &&
-    left.variant === right.variant
-  );
+  return left.os === right.os && left.architecture === right.architecture && left.variant === right.variant;
 }

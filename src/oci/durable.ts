@@ -15,13 +15,27 @@ function temporaryBeside(path: string): string {
   return join(dirname(path), `${temporaryPrefix}${basename(path).slice(0, 32)}-${randomBytes(8).toString("hex")}`);
 }
 
-export async function syncFolder(path: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
     await folder.sync();
   } finally {
     await folder.close();
   }
+}
+
+/** Makes a folder and those above it, and makes their names last. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
+}
+
+/** Creates an empty file, or leaves one that is there, and makes its name last. */
+export async function putMark(path: string): Promise<void> {
+  await makeFolder(dirname(path));
+  await (await open(path, "a", 0o644)).close();
+  await syncFolder(dirname(path));
 }
 
 /** Puts a file in place so that after a crash there is the old content or the new one, never a part. */
@@ -66,7 +80,7 @@ export async function writeStreamDurably(
 ): Promise<WrittenFile> {
   const temporary = temporaryBeside(join(folder, "blob"));
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const file = await open(temporary, "wx", 0o644);
     let written: WrittenFile;
     try {
@@ -76,7 +90,7 @@ export async function writeStreamDurably(
       await file.close();
     }
     const path = place(written);
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await moveDurably(temporary, path);
     return written;
   } catch (error) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { type Digest, digestAlgorithm, digestHex, isDigest } from "../oci/digest.ts";
-import { writeFileDurably } from "../oci/durable.ts";
+import { makeFolder, writeFileDurably } from "../oci/durable.ts";
 
 /**
  * Where things lie in a registry's folder. Repository names are checked before they come here; their parts never
@@ -90,14 +90,8 @@ export async function namesIn(path: string): Promise<readonly string[]> {
 
 /** Writes a small file durably, with the folders it needs. */
 export async function putFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeFileDurably(path, text);
-}
-
-/** Makes an empty file that says "this is so"; its loss in a crash costs the client one more upload. */
-export async function putMark(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, "");
 }
 
 /** True where the file was there. */

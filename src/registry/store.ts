@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DowelError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
-import { writeFileDurably } from "../oci/durable.ts";
+import { makeFolder, putMark, writeFileDurably } from "../oci/durable.ts";
 import { decodeDocument, type OciDocument } from "../oci/manifest.ts";
 import { isIndexType, isManifestType } from "../oci/mediatypes.ts";
 import { isRepositoryName, isTag } from "../oci/reference.ts";
 import { Failure } from "./failure.ts";
-import {
-  digestOfReferrerName,
-  namesIn,
-  Places,
-  putFile,
-  putMark,
-  readTextFile,
-  removeFile,
-  sizeOfFile,
-} from "./places.ts";
+import { digestOfReferrerName, namesIn, Places, putFile, readTextFile, removeFile, sizeOfFile } from "./places.ts";
 import { Uploads } from "./uploads.ts";
 
 export interface StoredManifest {
@@ -62,7 +53,8 @@ export class RegistryStore {
     if (digest === undefined) return undefined;
     const mediaType = await readTextFile(this.places.manifestLink(repository, digest));
     if (mediaType === undefined) return undefined;
-    const bytes = await readFile(this.places.blob(digest));
+    const bytes = await this.document(digest);
+    if (bytes.byteLength === 0) return undefined;
     return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
   }
 
@@ -89,7 +81,7 @@ export class RegistryStore {
       await this.#checkReferences(repository, document);
       const path = this.places.blob(descriptor.digest);
       if ((await sizeOfFile(path)) !== bytes.byteLength) {
-        await mkdir(dirname(path), { recursive: true });
+        await makeFolder(dirname(path));
         await writeFileDurably(path, bytes);
       }
       if (document.subject !== undefined) {

@@ -5,10 +5,10 @@ import { mkdir, open, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { limits } from "../base/limits.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../oci/digest.ts";
-import { moveDurably } from "../oci/durable.ts";
+import { makeFolder, moveDurably, putMark } from "../oci/durable.ts";
 import type { ByteStream } from "../oci/verify.ts";
 import { Failure } from "./failure.ts";
-import { namesIn, type Places, putMark, readTextFile, removeFile, sizeOfFile } from "./places.ts";
+import { namesIn, type Places, readTextFile, removeFile, sizeOfFile } from "./places.ts";
 
 const abandonedMilliseconds = 24 * 60 * 60 * 1000;
 
@@ -17,7 +17,14 @@ interface Session {
   size: number;
   /** sha256 of everything so far. */
   readonly hash: Hash;
-  busy: boolean;
+  /** The requests for this upload, one after the other. */
+  turn: Promise<unknown>;
+  /** Ends the request that has the turn. */
+  stop: AbortController;
+}
+
+function newSession(repository: string, size: number, hash: Hash): Session {
+  return { repository, size, hash, turn: Promise.resolve(), stop: new AbortController() };
 }
 
 /** Blobs on their way in. A session outlives the server: its bytes are on the disk, its hash is made anew. */
@@ -34,7 +41,7 @@ export class Uploads {
     await mkdir(this.#folder(id), { recursive: true });
     await writeFile(join(this.#folder(id), "repository"), repository);
     await writeFile(this.#data(id), "");
-    this.#sessions.set(id, { repository, size: 0, hash: createHash("sha256"), busy: false });
+    this.#sessions.set(id, newSession(repository, 0, createHash("sha256")));
     return id;
   }
 
@@ -48,7 +55,7 @@ export class Uploads {
    * Resolves to the bytes received so far.
    */
   async append(repository: string, id: string, chunks: ByteStream, from?: number): Promise<number> {
-    return this.#exclusively(repository, id, async (session) => {
+    return this.#exclusively(repository, id, async (session, signal) => {
       if (from !== undefined && from !== session.size) {
         throw new Failure(
           "BLOB_UPLOAD_INVALID",
@@ -60,7 +67,7 @@ export class Uploads {
       const file = await open(this.#data(id), "r+");
       try {
         await file.truncate(session.size);
-        for await (const chunk of chunks) {
+        for await (const chunk of untilStopped(chunks, signal)) {
           if (session.size + chunk.byteLength > limits.layerBytes)
             throw new Failure("SIZE_INVALID", "the blob is too large");
           await writeAt(file, chunk, session.size);
@@ -85,7 +92,7 @@ export class Uploads {
       const target = this.#places.blob(digest);
       if ((await sizeOfFile(target)) !== session.size) {
         await syncFile(this.#data(id));
-        await mkdir(dirname(target), { recursive: true });
+        await makeFolder(dirname(target));
         await moveDurably(this.#data(id), target);
       }
       await putMark(this.#places.blobLink(repository, digest));
@@ -106,22 +113,28 @@ export class Uploads {
     }
   }
 
-  async #exclusively<T>(repository: string, id: string, work: (session: Session) => Promise<T>): Promise<T> {
+  /** A client that asks again has given up its earlier request, whose bytes may still be on their way. */
+  async #exclusively<T>(
+    repository: string,
+    id: string,
+    work: (session: Session, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const session = await this.#session(repository, id);
-    if (session.busy) throw new Failure("BLOB_UPLOAD_INVALID", "another request is writing to this upload", {}, 409);
-    session.busy = true;
-    try {
-      return await work(session);
-    } finally {
-      session.busy = false;
-    }
+    session.stop.abort();
+    const stop = new AbortController();
+    session.stop = stop;
+    const turn = session.turn.then(() => {
+      if (this.#sessions.get(id) !== session) throw unknownUpload();
+      return work(session, stop.signal);
+    });
+    session.turn = turn.catch(() => undefined);
+    return turn;
   }
 
   async #session(repository: string, id: string): Promise<Session> {
-    const unknown = new Failure("BLOB_UPLOAD_UNKNOWN", "there is no such upload");
-    if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw unknown;
+    if (!/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) throw unknownUpload();
     const session = this.#sessions.get(id) ?? (await this.#revive(id));
-    if (session?.repository !== repository) throw unknown;
+    if (session?.repository !== repository) throw unknownUpload();
     return session;
   }
 
@@ -134,7 +147,7 @@ export class Uploads {
       hash.update(chunk);
       size += chunk.byteLength;
     }
-    const known = this.#sessions.get(id) ?? { repository, size, hash, busy: false };
+    const known = this.#sessions.get(id) ?? newSession(repository, size, hash);
     this.#sessions.set(id, known);
     return known;
   }
@@ -165,6 +178,33 @@ export class Uploads {
 /** The `Range` header that says how far an upload got. */
 export function rangeOf(size: number): string {
   return `0-${Math.max(0, size - 1)}`;
+}
+
+function unknownUpload(): Failure {
+  return new Failure("BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+}
+
+/** Passes a body on until another request takes over, even while this one is silent. */
+async function* untilStopped(chunks: ByteStream, signal: AbortSignal): ByteStream {
+  const iterator = chunks[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const stop = Promise.withResolvers<never>();
+      const abort = (): void => stop.reject(new Failure("BLOB_UPLOAD_INVALID", "another request took over", {}, 409));
+      if (signal.aborted) abort();
+      signal.addEventListener("abort", abort);
+      try {
+        const next = await Promise.race([iterator.next(), stop.promise]);
+        if (next.done === true) return;
+        yield next.value;
+      } finally {
+        signal.removeEventListener("abort", abort);
+      }
+    }
+  } finally {
+    // not waited for: a silent body would never answer
+    iterator.return?.()?.catch(() => undefined);
+  }
 }
 
 type File = Awaited<ReturnType<typeof open>>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DowelError } from "../../base/errors.ts";
+import { DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
@@ -136,7 +136,13 @@ export class Repository implements ImageSource, ImageDestination {
 
   async putBlob(descriptor: Descriptor, chunks: ByteStream, signal?: AbortSignal): Promise<void> {
     const checked = verified(chunks, descriptor, `${this.name}: blob ${descriptor.digest}`, signal);
-    await uploadBlob(this.transport, this.repository, descriptor, checked, signal);
+    try {
+      await uploadBlob(this.transport, this.repository, descriptor, checked, signal);
+    } catch (error) {
+      // the answer to the last request may be all that was lost
+      const gone = isDowelError(error, "REGISTRY_NOT_FOUND") || isDowelError(error, "REGISTRY_UNREACHABLE");
+      if (!gone || !(await this.hasBlob(descriptor, signal))) throw error;
+    }
   }
 
   async mountBlob(descriptor: Descriptor, from: ImageSource, signal?: AbortSignal): Promise<boolean> {

@@ -29,7 +29,7 @@ export interface RequestSpec {
   readonly scopes: readonly string[];
   /** Statuses the caller wants to see; any other is thrown. */
   readonly expect: readonly number[];
-  /** False where a second try could do harm after a lost connection. Default true. */
+  /** False where a second try could do harm once the registry has seen the request. Default true. */
   readonly repeatable?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,8 +69,10 @@ export class Transport {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#attempt(spec, attempt);
       if (answer === undefined) continue;
-      if (spec.expect.includes(answer.response.status)) return answer;
-      if (!isTransient(answer.response.status) || attempt >= this.attempts) throw await statusError(answer);
+      const { status } = answer.response;
+      if (spec.expect.includes(status)) return answer;
+      const again = spec.repeatable === false ? status === 429 : isTransient(status);
+      if (!again || attempt >= this.attempts) throw await statusError(answer);
       await discard(answer);
       await this.pause(attempt, spec.signal, retryAfter(answer.response));
     }
@@ -164,7 +166,7 @@ export class Transport {
 }
 
 /** The number of milliseconds that `Retry-After` asks for, in either of its forms. */
-export function retryAfter(response: Response): number | undefined {
+function retryAfter(response: Response): number | undefined {
   const text = response.headers.get("retry-after");
   if (text === null) return undefined;
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000;

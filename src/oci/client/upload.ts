@@ -2,7 +2,7 @@
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { ByteStream } from "../verify.ts";
-import { type Answer, discard } from "./answer.ts";
+import { type Answer, discard, statusError } from "./answer.ts";
 import type { Transport } from "./transport.ts";
 
 /** Bytes held in memory per upload; a blob no larger goes up in one request. */
@@ -90,24 +90,42 @@ class Upload {
     for (let attempt = 1; this.#sent < target; attempt++) {
       const rest = piece.subarray(piece.byteLength - (target - this.#sent));
       try {
-        const answer = await this.#send("PATCH", this.#url, rest, [202], {
-          "content-range": `${this.#sent}-${target - 1}`,
-        });
-        this.#url = locationOf(answer);
-        this.#sent = target;
+        const range = { "content-range": `${this.#sent}-${target - 1}` };
+        const answer = await this.#send("PATCH", this.#url, rest, [202, 409, 416], range);
+        if (answer.response.status === 202) {
+          this.#url = locationOf(answer);
+          this.#sent = target;
+          return;
+        }
+        // the registry still works on what an earlier, lost connection brought
+        if (attempt >= this.#transport.attempts) throw await statusError(answer);
       } catch (error) {
         if (!isDowelError(error, "REGISTRY_UNREACHABLE") || attempt >= this.#transport.attempts) throw error;
-        await this.#transport.pause(attempt, this.#signal);
-        await this.#findPosition(target, piece.byteLength);
       }
+      await this.#transport.pause(attempt, this.#signal);
+      await this.#findPosition(target, piece.byteLength);
     }
   }
 
+  /** Sends the last piece with the digest; after a lost connection what is missing, and then the digest alone. */
   async finish(last: Uint8Array, digest: string): Promise<void> {
+    const target = this.#sent + last.byteLength;
+    try {
+      await this.#put(last, digest);
+    } catch (error) {
+      if (!isDowelError(error, "REGISTRY_UNREACHABLE")) throw error;
+      await this.#transport.pause(1, this.#signal);
+      await this.#findPosition(target, last.byteLength);
+      if (this.#sent < target) await this.patch(last.subarray(last.byteLength - (target - this.#sent)));
+      await this.#put(new Uint8Array(), digest);
+    }
+  }
+
+  async #put(last: Uint8Array, digest: string): Promise<void> {
     const url = new URL(this.#url);
     url.searchParams.set("digest", digest);
-    const range = last.byteLength === 0 ? {} : { "content-range": `${this.#sent}-${this.#sent + last.byteLength - 1}` };
-    await this.#send("PUT", url, last, [201, 204], this.#sent === 0 ? {} : range);
+    const range = { "content-range": `${this.#sent}-${this.#sent + last.byteLength - 1}` };
+    await this.#send("PUT", url, last, [201, 204], this.#sent === 0 || last.byteLength === 0 ? {} : range);
   }
 
   /** Best effort: an upload that is left alone is the registry's to clean up. */

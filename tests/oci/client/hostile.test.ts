@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import type { CredentialLookup } from "../../../src/oci/client/credentials.ts";
 import { Registry } from "../../../src/oci/client/registry.ts";
 import type { Descriptor } from "../../../src/oci/descriptor.ts";
 import { digestOf } from "../../../src/oci/digest.ts";
 import { mediaTypes } from "../../../src/oci/mediatypes.ts";
 import { collect } from "../../../src/oci/verify.ts";
-import { noise } from "../sample.ts";
+import { serveRegistry } from "../../../src/registry/server.ts";
+import { chunksOf, noise, scratchFolder } from "../sample.ts";
 
 const quick = { attempts: 3, pauseMilliseconds: 1, idleMilliseconds: 2000 };
 const noCredentials: CredentialLookup = async () => undefined;
@@ -283,5 +284,43 @@ describe("login", () => {
       .catch((thrown) => thrown);
     expect(error).toMatchObject({ code: "REGISTRY_AUTH" });
     expect(error.message).toContain("not for you");
+  });
+});
+
+describe("uploads", () => {
+  test("putBlob() goes on when pieces arrive in part or answers are lost", async () => {
+    await using scratch = await scratchFolder();
+    await using real = await serveRegistry({ folder: scratch.path, listen: "127.0.0.1:0" });
+    const { port } = new URL(real.address);
+    let cuts = 0;
+    // passes connections on; of every second one that sends much, the rest of the request or the answer is lost
+    const server = createServer((client) => {
+      const upstream = connect(Number(port), "127.0.0.1");
+      for (const socket of [client, upstream]) socket.on("error", () => undefined);
+      let sent = 0;
+      const cut = ++connections % 2 === 1;
+      client.on("data", (data) => {
+        sent += data.length;
+        upstream.write(data);
+        if (cut && sent > 5_000_000) {
+          cuts++;
+          client.destroy();
+          upstream.end();
+        }
+      });
+      client.on("close", () => upstream.end());
+      upstream.pipe(client);
+    }).listen(0, "127.0.0.1");
+    let connections = 0;
+    await once(server, "listening");
+    closers.push(() => void server.close());
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const options = { attempts: 6, pauseMilliseconds: 5, credentials: noCredentials };
+    const repository = new Registry(`http://127.0.0.1:${address.port}/`, options).repository("lossy");
+    const blob = noise(40_000_000, "lossy");
+    await repository.putBlob(descriptorOf(blob), chunksOf(blob));
+    expect(cuts).toBeGreaterThan(0);
+    expect(await repository.hasBlob(descriptorOf(blob))).toBe(true);
   });
 });
