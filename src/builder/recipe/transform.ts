@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { posix } from "node:path";
 import { cleanupMatches, removeMatches } from "../stages/cleanup.ts";
-import { addParents, removePath, type Tree, textContent } from "../tree/types.ts";
+import { addParents, removePaths, type Tree, textContent } from "../tree/types.ts";
 import type { Recipe } from "./decode.ts";
 
 /** What the sandbox brings itself, what belongs to a running system, and what only package tools need. */
@@ -21,10 +21,11 @@ const documentation = ["share/doc", "share/man", "share/info", "share/doc-base"]
  */
 export function toRuntimeTree(root: Tree, recipe: Recipe, cleanup: readonly string[], packages: string): Tree {
   const system: Tree = new Map(root);
-  for (const path of dropped) removePath(system, path);
-  for (const path of droppedFromUsr) removePath(system, `usr/${path}`);
-  if (!recipe.docs) removeDocumentation(system);
-  removeNamed(system, "__pycache__");
+  const unwanted = [...dropped, ...droppedFromUsr.map((path) => `usr/${path}`)];
+  removePaths(system, (path) => {
+    if (unwanted.some((name) => path === name || path.startsWith(`${name}/`))) return true;
+    return path.includes("/__pycache__") || (!recipe.docs && isDocumentation(path));
+  });
   resolveAlternatives(system);
   freeConfigurationLinks(system);
   const files: Tree = new Map();
@@ -53,17 +54,10 @@ function placeOf(path: string): string | undefined {
   return path === "etc" || path.startsWith("etc/") ? path : undefined;
 }
 
-/** Licences are no documentation: they must go with what they are for. */
-function removeDocumentation(tree: Tree): void {
-  for (const path of [...tree.keys()]) {
-    const folder = documentation.find((name) => path.startsWith(`usr/${name}/`));
-    if (folder === undefined || /^usr\/share\/doc\/[^/]+(\/copyright)?$/.test(path)) continue;
-    removePath(tree, path);
-  }
-}
-
-function removeNamed(tree: Tree, name: string): void {
-  for (const path of [...tree.keys()]) if (path.endsWith(`/${name}`)) removePath(tree, path);
+/** Licences are none: they must go with what they are for. */
+function isDocumentation(path: string): boolean {
+  const folder = documentation.find((name) => path.startsWith(`usr/${name}/`));
+  return folder !== undefined && !/^usr\/share\/doc\/[^/]+(\/copyright)?$/.test(path);
 }
 
 /** Points links that lead through `/etc/alternatives` to the program itself, because that folder is not at its place everywhere. */

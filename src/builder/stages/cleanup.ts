@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { removePath, type Tree } from "../tree/types.ts";
+import { removePaths, type Tree } from "../tree/types.ts";
 
 /**
  * Whether a cleanup pattern takes a path (relative to the prefix). A pattern that begins with `/` is a path and takes
@@ -29,16 +29,14 @@ export function cleanupMatches(paths: readonly string[], patterns: readonly stri
 
 /** Removes the paths, leaf first; a folder goes only when nothing is left in it. */
 export function removeMatches(tree: Tree, paths: readonly string[]): void {
+  const left = new Map<string, number>();
+  const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+  for (const path of tree.keys()) left.set(parentOf(path), (left.get(parentOf(path)) ?? 0) + 1);
+  const gone = new Set<string>();
   for (const path of [...new Set(paths)].sort().reverse()) {
-    const entry = tree.get(path);
-    if (entry === undefined) continue;
-    if (entry.kind === "directory" && hasChildren(tree, path)) continue;
-    removePath(tree, path);
+    if (!tree.has(path) || (left.get(path) ?? 0) > 0) continue;
+    gone.add(path);
+    left.set(parentOf(path), (left.get(parentOf(path)) ?? 0) - 1);
   }
-}
-
-function hasChildren(tree: Tree, path: string): boolean {
-  const prefix = `${path}/`;
-  for (const key of tree.keys()) if (key.startsWith(prefix)) return true;
-  return false;
+  removePaths(tree, (path) => gone.has(path));
 }

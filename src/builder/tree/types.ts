@@ -39,24 +39,27 @@ export function fileAt(tree: Tree, path: string): Extract<TreeEntry, { kind: "fi
   return entry?.kind === "file" ? entry : undefined;
 }
 
-/** Removes a path with all below it. Other names of a removed file stay: one of them becomes the file. */
+/** Removes a path with all below it; see `removePaths`. */
 export function removePath(tree: Tree, path: string): void {
   const prefix = `${path}/`;
-  const gone = [...tree.keys()].filter((key) => key === path || key.startsWith(prefix));
-  const removed = new Map(gone.map((key) => [key, tree.get(key)] as const));
-  for (const key of gone) tree.delete(key);
-  const files = new Set(gone.filter((key) => removed.get(key)?.kind === "file"));
+  removePaths(tree, (key) => key === path || key.startsWith(prefix));
+}
+
+/** Removes the paths that are chosen. Other names of a removed file stay: the first of them becomes the file. */
+export function removePaths(tree: Tree, isGone: (path: string) => boolean): void {
+  const files = new Map<string, TreeEntry>();
+  for (const [key, entry] of tree) {
+    if (!isGone(key)) continue;
+    tree.delete(key);
+    if (entry.kind === "file") files.set(key, entry);
+  }
   if (files.size === 0) return;
   const heirs = new Map<string, string>();
   for (const [key, entry] of tree) {
-    if (entry.kind !== "hardlink" || !files.has(entry.to)) continue;
+    const file = entry.kind === "hardlink" ? files.get(entry.to) : undefined;
+    if (entry.kind !== "hardlink" || file === undefined) continue;
     const heir = heirs.get(entry.to);
-    const file = removed.get(entry.to);
-    if (heir === undefined && file !== undefined) {
-      heirs.set(entry.to, key);
-      tree.set(key, file);
-    } else if (heir !== undefined) {
-      tree.set(key, { kind: "hardlink", to: heir });
-    }
+    if (heir === undefined) heirs.set(entry.to, key);
+    tree.set(key, heir === undefined ? file : { kind: "hardlink", to: heir });
   }
 }

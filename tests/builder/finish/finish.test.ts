@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "bun:test";
+import type { DowelEvent } from "../../../src/base/events.ts";
+import { finishTree } from "../../../src/builder/finish/finish.ts";
+import { makeMetadata } from "../../../src/builder/finish/metadata.ts";
+import { loadManifest } from "../../../src/builder/manifest/manifest.ts";
+import type { Manifest } from "../../../src/builder/manifest/types.ts";
+import { readContent } from "../../../src/builder/tree/read.ts";
+import { addParents, fileAt, type Tree, textContent } from "../../../src/builder/tree/types.ts";
+import { errorOf, TestFolder } from "../support.ts";
+
+function manifest(more: object): Manifest {
+  using folder = new TestFolder();
+  const names = {
+    id: "org.example.App",
+    runtime: "org.example.Platform",
+    "runtime-version": "1",
+    sdk: "org.example.Sdk",
+  };
+  return loadManifest(folder.write("m.json", JSON.stringify({ ...names, modules: [], ...more })));
+}
+
+const refs = { arch: "x86_64", runtime: "org.example.Platform/x86_64/1", sdk: "org.example.Sdk/x86_64/1" };
+
+function metadata(more: object): string {
+  return makeMetadata({ manifest: manifest(more), ...refs });
+}
+
+function treeOf(files: Readonly<Record<string, string>>): Tree {
+  const tree: Tree = new Map();
+  for (const [path, text] of Object.entries(files)) {
+    addParents(tree, path);
+    tree.set(path, { kind: "file", executable: path.startsWith("bin/"), content: textContent(text) });
+  }
+  return tree;
+}
+
+function finish(more: object, files: Readonly<Record<string, string>>, cleanup: readonly string[] = []) {
+  const input = manifest(more);
+  const events: DowelEvent[] = [];
+  const tree = finishTree({
+    manifest: input,
+    metadata: makeMetadata({ manifest: input, ...refs }),
+    files: treeOf(files),
+    changes: [{ paths: Object.keys(files), cleanup }],
+    report: (event) => events.push(event),
+  });
+  const text = (path: string): string => {
+    const file = fileAt(tree, path);
+    return file === undefined ? "" : Buffer.from(readContent(file.content)).toString();
+  };
+  return { paths: [...tree.keys()].filter((path) => tree.get(path)?.kind !== "directory"), text, events };
+}
+
+describe("makeMetadata()", () => {
+  test("writes names, permissions, tags and extension points", () => {
+    const text = metadata({
+      command: "run",
+      tags: ["nightly"],
+      "finish-args": ["--share=network", "--socket=wayland", "--filesystem=home:ro", "--talk-name=org.example.Bus"],
+      "add-extensions": { "org.example.App.Plugin": { directory: "plugins", autodelete: true } },
+    });
+    expect(text).toContain("[Application]\nname=org.example.App\nruntime=org.example.Platform/x86_64/1\n");
+    expect(text).toMatch(/\ncommand=run\n/);
+    expect(text).toMatch(/\ntags=nightly;\n/);
+    expect(text).toMatch(/\[Extension org\.example\.App\.Plugin\]\ndirectory=plugins\nautodelete=true\n/);
+    expect(text).toMatch(/\[Context\]\n(.*\n)*shared=network;\n/);
+    expect(text).toMatch(/\[Session Bus Policy\]\norg\.example\.Bus=talk\n/);
+  });
+
+  test("carries out the options that only build-finish has", () => {
+    const text = metadata({
+      "finish-args": [
+        "--require-version=1.2",
+        "--metadata=X-Group=key=a=b",
+        "--extension=org.example.Ext=directory=ext",
+        "--command=other",
+      ],
+    });
+    expect(text).toMatch(/required-flatpak=1\.2\n/);
+    expect(text).toContain("[X-Group]\nkey=a=b\n");
+    expect(text).toContain("[Extension org.example.Ext]\ndirectory=ext\n");
+    expect(text).toContain("command=other\n");
+  });
+
+  test.each([
+    [["--share=everything"], "PERMISSION_INVALID"],
+    [["--no-such-option"], "PERMISSION_INVALID"],
+    [["--metadata=[x"], "PERMISSION_INVALID"],
+    [["--extra-data=a:b:c:d:e"], "UNSUPPORTED"],
+  ] as const)("refuses %p", (options, code) => {
+    expect(errorOf(() => metadata({ "finish-args": options })).code).toBe(code);
+  });
+});
+
+describe("finishTree()", () => {
+  test("exports what has the app's name and says what has not", () => {
+    const { paths, events } = finish(
+      {},
+      {
+        "share/applications/org.example.App.desktop": "[Desktop Entry]\n",
+        "share/applications/other.desktop": "[Desktop Entry]\n",
+        "share/icons/hicolor/48x48/apps/org.example.App-tool.png": "",
+        "share/icons/hicolor/48x48/apps/other.png": "",
+        "share/dbus-1/services/org.example.App.service": "",
+        "share/dbus-1/services/org.example.Applications.service": "",
+        "share/appdata/org.example.App.appdata.xml": "<component/>",
+        "lib/systemd/user/org.example.App.service": "",
+      },
+    );
+    expect(paths.filter((path) => path.startsWith("export/")).toSorted()).toEqual([
+      "export/share/applications/org.example.App.desktop",
+      "export/share/dbus-1/services/org.example.App.service",
+      "export/share/icons/hicolor/48x48/apps/org.example.App-tool.png",
+      "export/share/metainfo/org.example.App.metainfo.xml",
+    ]);
+    const notes = events.flatMap((event) => (event.type === "note" ? [event.text] : []));
+    expect(notes.some((text) => text.startsWith("share/applications/other.desktop is not exported"))).toBe(true);
+  });
+
+  test("renames desktop file, icon and metainfo and what they say of each other", () => {
+    const { paths, text } = finish(
+      {
+        "rename-desktop-file": "old.desktop",
+        "rename-icon": "old",
+        "rename-appdata-file": "old.appdata.xml",
+        "desktop-file-name-suffix": " (new)",
+      },
+      {
+        "share/applications/old.desktop": "[Desktop Entry]\nName=Old\nName[de]=Alt\nIcon=old\n",
+        "share/icons/hicolor/48x48/apps/old.png": "p",
+        "share/icons/hicolor/48x48/apps/older.png": "p",
+        "share/icons/hicolor/symbolic/apps/old-symbolic.svg": "s",
+        "share/appdata/old.appdata.xml":
+          '<component><id>old.desktop</id><launchable type="desktop-id">old.desktop</launchable></component>',
+      },
+    );
+    const desktop = text("files/share/applications/org.example.App.desktop");
+    expect(desktop).toContain("Icon=org.example.App\n");
+    expect(desktop).toContain("Name=Old (new)\nName[de]=Alt (new)\n");
+    expect(desktop).toContain("X-Flatpak-RenamedFrom=old.desktop;\n");
+    expect(text("files/share/metainfo/org.example.App.metainfo.xml")).toBe(
+      '<component><id>org.example.App</id><launchable type="desktop-id">org.example.App.desktop</launchable></component>',
+    );
+    expect(paths.filter((path) => path.startsWith("files/share/icons")).toSorted()).toEqual([
+      "files/share/icons/hicolor/48x48/apps/older.png",
+      "files/share/icons/hicolor/48x48/apps/org.example.App.png",
+      "files/share/icons/hicolor/symbolic/apps/org.example.App-symbolic.svg",
+    ]);
+    expect(text("export/share/applications/org.example.App.desktop")).toBe(desktop);
+  });
+
+  test("keeps the old icon when it is copied", () => {
+    const files = { "share/icons/hicolor/48x48/apps/old.png": "p" };
+    const { paths } = finish({ "rename-icon": "old", "copy-icon": true }, files);
+    expect(paths).toContain("files/share/icons/hicolor/48x48/apps/old.png");
+    expect(paths).toContain("files/share/icons/hicolor/48x48/apps/org.example.App.png");
+  });
+
+  test("removes by the module's patterns and by those of the manifest", () => {
+    const files = { "include/a.h": "", "lib/x.la": "", "lib/x.so": "" };
+    expect(finish({ cleanup: ["*.la"] }, files, ["/include"]).paths).toEqual(["files/lib/x.so", "metadata"]);
+  });
+
+  test.each([
+    [{ "rename-desktop-file": "gone.desktop" }, "share/applications/gone.desktop: no such file to rename"],
+    [{ "rename-icon": "gone" }, "rename-icon: no icon named gone in share/icons"],
+    [{ command: "gone" }, "command: no program named gone in /app/bin"],
+  ])("says what %p needs", (more, message) => {
+    const error = errorOf(() => finish(more, { "bin/run": "" }));
+    expect([error.code, error.message]).toEqual(["BUILD_FAILED", message]);
+  });
+});
