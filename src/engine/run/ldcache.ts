@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { isDowelError } from "../../base/errors.ts";
 import { spawnPlan } from "../../instances/spawn.ts";
 import { findLdconfig, ldconfigPlan } from "../../sandbox/ldconfig.ts";
 import { encodePlan } from "../../sandbox/plan/index.ts";
 import type { Host } from "../../sandbox/probe/host.ts";
 import type { SandboxImage } from "../../sandbox/spec/types.ts";
+
+const cacheLimit = 16 * 1024 * 1024;
+
+/** The image's program wrote it: a link would have a file of the host copied into the sandbox. */
+function isCache(path: string): boolean {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  return status?.isFile() === true && status.size <= cacheLimit;
+}
 
 /**
  * The linker's cache for an app in its runtime, made by the runtime's ldconfig where it is missing; it is kept in the
@@ -29,7 +37,7 @@ export async function linkerCache(
   try {
     const plan = ldconfigPlan(host, { app, runtime, ldconfig }, aside, runFolder);
     const { code } = await spawnPlan(encodePlan(plan), [], { signal, output: () => undefined });
-    if (code !== 0 || !existsSync(`${aside}/cache`)) return undefined;
+    if (code !== 0 || !isCache(`${aside}/cache`)) return undefined;
     renameSync(`${aside}/cache`, path);
     return path;
   } catch (error) {

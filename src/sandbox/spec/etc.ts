@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
+import { imageHasFolder } from "./resolve.ts";
 
 /** Names in `/etc` that are made for each sandbox; the others come from the runtime. */
 const madeHere = new Set(
@@ -59,7 +60,7 @@ function zoneOf(host: Host): string {
 function addTime(root: RootBuilder, host: Host, runtimeLower: string): void {
   const zoneinfo = "/usr/share/zoneinfo";
   const zone = zoneOf(host);
-  if (host.lookAt(runtimeLower + zoneinfo)?.type === "directory") {
+  if (imageHasFolder(host, runtimeLower, zoneinfo)) {
     root.assume(zoneinfo);
     if (host.lookAt(zoneinfo)?.type === "directory") root.bind(zoneinfo, zoneinfo);
   }
@@ -76,6 +77,7 @@ function addNetworkFiles(root: RootBuilder, host: Host): void {
 }
 
 function addRuntimeEntries(root: RootBuilder, host: Host, runtimeLower: string): void {
+  if (!imageHasFolder(host, runtimeLower, "/usr/etc")) return;
   const folder = `${runtimeLower}/usr/etc`;
   for (const name of host.list(folder)) {
     if (madeHere.has(name)) continue;

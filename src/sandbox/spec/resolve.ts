@@ -38,3 +38,16 @@ export function resolveHostPath(host: Host, path: string): ResolvedPath | undefi
   }
   return { path: current, type, links };
 }
+
+/**
+ * Whether an image has a folder at a path, with no link on the way: an image's link would lead into the host, whose
+ * names then showed in the sandbox.
+ */
+export function imageHasFolder(host: Host, lower: string, path: string): boolean {
+  let current = lower;
+  for (const name of path.split("/").filter(Boolean)) {
+    current = join(current, name);
+    if (host.lookAt(current)?.type !== "directory") return false;
+  }
+  return true;
+}

@@ -44,6 +44,20 @@ describe("linkerCache()", () => {
   });
 
   test.each([
+    ["a link to a file of the host", 'symlink("/etc/passwd", "/run/ld.so/cache")'],
+    ["a folder", 'mkdir("/run/ld.so/cache", 0755)'],
+    ["a pipe", 'mkfifo("/run/ld.so/cache", 0644)'],
+    ["too much", 'truncate("/run/ld.so/cache", close(creat("/run/ld.so/cache", 0644)) + (17l << 20))'],
+  ])("linkerCache() does not take what an image leaves as %s", async (_what, call) => {
+    const includes = ["fcntl.h", "sys/stat.h", "unistd.h"].map((name) => `#include <${name}>\n`).join("");
+    const source = machine.file("hostile.c", `${includes}int main(void) { return ${call} != 0; }\n`);
+    execFileSync("gcc", ["-static", "-o", inPlatform("usr/bin/ldconfig"), source]);
+    const result = await specification();
+    expect(cacheText(result)).toBeUndefined();
+    expect(readdirSync(`${machine.session}/dowel/ld.so`)).toEqual([]);
+  });
+
+  test.each([
     ["has no ldconfig", () => undefined],
     [
       "has one that cannot be executed",

@@ -216,6 +216,19 @@ describe("prepareRun() and links that an app left behind", () => {
     await expect(prepare({}, ["--persist=keep"])).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
   });
 
+  test("prepareRun() refuses a link above the place where a host file shows", async () => {
+    machine.deployApp();
+    machine.file("home/.config/a/b", "text");
+    mkdirSync(dataPath("config"), { recursive: true });
+    symlinkSync(secret(), dataPath("config/a"));
+    const run = prepare({}, ["--filesystem=xdg-config/a/b"]);
+    await expect(run).rejects.toMatchObject({
+      code: "HOST_PATH_UNSAFE",
+      message: expect.stringContaining("config/a/b"),
+    });
+    expect(readdirSync(secret())).toEqual([]);
+  });
+
   test("a link made after the plan was kept does not get a host folder mounted", async () => {
     machine.deployApp();
     const run = await prepare();

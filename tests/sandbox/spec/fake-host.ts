@@ -71,7 +71,7 @@ export const machine: Readonly<Record<string, FakeNode>> = {
 
 const variables = { HOME: "/home/ann", XDG_RUNTIME_DIR: "/run/user/1000" };
 
-const runtime: SandboxImage = {
+export const exampleRuntime: SandboxImage = {
   ref: { kind: "runtime", id: "org.example.Platform", arch: "x86_64", branch: "1" },
   commit: "b".repeat(64),
   path: "/images/runtime",
@@ -107,7 +107,7 @@ export function specifyExample(scenario: Scenario = {}): Specification {
   return specify(
     {
       app: appWith(scenario.context ?? ""),
-      runtime,
+      runtime: exampleRuntime,
       linkerCache: undefined,
       overrides: noPermissions,
       options: {

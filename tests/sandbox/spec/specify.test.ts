@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { binds, fileText, folder, socket, specifyExample, targets } from "./fake-host.ts";
+import { binds, exampleRuntime, fileText, folder, socket, specifyExample, targets } from "./fake-host.ts";
 
 const data = "/home/ann/.var/app/org.example.App";
 
@@ -97,6 +97,18 @@ describe("specify() for an app without permissions", () => {
   test("specify() gives a value that can be printed and read back", () => {
     expect(JSON.parse(JSON.stringify(specification))).toEqual(structuredClone({ ...specification, cwd: undefined }));
   });
+});
+
+describe("specify() for a hostile image", () => {
+  test.each(["/images/bad/usr", "/images/bad/usr/etc"])(
+    "specify() lists no folder of the host through a link at %s",
+    (link) => {
+      const nodes = { [link]: { link: "/home" }, [`${link}${link.endsWith("etc") ? "" : "/etc"}/secret`]: "text" };
+      const bad = { ...exampleRuntime, lower: "/images/bad" };
+      const { layer } = specifyExample({ nodes, input: { runtime: bad } });
+      expect(layer.filter((entry) => entry.path.includes("secret"))).toEqual([]);
+    },
+  );
 });
 
 describe("specify() and the layers of permissions", () => {
