@@ -61,7 +61,12 @@ async function main(): Promise<void> {
   mkdirSync(state, { recursive: true });
 
   title("Build a runtime and an Sdk from Debian packages (kept for the next time)");
-  run("build", "examples/debian-12.yml", `--state-dir=${join(state, "runtime")}`, `--output=oci:${join(state, "runtime-images")}`);
+  run(
+    "build",
+    "examples/debian-12.yml",
+    `--state-dir=${join(state, "runtime")}`,
+    `--output=oci:${join(state, "runtime-images")}`,
+  );
 
   const registry = await startRegistry();
   try {
@@ -74,7 +79,13 @@ async function main(): Promise<void> {
     run("install", "--user", "-y", "demo", "org.debian.Sdk//12");
 
     title("Build a C program inside that Sdk, in a sandbox, and push it");
-    run("build", "examples/org.dowel.Probe/org.dowel.Probe.yml", "--user", `--state-dir=${join(state, "app")}`, `--push=${namespace}`);
+    run(
+      "build",
+      "examples/org.dowel.Probe/org.dowel.Probe.yml",
+      "--user",
+      `--state-dir=${join(state, "app")}`,
+      `--push=${namespace}`,
+    );
 
     title("Install the app from the registry; its runtime comes with it");
     run("install", "--user", "-y", "demo", appId);

@@ -5,12 +5,19 @@ import { existsSync, readFileSync } from "node:fs";
 const hardLimit = 400;
 const ninetiethLimit = 250;
 const medianLimit = 120;
-const launcherLimit = 1500;
+/** Lines of code; blank lines and comments are not counted, so that nobody saves on the security argument. */
+const launcherLimit = 2100;
 
 interface Measured {
   readonly path: string;
   readonly lines: number;
+  /** Lines that are neither blank nor wholly comment. */
+  readonly code: number;
   readonly licensed: boolean;
+}
+
+function countCode(text: string): number {
+  return text.split("\n").filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/\*|\*)/.test(line)).length;
 }
 
 function measure(patterns: readonly string[]): Measured[] {
@@ -25,6 +32,7 @@ function measure(patterns: readonly string[]): Measured[] {
       return {
         path,
         lines: text.split("\n").length - 1,
+        code: countCode(text),
         licensed: text.slice(0, 200).includes("SPDX-License-Identifier: Apache-2.0"),
       };
     });
@@ -51,13 +59,15 @@ export function checkSizes(out: { write(text: string): unknown }): {
   const sizes = product.map(({ lines }) => lines);
   const median = quantile(sizes, 0.5);
   const ninetieth = quantile(sizes, 0.9);
-  const launcherLines = launcher.reduce((sum, { lines }) => sum + lines, 0);
+  const launcherLines = launcher.reduce((sum, { code }) => sum + code, 0);
   if (median > medianLimit) problems.push(`src: median file has ${median} lines, at most ${medianLimit} allowed`);
   if (ninetieth > ninetiethLimit)
     problems.push(`src: file at the 90th percentile has ${ninetieth} lines, at most ${ninetiethLimit} allowed`);
   if (launcherLines > launcherLimit)
-    problems.push(`launcher: ${launcherLines} lines, at most ${launcherLimit} allowed`);
-  out.write(`src: ${product.length} files, median ${median}, p90 ${ninetieth}; launcher: ${launcherLines} lines\n`);
+    problems.push(`launcher: ${launcherLines} lines of code, at most ${launcherLimit} allowed`);
+  out.write(
+    `src: ${product.length} files, median ${median}, p90 ${ninetieth}; launcher: ${launcherLines} lines of code\n`,
+  );
   for (const problem of problems) out.write(`${problem}\n`);
   return problems.length === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
