@@ -18,7 +18,7 @@ import { collect } from "../../src/oci/verify.ts";
 import { sampleLayout, scratchFolder } from "../oci/sample.ts";
 
 let scratch: Awaited<ReturnType<typeof scratchFolder>>;
-let peer: ChildProcess;
+const peers: ChildProcess[] = [];
 let host: string;
 
 async function freePort(): Promise<number> {
@@ -31,22 +31,28 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Starts docker-registry on a free port; resolves to `HOST:PORT`. */
+async function startPeer(name: string, auth = ""): Promise<string> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const config = join(scratch.path, `${name}.yml`);
+  const storage = `{filesystem: {rootdirectory: ${join(scratch.path, name)}}, delete: {enabled: true}}`;
+  const lines = ["version: 0.1", "log: {level: error, accesslog: {disabled: true}}", `storage: ${storage}`];
+  await writeFile(config, [...lines, `http: {addr: "${address}"}`, auth, ""].join("\n"));
+  peers.push(spawn("docker-registry", ["serve", config], { stdio: "ignore" }));
+  return address;
+}
+
 beforeAll(async () => {
   scratch = await scratchFolder();
-  host = `127.0.0.1:${await freePort()}`;
-  const config = join(scratch.path, "registry.yml");
-  const storage = `{filesystem: {rootdirectory: ${join(scratch.path, "storage")}}, delete: {enabled: true}}`;
-  await writeFile(
-    config,
-    `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: ${storage}\nhttp: {addr: "${host}"}\n`,
-  );
-  peer = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
+  host = await startPeer("open");
   await Registry.forHost(host, { attempts: 30, pauseMilliseconds: 5 }).ping();
 });
 
 afterAll(async () => {
-  peer.kill();
-  if (peer.exitCode === null) await once(peer, "exit");
+  for (const peer of peers) {
+    peer.kill();
+    if (peer.exitCode === null) await once(peer, "exit");
+  }
   await scratch[Symbol.asyncDispose]();
 });
 
@@ -145,5 +151,28 @@ describe("against docker-registry", () => {
     await copyImage(await openLayout(from), repository, { to: "v1" });
     await repository.deleteManifest(sample.descriptor.digest);
     expect(await repository.head("v1")).toBeUndefined();
+  });
+
+  test("a registry with a password is pushed to with stored credentials, and refuses others", async () => {
+    const users = join(scratch.path, "htpasswd");
+    await writeFile(users, `alice:${await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 })}\n`);
+    const closed = await startPeer("closed", `auth: {htpasswd: {realm: test, path: ${users}}}`);
+    const connect = (password: string, attempts = 1): Registry =>
+      Registry.forHost(closed, {
+        credentials: async () => ({ user: "alice", password }),
+        attempts,
+        pauseMilliseconds: 5,
+      });
+    await connect("secret", 30).ping();
+    const from = join(scratch.path, "private");
+    const sample = await sampleLayout(from);
+    await copyImage(await openLayout(from), connect("secret").repository("private"), { to: "v1" });
+    expect((await connect("secret").repository("private").head("v1"))?.digest).toBe(sample.descriptor.digest);
+    const refused = await connect("guess")
+      .repository("private")
+      .resolve("v1")
+      .catch((error) => error);
+    expect(refused).toMatchObject({ code: "REGISTRY_AUTH" });
+    expect(refused.message).not.toContain("guess");
   });
 });

@@ -32,7 +32,7 @@ export function noise(size: number, seed: string): Buffer {
 }
 
 /** A tar with one file. */
-export function tarOf(name: string, content: Uint8Array): Buffer {
+function tarOf(name: string, content: Uint8Array): Buffer {
   const padding = Buffer.alloc((512 - (content.byteLength % 512)) % 512);
   return Buffer.concat([writeHeader(name, content.byteLength), content, padding, Buffer.alloc(1024)]);
 }
