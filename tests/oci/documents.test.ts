@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { isDowelError } from "../../src/base/errors.ts";
 import { decodeConfig, encodeConfig } from "../../src/oci/config.ts";
+import type { Descriptor } from "../../src/oci/descriptor.ts";
 import { digestOf, parseDigest } from "../../src/oci/digest.ts";
 import { decodeFlatpakLabels, encodeFlatpakLabels, type FlatpakLabels } from "../../src/oci/labels.ts";
 import { decodeDocument, decodeIndex, encodeIndex, encodeManifest, guessMediaType } from "../../src/oci/manifest.ts";
@@ -107,13 +108,13 @@ describe("manifests and indexes", () => {
 });
 
 describe("platforms", () => {
-  const entry = (architecture: string, variant?: string, mediaType: string = mediaTypes.ociManifest) => ({
+  const entry = (architecture: string, variant?: string, mediaType: string = mediaTypes.ociManifest): Descriptor => ({
     mediaType,
     digest: digestOf(Buffer.from(architecture + variant)),
     size: 1,
     platform: { os: "linux", architecture, ...(variant === undefined ? {} : { variant }) },
   });
-  const indexOf = (...manifests: ReturnType<typeof entry>[]) =>
+  const indexOf = (...manifests: Descriptor[]) =>
     ({ kind: "index", mediaType: mediaTypes.ociIndex, manifests, annotations: new Map() }) as const;
 
   test("choosePlatform() takes the first that fits, by Flatpak's name, and skips unknown media types", () => {
