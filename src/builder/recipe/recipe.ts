@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { hostArch } from "../../base/arch.ts";
@@ -8,7 +8,9 @@ import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { openLayoutWriter } from "../../oci/layoutwriter.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { writeImage } from "../image/image.ts";
+import { ImageMemory } from "../image/memory.ts";
 import type { BuildRequest, BuiltImage } from "../request.ts";
+import { stageKey } from "../stages/cache.ts";
 import type { StateFolder } from "../state.ts";
 import { type Tree, type TreeEntry, textContent } from "../tree/types.ts";
 import { lockState, openWork } from "../work.ts";
@@ -24,6 +26,8 @@ interface Root {
 }
 
 interface Roots {
+  /** Changes with every installation of packages. */
+  readonly id: string;
   readonly platform: Root;
   readonly sdk: Root | undefined;
 }
@@ -42,9 +46,19 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
   const refs = { platform: runtimeRef(recipe.id), sdk: recipe.sdk === undefined ? undefined : runtimeRef(recipe.sdk) };
   const writer = await openLayoutWriter(work.layoutDir, request.signal);
   const images: BuiltImage[] = [];
+  const done = (ref: Ref, digest: string): void => {
+    const tag = formatRef(ref);
+    request.report({ type: "build.done", ref: tag, digest, layout: work.layoutDir });
+    images.push({ ref, digest, layoutDir: work.layoutDir, tag });
+  };
+  const memory = new ImageMemory(work.state, work.layoutDir);
   const add = async (ref: Ref, root: Root, cleanup: readonly string[]): Promise<void> => {
-    request.report({ type: "build.stage", stage: ref.id, cached: false });
     const metadata = runtimeMetadata(recipe, ref, refs.platform, refs.sdk);
+    const { file: _file, ...inputs } = recipe;
+    const key = stageKey(roots.id, { ...inputs, ref, metadata, layout: request.layout, with: request.compression });
+    const known = memory.find(key);
+    request.report({ type: "build.stage", stage: ref.id, cached: known !== undefined });
+    if (known !== undefined) return done(ref, known);
     const tree = toRuntimeTree(root.tree, recipe, cleanup, root.packages);
     tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
     tree.set("export", { kind: "directory" });
@@ -53,9 +67,8 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
       { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: 0, subject: `Build of ${ref.id}` },
       { compression: request.compression ?? "zstd", signal: request.signal },
     );
-    const tag = formatRef(ref);
-    request.report({ type: "build.done", ref: tag, digest, layout: work.layoutDir });
-    images.push({ ref, digest, layoutDir: work.layoutDir, tag });
+    memory.remember(key, digest);
+    done(ref, digest);
   };
   await add(refs.platform, roots.platform, recipe.cleanup);
   if (refs.sdk !== undefined && roots.sdk !== undefined) await add(refs.sdk, roots.sdk, recipe.sdkCleanup);
@@ -82,10 +95,11 @@ async function loadRoots(recipe: Recipe, arch: string, state: StateFolder, reque
     .update(JSON.stringify([1, arch, recipe.sdk !== undefined, inputs]))
     .digest("hex");
   const folder = join(state.folder("cache", "packages"), key);
-  const cached = existsSync(join(folder, "platform.json")) && request.disableCache !== true;
+  const cached = existsSync(join(folder, "id")) && request.disableCache !== true;
   request.report({ type: "build.stage", stage: "packages", cached });
   if (!cached) await install(recipe, arch, folder, state, request);
   return {
+    id: readFileSync(join(folder, "id"), "utf8"),
     platform: readRoot(folder, "platform"),
     sdk: recipe.sdk === undefined ? undefined : readRoot(folder, "sdk"),
   };
@@ -106,6 +120,7 @@ async function install(
     await writeRoot(result.path, "platform", made.platform, made.platformStatus, pool, signal);
     if (recipe.sdk !== undefined) await writeRoot(result.path, "sdk", made.sdk, made.sdkStatus, pool, signal);
   }
+  writeFileDurably(join(result.path, "id"), randomUUID());
   rmSync(folder, { recursive: true, force: true });
   renameSync(result.path, folder);
 }
