@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execPlan } from "../engine/run/exec.ts";
+import { takeForwardingMarks } from "../engine/run/forward.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
 import { noPermissions } from "../metadata/permissions/model.ts";
 import { applyPermissionOption, permissionOptions } from "../metadata/permissions/options.ts";
@@ -20,6 +21,7 @@ interface Flags extends InstallationFlags {
   readonly runtimeVersion?: string;
   readonly clearEnv?: boolean;
   readonly dieWithParent?: boolean;
+  readonly fileForwarding?: boolean;
 }
 
 const permissionNames: ReadonlySet<string> = new Set(permissionOptions);
@@ -31,6 +33,7 @@ function keyWords(words: readonly string[], args: readonly string[]): readonly s
 }
 
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
+  const forwards = flags.fileForwarding === true;
   const options = context.words.slice(0, context.words.length - args.length - 1);
   const permissions = orderedOptions(options, permissionNames, (option) => permissionNames.has(option), false);
   const { bytes } = await prepareRun(
@@ -48,10 +51,11 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
       clearEnvironment: flags.clearEnv ?? false,
       dieWithParent: flags.dieWithParent ?? false,
     },
-    keyWords(context.words, args),
+    // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
+    forwards ? [] : keyWords(context.words, args),
     context.signal,
   );
-  return execPlan(bytes, args);
+  return execPlan(bytes, forwards ? takeForwardingMarks(args) : args);
 }
 
 export default defineCommand<Flags, [string, ...string[]]>({
@@ -76,6 +80,7 @@ export default defineCommand<Flags, [string, ...string[]]>({
       runtimeVersion: textFlag("Use another branch of the runtime", "BRANCH"),
       clearEnv: switchFlag("Do not pass on the environment"),
       dieWithParent: switchFlag("End the sandbox when the caller ends"),
+      fileForwarding: switchFlag("Take files between the marks @@ and @@, as desktop files give them"),
     },
     aliases: { u: "user", d: "devel", p: "dieWithParent" },
     positional: {

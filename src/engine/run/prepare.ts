@@ -41,8 +41,9 @@ export interface PreparedRun {
   readonly cachePath: string | undefined;
 }
 
-/** Variables and files that decide where the installations are. */
+/** Variables and files that decide where the installations are, and the program itself: a newer one plans anew. */
 function observePlaces(host: RecordingHost): void {
+  host.observe(process.execPath);
   for (const name of ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOWEL_USER_DIR", "DOWEL_SYSTEM_DIR"]) {
     host.variable(name);
   }
