@@ -7,6 +7,7 @@ import { finishTree } from "./finish/finish.ts";
 import { makeMetadata } from "./finish/metadata.ts";
 import { writeImage } from "./image/image.ts";
 import { ImageMemory } from "./image/memory.ts";
+import { pruneLayout } from "./image/prune.ts";
 import { readDocument } from "./manifest/include.ts";
 import { loadManifest } from "./manifest/manifest.ts";
 import type { Manifest } from "./manifest/types.ts";
@@ -77,6 +78,7 @@ export async function buildManifest(request: BuildRequest): Promise<BuiltImage> 
     { compression: request.compression ?? "zstd", signal: request.signal },
   );
   memory.remember(key, digest);
+  if (work.ownLayout) await pruneLayout(writer, work.layoutDir, request.signal);
   return announce(request, ref, digest, work.layoutDir);
 }
 

@@ -9,6 +9,8 @@ export interface ToolOptions {
   /** What failed, for the message: `Cannot unpack x.tar`. */
   readonly doing: string;
   readonly code: "SOURCE_FETCH" | "SOURCE_INVALID" | "RECIPE_FAILED";
+  /** Takes what the program writes to its standard error, while it works. */
+  readonly output?: (text: string) => void;
 }
 
 const kept = 64 * 1024;
@@ -29,7 +31,9 @@ export function runTool(program: string, args: readonly string[], options: ToolO
   let errors = "";
   child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => {
-    errors = (errors + chunk.toString()).slice(-kept);
+    const text = chunk.toString();
+    errors = (errors + text).slice(-kept);
+    options.output?.(text);
   });
   child.on("error", (error) => reject(startError(program, error, options)));
   child.on("close", (code, signal) => {

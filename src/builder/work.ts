@@ -10,6 +10,8 @@ import { StateFolder } from "./state.ts";
 export function openWork(request: BuildRequest): {
   state: StateFolder;
   layoutDir: string;
+  /** The layout is the state folder's own. */
+  ownLayout: boolean;
   excluded: readonly string[];
   jobs: number;
   keepBuildFolders: boolean;
@@ -19,6 +21,7 @@ export function openWork(request: BuildRequest): {
   return {
     state,
     layoutDir,
+    ownLayout: request.layoutDir === undefined,
     excluded: [state.path, layoutDir],
     jobs: request.jobs ?? availableParallelism(),
     keepBuildFolders: request.keepBuildDirs ?? false,

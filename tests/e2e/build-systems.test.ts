@@ -2,7 +2,7 @@
 // Builds with every build system in the sandbox, with the Sdk of examples/debian-12.yml.
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import type { DowelEvent } from "../../src/base/events.ts";
 import { buildManifest } from "../../src/builder/build.ts";
 import type { BuiltImage } from "../../src/builder/request.ts";
@@ -150,6 +150,8 @@ describe("buildManifest()", () => {
     folder.write("b.txt", "changed");
     const { image, events } = await project.build();
     expect(stages(events)).toEqual(["a (kept)", "b", "c"]);
+    // manifest, config and layer of the new image; nothing of the old one
+    expect(readdirSync(`${image.layoutDir}/blobs/sha256`)).toHaveLength(3);
     const files = project.unpack(image);
     expect(["a", "b", "c"].map((name) => readFileSync(`${files}/files/share/${name}.txt`, "utf8"))).toEqual([
       "a",

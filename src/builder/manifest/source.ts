@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { basename } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import type { Includer } from "./include.ts";
 import { decodeOrigin, nameOfOrigin } from "./origin.ts";
@@ -172,12 +171,4 @@ function decodePatch(fields: Fields, includer: Includer): Particular {
     tool: am ? "git-am" : git ? "git" : "patch",
     options: fields.texts("options"),
   };
-}
-
-/** The name of a local source in messages. */
-export function describeSource(source: Source): string {
-  if (source.type === "git") return `git ${source.location}`;
-  if (source.type === "dir") return `dir ${source.path}`;
-  if (source.type === "patch") return `patch ${source.paths.map((path) => basename(path)).join(", ")}`;
-  return "filename" in source ? `${source.type} ${source.filename}` : source.type;
 }

@@ -69,7 +69,6 @@ export async function bootstrap(
     `--mode=${chooseMode()}`,
     "--variant=essential",
     "--format=null",
-    "--quiet",
     `--architectures=${debianArch}`,
     `--components=${componentsOf(recipe).join(",")}`,
     '--aptopt=APT::Install-Recommends "false"',
@@ -81,7 +80,11 @@ export async function bootstrap(
     ...chooseMirrors(recipe),
   ];
   const doing = `Cannot install the packages of ${recipe.id}`;
-  await runTool("mmdebstrap", words, { doing, code: "RECIPE_FAILED", signal, env: { SOURCE_DATE_EPOCH: "0" } });
+  await runTool("mmdebstrap", words, {
+    ...{ doing, code: "RECIPE_FAILED", signal },
+    env: { SOURCE_DATE_EPOCH: "0" },
+    output: (text) => report({ type: "build.output", stage: "packages", text }),
+  });
   return result;
 }
 

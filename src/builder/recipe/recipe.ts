@@ -9,6 +9,7 @@ import { openLayoutWriter } from "../../oci/layoutwriter.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { writeImage } from "../image/image.ts";
 import { ImageMemory } from "../image/memory.ts";
+import { pruneLayout } from "../image/prune.ts";
 import type { BuildRequest, BuiltImage } from "../request.ts";
 import { stageKey } from "../stages/cache.ts";
 import type { StateFolder } from "../state.ts";
@@ -72,6 +73,7 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
   };
   await add(refs.platform, roots.platform, recipe.cleanup);
   if (refs.sdk !== undefined && roots.sdk !== undefined) await add(refs.sdk, roots.sdk, recipe.sdkCleanup);
+  if (work.ownLayout) await pruneLayout(writer, work.layoutDir, request.signal);
   return images;
 }
 
