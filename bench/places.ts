@@ -1,17 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { execute } from "./measure.ts";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { type Command, execute } from "./measure.ts";
 
-export const dowel = resolve("build/bin/dowel");
 /** What takes long to make is kept here between runs. */
 export const kept = resolve("build/bench");
+/** What is measured: a copy, so that a build in the meantime changes nothing. */
+const program = join(kept, "program");
+export const dowel = join(program, "bin/dowel");
+/** Installations and servers' folders of one run. */
+export const work = join(kept, "work");
 
 export const runtimeId = "org.debian.Bench";
+export const appId = "org.dowel.BenchApp";
 export const runtimeBranch = "12";
 
+const folders = {
+  DOWEL_SYSTEM_DIR: join(work, "dowel"),
+  DOWEL_USER_DIR: join(work, "dowel-user"),
+  FLATPAK_SYSTEM_DIR: join(work, "flatpak"),
+  FLATPAK_USER_DIR: join(work, "flatpak-user"),
+  FLATPAK_SYSTEM_CACHE_DIR: join(work, "flatpak-cache"),
+  HOME: join(work, "home"),
+  XDG_RUNTIME_DIR: join(work, "run"),
+  XDG_CACHE_HOME: join(work, "cache"),
+  XDG_DATA_HOME: join(work, "data"),
+} as const;
+
+/** All that either program writes lies below `work`. */
+export const environment: Readonly<Record<string, string>> = folders;
+
+export const dowelFolder = folders.DOWEL_SYSTEM_DIR;
+export const flatpakFolder = folders.FLATPAK_SYSTEM_DIR;
+/** Where warm starts find their plans. */
+export const plansFolder = join(folders.XDG_RUNTIME_DIR, "dowel/plans");
+
+export function dowelCommand(...words: string[]): Command {
+  return { words: [dowel, ...words], environment };
+}
+
+export function flatpakCommand(...words: string[]): Command {
+  return { words: ["flatpak", ...words], environment };
+}
+
+export function ostreeRepository(folder: string): void {
+  execute({ words: ["ostree", "init", `--repo=${folder}`, "--mode=archive-z2"] });
+}
+
+function once(name: string, input: string, make: (folder: string) => void): string {
+  const folder = join(kept, name);
+  const stamp = `${folder}.done`;
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === input) return folder;
+  rmSync(folder, { recursive: true, force: true });
+  make(folder);
+  writeFileSync(stamp, input);
+  return folder;
+}
+
 export interface Trees {
-  /** OCI layout with the runtime as Dowel built it. */
+  /** OCI layout as Dowel built it. */
   readonly layout: string;
   /** The same tree as a folder: `metadata` and `files/`. */
   readonly folder: string;
@@ -19,33 +66,68 @@ export interface Trees {
   readonly repository: string;
 }
 
-function once(done: string, make: () => void): void {
-  if (existsSync(done)) return;
-  make();
-  writeFileSync(done, "");
+export const recipeState = join(kept, "state");
+
+/** The words that build a recipe or a manifest of this folder. */
+export function buildWords(file: string, layout: string): string[] {
+  return ["build", file, `--state-dir=${recipeState}`, `--output=oci:${layout}`];
+}
+
+interface Manifest {
+  readonly layers: readonly { readonly digest: string }[];
+}
+
+function blobPath(layout: string, digest: string): string {
+  return join(layout, "blobs", digest.replace(":", "/"));
+}
+
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(path, "utf8")) as T;
+}
+
+/** Unpacks the only layer of the only image of a layout. */
+function unpackLayout(layout: string, folder: string): void {
+  const index = readJson<{ readonly manifests: readonly { readonly digest: string }[] }>(join(layout, "index.json"));
+  const manifest = readJson<Manifest>(blobPath(layout, index.manifests[0]?.digest ?? ""));
+  mkdirSync(folder, { recursive: true });
+  for (const { digest } of manifest.layers) {
+    execute({ words: ["tar", "--zstd", "-xf", blobPath(layout, digest), "-C", folder] });
+  }
+}
+
+/** Builds a recipe or manifest with Dowel, and makes of the result what Flatpak takes. */
+function prepare(file: string, name: string, exportOptions: readonly string[]): Trees {
+  const input = readFileSync(file, "utf8");
+  const layout = once(`${name}-layout`, input, (folder) => execute(dowelCommand(...buildWords(file, folder))));
+  const folder = once(`${name}-tree`, input, (target) => unpackLayout(layout, target));
+  const repository = once(`${name}-repository`, input, (target) => {
+    ostreeRepository(target);
+    execute(flatpakCommand("build-export", "--disable-sandbox", ...exportOptions, target, folder, runtimeBranch));
+  });
+  return { layout, folder, repository };
 }
 
 /** The runtime of about 500 MB that the figures are about, as each peer wants it. */
-export function prepareTrees(): Trees {
-  mkdirSync(kept, { recursive: true });
-  const layout = join(kept, "layout");
-  const folder = join(kept, "tree");
-  const repository = join(kept, "repository");
-  once(join(kept, "layout.done"), () =>
-    execute({
-      words: [dowel, "build", "bench/runtime.yml", `--state-dir=${join(kept, "state")}`, `--output=oci:${layout}`],
-    }),
-  );
-  once(join(kept, "tree.done"), () => {
-    mkdirSync(folder, { recursive: true });
-    execute({ words: ["umoci", "--version"] });
-    execute({ words: [process.execPath, "bench/unpack.ts", layout, folder] });
-  });
-  once(join(kept, "repository.done"), () => {
-    execute({ words: ["ostree", "init", `--repo=${repository}`, "--mode=archive-z2"] });
-    execute({
-      words: ["flatpak", "build-export", "--runtime", "--disable-sandbox", repository, folder, runtimeBranch],
-    });
-  });
-  return { layout, folder, repository };
+export function prepareRuntime(): Trees {
+  return prepare("bench/runtime.yml", "runtime", ["--runtime", "--files=files"]);
+}
+
+/** The runtime with some small packages more, in a repository that has the first one too. */
+export function prepareUpdate(): Trees {
+  return prepare("bench/update.yml", "update", ["--runtime", "--files=files"]);
+}
+
+/** An app with one script; the runtime must be installed in `dowelFolder`. */
+export function prepareApp(): Trees {
+  return prepare("bench/app.yml", "app", []);
+}
+
+/** Makes the folders of a run. */
+export function prepareWork(): void {
+  for (const name of ["bin/dowel", "lib/dowel/dowel-program"]) {
+    mkdirSync(dirname(join(program, name)), { recursive: true });
+    copyFileSync(join("build", name), join(program, name));
+  }
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  mkdirSync(folders.XDG_RUNTIME_DIR, { recursive: true, mode: 0o700 });
 }

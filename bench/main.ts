@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dowel beside its peers, measured in turn in one run: main.ts [NAME…]
+import { benchCli } from "./cli.ts";
+import { benchInstall } from "./install.ts";
+import { benchLayers } from "./layers.ts";
+import { benchList } from "./list.ts";
+import { type Line, printLines } from "./measure.ts";
+import { prepareWork } from "./places.ts";
+import { benchStart } from "./start.ts";
+
+const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
+  start: benchStart,
+  cli: benchCli,
+  install: benchInstall,
+  layers: benchLayers,
+  list1000: benchList,
+};
+
+async function main(words: readonly string[]): Promise<number> {
+  const unknown = words.filter((word) => !(word in parts));
+  if (unknown.length > 0) {
+    process.stderr.write(`No such figures: ${unknown.join(", ")}; there are ${Object.keys(parts).join(", ")}\n`);
+    return 2;
+  }
+  prepareWork();
+  const lines: Line[] = [];
+  for (const name of words.length > 0 ? words : Object.keys(parts)) {
+    process.stdout.write(`==> ${name}\n`);
+    const found = (await parts[name]?.()) ?? [];
+    printLines(found);
+    lines.push(...found);
+  }
+  return lines.every(({ kept }) => kept) ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ChildProcess, spawn } from "node:child_process";
+import { dowel, environment } from "./places.ts";
+
+export interface Server extends AsyncDisposable {
+  /** `HOST:PORT`. */
+  readonly address: string;
+}
+
+/** Resolves when the program has said on its standard output where it listens. */
+async function listening(child: ChildProcess): Promise<string> {
+  let text = "";
+  return new Promise((found, failed) => {
+    child.stdout?.setEncoding("utf8").on("data", (more: string) => {
+      text += more;
+      const address = /http:\/\/([^"/\s]+)/.exec(text)?.[1];
+      if (address !== undefined) found(address);
+    });
+    child.once("exit", (code) => failed(new Error(`the server ended with ${code}: ${text}`)));
+  });
+}
+
+async function start(words: readonly string[]): Promise<Server> {
+  const [program = "", ...rest] = words;
+  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...environment } });
+  const ended = new Promise<void>((done) => child.once("exit", () => done()));
+  return {
+    address: await listening(child),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+/** The embedded registry. */
+export function startRegistry(folder: string): Promise<Server> {
+  return start([dowel, "registry", "serve", "--listen=127.0.0.1:0", "--json", folder]);
+}
+
+/** A server of plain files, a process of its own as the registry is one. */
+export function startFileServer(folder: string): Promise<Server> {
+  return start([process.execPath, "bench/fileserver.ts", folder]);
+}
