@@ -3,6 +3,7 @@ import { checkCancelled, DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
+import { mayContinue } from "../store/transfer/layer.ts";
 import type { Deployment } from "../store/types.ts";
 import { type ChangeContext, fetchOperation } from "./fetch.ts";
 import { checkWritable } from "./places.ts";
@@ -98,7 +99,8 @@ export async function execute(
       progress.failed.push({ operation: operation.operation, ref: operation.ref, error });
     }
   }
-  if (progress.uninstalled.length + progress.updated.length > 0) await tidy(context);
+  const refused = progress.failed.filter(({ error }) => !mayContinue(error));
+  if (progress.uninstalled.length + progress.updated.length + refused.length > 0) await tidy(context);
   const failure = failureOf(progress.failed, plan.operations.length + plan.failed.length);
   if (failure !== undefined) throw failure;
   const { installed, updated, uninstalled } = progress;

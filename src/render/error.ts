@@ -2,11 +2,11 @@
 import { DowelError } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
 
-/** Text of an error for a person: message, then the hint; a mistake of the program itself keeps its stack. */
+/** Text of an error for a person: message and code, then the hint; a mistake of the program itself keeps its stack. */
 export function formatError(error: unknown): string {
   if (error instanceof DowelError) {
     const hint = error.hint === undefined ? "" : `hint: ${escapeForTerminal(error.hint, true)}\n`;
-    return `error: ${escapeForTerminal(error.message, true)}\n${hint}`;
+    return `error: ${escapeForTerminal(error.message, true)} [${error.code}]\n${hint}`;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return `error: internal error, please report it: ${escapeForTerminal(text, true)}\n`;

@@ -109,7 +109,7 @@ test("formatSize() counts in thousands", () => {
 
 test("formatError() shows message and hint, escaped, without a stack", () => {
   const error = new DowelError("IO", "Cannot read /a\u001b]0;x", { hint: "Try again" });
-  expect(formatError(error)).toBe("error: Cannot read /a\\u{1b}]0;x\nhint: Try again\n");
+  expect(formatError(error)).toBe("error: Cannot read /a\\u{1b}]0;x [IO]\nhint: Try again\n");
   expect(JSON.parse(formatErrorJson(error))).toEqual({
     error: { code: "IO", message: "Cannot read /a\u001b]0;x", hint: "Try again" },
   });

@@ -13,6 +13,15 @@ export interface HandMadeImage {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
+/** A layer as it is sent, and what manifest and config say of it, which a test may make a lie. */
+export interface HandMadeLayer {
+  readonly mediaType: string;
+  readonly data: Uint8Array;
+  readonly diffId: string;
+  /** The digest that the manifest names and the blob's file is called by; else the true one. */
+  readonly digest?: string;
+}
+
 interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
@@ -20,24 +29,32 @@ interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-function sha256(data: Uint8Array): string {
+export function sha256(data: Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-function putBlob(layout: string, mediaType: string, data: Uint8Array): Descriptor {
-  const hex = sha256(data);
-  writeFileSync(join(layout, "blobs/sha256", hex), data);
-  return { mediaType, digest: `sha256:${hex}`, size: data.length };
+function putBlob(
+  layout: string,
+  mediaType: string,
+  data: Uint8Array,
+  digest: string = `sha256:${sha256(data)}`,
+): Descriptor {
+  writeFileSync(join(layout, "blobs", digest.replace(":", "/")), data);
+  return { mediaType, digest, size: data.length };
 }
 
 function putJson(layout: string, mediaType: string, value: unknown): Descriptor {
   return putBlob(layout, mediaType, Buffer.from(JSON.stringify(value)));
 }
 
-/** Adds an image to an OCI layout folder, which is made where it is missing. Returns the manifest's digest. */
+/** A gzip layer of a tar archive. */
+export function gzipLayer(tar: Uint8Array): HandMadeLayer {
+  const data = execFileSync("gzip", ["-n"], { input: tar, maxBuffer: 1 << 30 });
+  return { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", data, diffId: `sha256:${sha256(tar)}` };
+}
+
+/** Adds an image of one folder to an OCI layout folder, which is made where it is missing. Returns the manifest's digest. */
 export function addImage(layout: string, image: HandMadeImage): string {
-  mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
-  writeFileSync(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const tar = execFileSync(
     "tar",
     ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@1", "-cf", "-", "-C", image.tree, "."],
@@ -45,22 +62,28 @@ export function addImage(layout: string, image: HandMadeImage): string {
       maxBuffer: 1 << 30,
     },
   );
-  const layer = putBlob(
-    layout,
-    "application/vnd.oci.image.layer.v1.tar+gzip",
-    execFileSync("gzip", ["-n"], { input: tar, maxBuffer: 1 << 30 }),
-  );
+  return addLayers(layout, image, [gzipLayer(tar)]);
+}
+
+/** Adds an image of the given layers to an OCI layout folder, which is made where it is missing. Returns the manifest's digest. */
+export function addLayers(
+  layout: string,
+  image: Omit<HandMadeImage, "tree">,
+  layers: readonly HandMadeLayer[],
+): string {
+  mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
+  writeFileSync(join(layout, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const config = putJson(layout, "application/vnd.oci.image.config.v1+json", {
     architecture: process.arch === "arm64" ? "arm64" : "amd64",
     os: "linux",
     config: { Labels: { "org.flatpak.ref": image.ref, "org.flatpak.metadata": image.metadata, ...image.labels } },
-    rootfs: { type: "layers", diff_ids: [`sha256:${sha256(tar)}`] },
+    rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
   });
   const manifest = putJson(layout, "application/vnd.oci.image.manifest.v1+json", {
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
     config,
-    layers: [layer],
+    layers: layers.map(({ mediaType, data, digest }) => putBlob(layout, mediaType, data, digest)),
   });
   addToIndex(layout, { ...manifest, annotations: { "org.opencontainers.image.ref.name": image.ref } });
   return manifest.digest;

@@ -153,10 +153,11 @@ export class Keyfile {
     return true;
   }
 
-  /** Takes a group away, with the comments below its headers; false where there was none. */
+  /** Takes a group away, with the comments below its headers and the blank line before it at the end; false where there was none. */
   removeGroup(group: string): boolean {
     if (!this.#groups.delete(group)) return false;
     this.#filter((_, inGroup) => inGroup !== group);
+    if (this.#lines.at(-1)?.raw.trim() === "") this.#lines.pop();
     return true;
   }
 

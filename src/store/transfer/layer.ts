@@ -60,8 +60,11 @@ export async function fetchLayer(
   const algorithm = digestAlgorithm(diffId);
   const hash = createHash(algorithm);
   const lines: string[] = [];
+  let arrived = false;
   try {
-    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report);
+    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report, () => {
+      arrived = true;
+    });
     const tar = hashed(decompress(blob, "auto", { signal }), hash);
     stack.beginLayer();
     for await (const entry of unpackLayer(tar, staging, signal)) {
@@ -71,7 +74,8 @@ export async function fetchLayer(
     const found = finishDigest(hash, algorithm);
     if (found !== diffId)
       throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
-  } catch (error) {
+  } catch (thrown) {
+    const error = arrived ? asDamage(thrown, what) : thrown;
     if (!mayContinue(error)) forgetBlob(installation, layer);
     throw error;
   }
@@ -80,8 +84,14 @@ export async function fetchLayer(
   return lines;
 }
 
+/** A blob that is all here with the right digest, and yet ends too early, was made so. */
+function asDamage(error: unknown, what: string): unknown {
+  if (!isDowelError(error, "TRANSFER_INCOMPLETE")) return error;
+  return new DowelError("TAR_INVALID", `${what}: ${error.message}`, { cause: error });
+}
+
 /** Whether the bytes so far may be right, so that a later transfer can continue. */
-function mayContinue(error: unknown): boolean {
+export function mayContinue(error: unknown): boolean {
   return isDowelError(error) && /^(REGISTRY_|ABORTED|TRANSFER_INCOMPLETE|NO_SPACE|IO|NOT_PERMITTED)/.test(error.code);
 }
 
@@ -96,6 +106,7 @@ async function* watched(
   chunks: ByteStream,
   layer: Descriptor,
   report: Report,
+  onEnd: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let done = 0;
   let reported = 0;
@@ -106,4 +117,5 @@ async function* watched(
     reported = done;
     report({ type: "fetch.progress", name: layer.digest, done, size: layer.size });
   }
+  onEnd();
 }

@@ -191,7 +191,7 @@ describe("Keyfile changes", () => {
     expect(file.get("Application", "name")).toBeUndefined();
     expect(file.removeGroup("Application")).toBe(true);
     expect(file.removeGroup("Application")).toBe(false);
-    expect(file.toString()).toBe("# made by hand\n[Context]\nshared=network;ipc;\n# no sockets yet\n\n");
+    expect(file.toString()).toBe("# made by hand\n[Context]\nshared=network;ipc;\n# no sockets yet\n");
   });
 
   test("setRaw() refuses what would read back as something else", () => {
