@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from "node:child_process";
-import { DowelError, errnoOf } from "../base/errors.ts";
+import { type ChildProcess, spawn } from "node:child_process";
+import { checkCancelled, DowelError, errnoOf } from "../base/errors.ts";
 
 export interface ToolOptions {
   readonly cwd?: string;
@@ -16,16 +16,18 @@ export interface ToolOptions {
 const kept = 64 * 1024;
 
 /**
- * Runs a program of the host to its end, with nothing on its standard input, and gives its standard output. Throws
- * `TOOL_MISSING` where it is not installed, else the given code with the end of what it printed.
+ * Runs a program of the host to its end, with nothing on its standard input, and gives its standard output. When
+ * cancelled it asks the program and all it started to end, and waits for it. Throws `ABORTED`, `TOOL_MISSING` where it
+ * is not installed, else the given code with the end of what it printed.
  */
-export function runTool(program: string, args: readonly string[], options: ToolOptions): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+export async function runTool(program: string, args: readonly string[], options: ToolOptions): Promise<string> {
+  checkCancelled(options.signal);
   const child = spawn(program, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, LC_ALL: "C.UTF-8", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    // a process group of its own, so that all of it can be ended
+    detached: true,
   });
   const output: Buffer[] = [];
   let errors = "";
@@ -35,21 +37,42 @@ export function runTool(program: string, args: readonly string[], options: ToolO
     errors = (errors + text).slice(-kept);
     options.output?.(text);
   });
-  child.on("error", (error) => reject(startError(program, error, options)));
-  child.on("close", (code, signal) => {
-    const text = Buffer.concat(output).toString();
-    if (code === 0) return resolve(text);
-    const reason = lastLines(errors.trim() === "" ? text : errors, 20);
-    const ending = code === null ? `${program} was ended by ${signal}` : `${program} failed with exit code ${code}`;
-    return reject(new DowelError(options.code, `${options.doing}: ${ending}${reason === "" ? "" : `\n${reason}`}`));
+  const ending = await waitFor(child, program, options);
+  checkCancelled(options.signal);
+  const text = Buffer.concat(output).toString();
+  if (ending === undefined) return text;
+  const reason = lastLines(errors.trim() === "" ? text : errors, 20);
+  throw new DowelError(options.code, `${options.doing}: ${program} ${ending}${reason === "" ? "" : `\n${reason}`}`);
+}
+
+/** How a program failed; undefined where it did not. */
+async function waitFor(child: ChildProcess, program: string, options: ToolOptions): Promise<string | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+  const end = (): void => endGroup(child.pid);
+  options.signal?.addEventListener("abort", end, { once: true });
+  child.once("error", (error) => reject(startError(program, error, options)));
+  child.once("close", (code, signal) => {
+    if (code === 0) resolve(undefined);
+    else resolve(code === null ? `was ended by ${signal}` : `failed with exit code ${code}`);
   });
-  return promise;
+  try {
+    return await promise;
+  } finally {
+    options.signal?.removeEventListener("abort", end);
+  }
+}
+
+function endGroup(group: number | undefined): void {
+  if (group === undefined) return;
+  try {
+    process.kill(-group, "SIGTERM");
+  } catch (error) {
+    // it has just ended by itself
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
 }
 
 function startError(program: string, error: Error, options: ToolOptions): DowelError {
-  if (options.signal?.aborted === true) {
-    return new DowelError("ABORTED", "The operation was cancelled", { cause: error });
-  }
   if (errnoOf(error) === "ENOENT") {
     return new DowelError("TOOL_MISSING", `${options.doing}: the program ${program} is not installed`, {
       hint: `Install ${program} and run the same command again.`,
