@@ -19,6 +19,7 @@ export const errorCodes = {
   TAR_INVALID: "A tar archive is malformed",
   TAR_UNSAFE: "A tar archive holds an entry that must not be unpacked",
   COMPRESSION_INVALID: "Compressed data is damaged or cut short",
+  ZSTD_CHUNKED_INVALID: "A zstd:chunked layer, its table of contents or its tar-split data is malformed",
   COMPOSEFS_INVALID: "A composefs image or dump is malformed",
   ELF_INVALID: "An ELF file is malformed",
   LIMIT_EXCEEDED: "An input is larger than a named limit allows",

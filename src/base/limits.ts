@@ -30,6 +30,12 @@ export const limits = {
   tarExtendedHeaderBytes: 1 * MiB,
   xattrsPerEntry: 128,
   xattrValueBytes: 65_535,
+  /** The table of contents of a zstd:chunked layer, packed or not; what containers-storage allows. */
+  chunkedTableBytes: 150 * MiB,
+  /** Files and chunks in it. */
+  chunkedTableEntries: 1_000_000,
+  /** Unpacked tar-split data of a layer. */
+  tarSplitBytes: 2 * GiB,
   keyfileBytes: 4 * MiB,
   manifestBytes: 16 * MiB,
   manifestIncludeDepth: 32,

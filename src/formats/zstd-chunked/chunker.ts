@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** What the chunker makes of a body. */
+export interface ChunkSink {
+  /** The next bytes of the current chunk; they share memory with what was pushed, or with a buffer of zeros. */
+  data(bytes: Uint8Array, hole: boolean): void;
+  /** The current chunk ends here, if it has any bytes. A hole is nothing but zeros. */
+  cut(hole: boolean): void;
+}
+
+const windowBytes = 64;
+const characterOffset = 31;
+const splitMask = 0xffff;
+/** So many zero bytes make a hole. */
+const holeBytes = 1024;
+const freshSum1 = windowBytes * characterOffset;
+const freshSum2 = windowBytes * (windowBytes - 1) * characterOffset;
+
+const zeros = new Uint8Array(256 * 1024);
+
+/**
+ * Cuts a body into chunks where its content says so: behind each byte at which the low 16 bits of the second rolling
+ * sum of the last 64 bytes are ones (the sums of bup), and around holes. Equal parts of two bodies so mostly become
+ * equal chunks. The boundaries are those that containers-storage writes.
+ */
+export class Chunker {
+  readonly #sink: ChunkSink;
+  #sum1 = freshSum1;
+  #sum2 = freshSum2;
+  readonly #window = new Uint8Array(windowBytes);
+  #windowAt = 0;
+  /** Zeros that came last, which the sink has not seen: whether they are a hole is still open. */
+  #zeros = 0;
+
+  constructor(sink: ChunkSink) {
+    this.#sink = sink;
+  }
+
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#zeros > 0) {
+        const end = endOfZeros(bytes, at);
+        this.#zeros += end - at;
+        if (end === bytes.length) return;
+        this.#settleZeros();
+        at = end;
+      }
+      const next = nextHole(bytes, at);
+      this.#roll(bytes, at, next);
+      at = endOfZeros(bytes, next);
+      this.#zeros = at - next;
+    }
+  }
+
+  /** Says that the body has ended. */
+  finish(): void {
+    this.#settleZeros();
+    this.#sink.cut(false);
+  }
+
+  #settleZeros(): void {
+    const isHole = this.#zeros >= holeBytes;
+    if (isHole) this.#sink.cut(false);
+    for (let rest = this.#zeros; rest > 0; ) {
+      const part = zeros.subarray(0, Math.min(rest, zeros.length));
+      if (isHole) this.#sink.data(part, true);
+      else this.#roll(part, 0, part.length);
+      rest -= part.length;
+    }
+    this.#zeros = 0;
+    if (!isHole) return;
+    this.#sink.cut(true);
+    // where the window holds only zeros, the sums are as at the start
+    this.#window.fill(0);
+    this.#sum1 = freshSum1;
+    this.#sum2 = freshSum2;
+  }
+
+  #roll(bytes: Uint8Array, start: number, end: number): void {
+    let sum1 = this.#sum1;
+    let sum2 = this.#sum2;
+    let from = start;
+    const window = this.#window;
+    const fromWindow = Math.min(end, start + windowBytes);
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] ?? 0;
+      const drop = (at < fromWindow ? window[(this.#windowAt + at - start) & 63] : bytes[at - windowBytes]) ?? 0;
+      sum1 = (sum1 + byte - drop) | 0;
+      sum2 = (sum2 + sum1 - windowBytes * (drop + characterOffset)) | 0;
+      if ((sum2 & splitMask) === splitMask) {
+        this.#sink.data(bytes.subarray(from, at + 1), false);
+        this.#sink.cut(false);
+        from = at + 1;
+      }
+    }
+    this.#sum1 = sum1;
+    this.#sum2 = sum2;
+    for (let at = Math.max(start, end - windowBytes); at < end; at++) {
+      window[(this.#windowAt + at - start) & 63] = bytes[at] ?? 0;
+    }
+    this.#windowAt = (this.#windowAt + end - start) & 63;
+    if (from < end) this.#sink.data(bytes.subarray(from, end), false);
+  }
+}
+
+function endOfZeros(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] === 0) at++;
+  return at;
+}
+
+/** Where the next zeros start that are a hole, or may become one because they are the last bytes; else the end. */
+function nextHole(bytes: Uint8Array, start: number): number {
+  // a hole spans at least one place of every 1024th
+  for (let place = start + holeBytes - 1; place < bytes.length; place += holeBytes) {
+    if (bytes[place] !== 0) continue;
+    const end = endOfZeros(bytes, place);
+    const first = startOfZeros(bytes, place, start);
+    if (end - first >= holeBytes || end === bytes.length) return first;
+  }
+  return startOfZeros(bytes, bytes.length, start);
+}
+
+/** The start of the zeros that end before `end`, not before `least`. */
+function startOfZeros(bytes: Uint8Array, end: number, least: number): number {
+  let at = end;
+  while (at > least && bytes[at - 1] === 0) at--;
+  return at;
+}

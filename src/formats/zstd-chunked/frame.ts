@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hash } from "node:crypto";
+import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { DowelError } from "../../base/errors.ts";
+import { ZstdFrames } from "../compression/zstd-frames.ts";
+
+/** Packs bytes as one zstd frame with a checksum. The same bytes and level give the same frame. */
+export function packFrame(bytes: Uint8Array, level: number): Uint8Array {
+  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
+  return zstdCompressSync(bytes, { params });
+}
+
+/**
+ * Unpacks zstd frames that are wholly in memory to exactly `size` bytes. `what` names them in messages.
+ * Throws COMPRESSION_INVALID for damage or another size, LIMIT_EXCEEDED for a window that is too large.
+ */
+export function unpackFrames(packed: Uint8Array, size: number, what: string): Uint8Array {
+  const frames = new ZstdFrames();
+  frames.push(packed);
+  frames.finish();
+  let bytes: Uint8Array;
+  try {
+    bytes = zstdDecompressSync(packed, { maxOutputLength: Math.max(size, 1) });
+  } catch (cause) {
+    throw new DowelError("COMPRESSION_INVALID", `${what}: must be zstd data of ${size} bytes`, { cause });
+  }
+  if (bytes.length !== size) {
+    throw new DowelError("COMPRESSION_INVALID", `${what}: must unpack to ${size} bytes, not ${bytes.length}`);
+  }
+  return bytes;
+}
+
+/** Throws DIGEST_MISMATCH where content does not have the digest `sha256:HEX`. */
+export function checkDigest(bytes: Uint8Array, digest: string, what: string): void {
+  const actual = `sha256:${hash("sha256", bytes, "hex")}`;
+  if (actual !== digest)
+    throw new DowelError("DIGEST_MISMATCH", `${what}: must have the digest ${digest}, not ${actual}`);
+}
