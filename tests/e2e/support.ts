@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { addImage } from "../support/layout.ts";
 
 export const dowelPath = resolve("build/bin/dowel");
@@ -75,6 +76,28 @@ export class Sandpit implements Disposable {
     const { status, stdout, stderr } = this.dowel(words, options);
     if (status !== 0) throw new Error(`dowel ${words.join(" ")} ended with ${status}\n${stdout}\n${stderr}`);
     return stdout;
+  }
+
+  /** Starts the compiled program as this sandpit's user, without waiting for it; `outcome` is there when it has ended. */
+  start(words: readonly string[]): {
+    readonly child: ChildProcessByStdio<null, Readable, Readable>;
+    readonly outcome: Promise<Outcome>;
+  } {
+    const child = spawn(dowelPath, words, {
+      env: this.environment,
+      cwd: this.path("work"),
+      stdio: ["ignore", "pipe", "pipe"],
+      ...(this.uid === 0 ? {} : { uid: this.uid, gid: this.uid }),
+    });
+    const said = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said.stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said.stderr += text;
+    });
+    const outcome = new Promise<Outcome>((done) => child.once("close", (status) => done({ status, ...said })));
+    return { child, outcome };
   }
 
   /** Gives a folder and all in it to this sandpit's user. */

@@ -18,6 +18,8 @@ export interface Fault {
 /** Passes GET and HEAD requests on to a registry and spoils answers as told; notes every request. */
 export class FaultProxy implements AsyncDisposable {
   readonly requests: ProxiedRequest[] = [];
+  /** Bytes of bodies that were passed on. */
+  sent = 0;
   fault: (request: ProxiedRequest) => Fault | undefined = () => undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -77,7 +79,9 @@ export class FaultProxy implements AsyncDisposable {
       `HTTP/1.1 ${answer.status} X\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
     );
     const end = fault?.cutAfter ?? fault?.stallAfter;
-    socket.write(body.subarray(0, end), () => {
+    const passed = method === "HEAD" ? body.subarray(0, 0) : body.subarray(0, end);
+    this.sent += passed.length;
+    socket.write(passed, () => {
       if (fault?.cutAfter !== undefined && fault.cutAfter < body.length) socket.destroy();
       else if (fault?.stallAfter === undefined || fault.stallAfter >= body.length) socket.end();
     });
