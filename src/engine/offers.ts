@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { hostArch } from "../base/arch.ts";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { listRefs } from "../remotes/catalogue.ts";
@@ -26,7 +27,7 @@ export class Offers {
 
   /** What one remote has. Throws what its registry or layout throws, and `UNSUPPORTED` where signatures are asked for. */
   of(remote: Remote, arch?: string): Promise<Offer> {
-    const key = `${remote.name} ${arch ?? ""}`;
+    const key = `${remote.name} ${arch ?? hostArch()}`;
     const known = this.#asked.get(key);
     if (known !== undefined) return known;
     const asked = this.#ask(remote, arch);

@@ -7,7 +7,7 @@ import { fetchStaticIndex } from "./fetchindex.ts";
 import { readFilter } from "./filter.ts";
 import { type Catalogue, selectRefs } from "./images.ts";
 import { type CachedCatalogue, readCachedCatalogue, writeCachedCatalogue } from "./indexcache.ts";
-import { inspectDescriptor, inspectEntry } from "./inspect.ts";
+import { inspectDescriptor, inspectDocument } from "./inspect.ts";
 import { type ImageLocation, type LayoutLocation, parseLocation, type RegistryLocation } from "./location.ts";
 import type { ListedImage, Remote, RemoteRef } from "./types.ts";
 import { walkRegistry } from "./walkregistry.ts";
@@ -26,12 +26,13 @@ async function readLayout(location: LayoutLocation, arch: string, signal: AbortS
   const open = location.kind === "layout" ? openLayout : openLayoutArchive;
   await using source = await open(location.path, signal);
   const images: ListedImage[] = [];
+  const problems: DowelError[] = [];
   for (const entry of await source.images(signal)) {
     const name = entry.annotations?.get(refNameAnnotation);
     const names = { repository: "", tags: name === undefined ? [] : [name] };
-    images.push(...(await inspectDescriptor(source, entry, names, arch, signal)));
+    images.push(...(await inspectDescriptor({ source, arch, problems, signal }, entry, names)));
   }
-  return { images, placeOf: () => location };
+  return { images, placeOf: () => location, problems };
 }
 
 async function readImage(location: ImageLocation, arch: string, signal: AbortSignal | undefined): Promise<Catalogue> {
@@ -39,8 +40,10 @@ async function readImage(location: ImageLocation, arch: string, signal: AbortSig
   const { repository, reference } = location;
   await using source = new Registry(baseUrl).repository(repository);
   const names = { repository, tags: [reference] };
-  const images = await inspectEntry(source, await source.resolve(reference, signal), names, arch, signal);
-  return { images, placeOf: () => ({ kind: "registry", baseUrl, repository }) };
+  const problems: DowelError[] = [];
+  const document = await source.resolve(reference, signal);
+  const images = await inspectDocument({ source, arch, problems, signal }, document, names);
+  return { images, placeOf: () => ({ kind: "registry", baseUrl, repository }), problems };
 }
 
 async function askRegistry(
@@ -69,12 +72,12 @@ async function readRegistry(
   options: ListOptions,
 ): Promise<Catalogue> {
   const { registry: baseUrl, images } = await askRegistry(remote, location, arch, options);
-  return { images, placeOf: (repository) => ({ kind: "registry", baseUrl, repository }) };
+  return { images, placeOf: (repository) => ({ kind: "registry", baseUrl, repository }), problems: [] };
 }
 
 /**
  * What a remote offers for an architecture, by name, without what its filter hides. Images without valid labels are
- * left out. Throws `REGISTRY_UNREACHABLE`, `REGISTRY_RESPONSE` and the other errors of its registry or layout.
+ * left out; where a layout or a single image has nothing else, what is wrong with it is thrown. Throws `REGISTRY_UNREACHABLE`, `REGISTRY_RESPONSE` and the other errors of its registry or layout.
  */
 export async function listRefs(remote: Remote, options: ListOptions = {}): Promise<readonly RemoteRef[]> {
   const location = parseLocation(remote.url);
@@ -89,5 +92,7 @@ export async function listRefs(remote: Remote, options: ListOptions = {}): Promi
   const namespace = location.kind === "registry" ? location.namespace : "";
   const tag = location.kind === "registry" ? location.tag : undefined;
   const refs = selectRefs(catalogue, { remote: remote.name, namespace, arch, tag });
+  const [problem] = catalogue.problems;
+  if (refs.length === 0 && problem !== undefined && location.kind !== "registry") throw problem;
   return passes === undefined ? refs : refs.filter(({ ref }) => passes(ref));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isDowelError } from "../base/errors.ts";
+import { type DowelError, isDowelError } from "../base/errors.ts";
 import { compareBytes } from "../base/text.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { readFlatpakImage } from "./labels.ts";
@@ -11,6 +11,8 @@ export interface Catalogue {
   readonly images: readonly ListedImage[];
   /** The place of the images of a repository. */
   readonly placeOf: (repository: string) => ImagePlace;
+  /** What is wrong with images that are left out. */
+  readonly problems: DowelError[];
 }
 
 export interface CatalogueView {
@@ -36,29 +38,31 @@ function rankOf(image: ListedImage, found: RemoteRef, view: CatalogueView): numb
   return ownName + ownTag + (image.tags.includes("latest") ? 1 : 0);
 }
 
-function readCandidate(image: ListedImage, place: ImagePlace, view: CatalogueView): Candidate | undefined {
+function readCandidate(image: ListedImage, catalogue: Catalogue, view: CatalogueView): Candidate | undefined {
   try {
-    const { timestamp, ...facts } = readFlatpakImage(image.labels, image.repository);
+    const { timestamp, ...facts } = readFlatpakImage(image.labels, image.repository || image.commit);
     if (view.arch !== undefined && facts.ref.arch !== view.arch) return undefined;
     const { commit, labels, tags } = image;
+    const place = catalogue.placeOf(image.repository);
     const found = { remote: view.remote, commit, place, tags, labels, ...facts };
     return { found, timestamp, rank: rankOf(image, found, view) };
   } catch (error) {
     // One bad image must not hide the others of a remote.
-    if (isDowelError(error)) return undefined;
-    throw error;
+    if (!isDowelError(error)) throw error;
+    catalogue.problems.push(error);
+    return undefined;
   }
 }
 
 /**
- * The refs among the images of a remote, by name. Images whose labels are missing or malformed are left out. Where
+ * The refs among the images of a remote, by name. Images whose labels are missing or malformed are left out and noted. Where
  * several images claim one ref, the one in the repository named after the id wins, then the one with the branch's tag,
  * then the newest.
  */
 export function selectRefs(catalogue: Catalogue, view: CatalogueView): RemoteRef[] {
   const best = new Map<string, Candidate>();
   for (const image of catalogue.images) {
-    const candidate = readCandidate(image, catalogue.placeOf(image.repository), view);
+    const candidate = readCandidate(image, catalogue, view);
     if (candidate === undefined) continue;
     const key = formatRef(candidate.found.ref);
     const other = best.get(key);

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toOciArch } from "../base/arch.ts";
-import { isDowelError } from "../base/errors.ts";
+import { type DowelError, isDowelError } from "../base/errors.ts";
 import { decodeConfig } from "../oci/config.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { digestHex } from "../oci/digest.ts";
 import { decodeDocument, decodeManifest, type ImageManifest } from "../oci/manifest.ts";
 import { isConfigType, isIndexType, isManifestType } from "../oci/mediatypes.ts";
-import type { ImageSource } from "../oci/source.ts";
+import type { ImageSource, ResolvedDocument } from "../oci/source.ts";
 import type { ListedImage } from "./types.ts";
 
 /** What a listing keeps of an entry: where it stands and the names it goes by. */
-export interface EntryNames {
+interface EntryNames {
   readonly repository: string;
   readonly tags: readonly string[];
 }
 
 /** Errors that condemn one image of a listing, but not the listing. */
-function isBadImage(error: unknown): boolean {
+function isBadImage(error: unknown): error is DowelError {
   return (
     isDowelError(error, "OCI_MANIFEST_INVALID") ||
     isDowelError(error, "OCI_LAYOUT_INVALID") ||
@@ -27,12 +27,21 @@ function isBadImage(error: unknown): boolean {
   );
 }
 
+/** Where images are inspected, and how. */
+export interface Inspection {
+  readonly source: ImageSource;
+  /** Flatpak's name; undefined for all. */
+  readonly arch: string | undefined;
+  /** Takes what is wrong with images that are left out. */
+  readonly problems: DowelError[];
+  readonly signal: AbortSignal | undefined;
+}
+
 async function readManifest(
-  source: ImageSource,
+  { source, signal }: Inspection,
   descriptor: Descriptor,
   manifest: ImageManifest,
   names: EntryNames,
-  signal: AbortSignal | undefined,
 ): Promise<ListedImage[]> {
   if (!descriptor.digest.startsWith("sha256:") || !isConfigType(manifest.config.mediaType)) return [];
   const what = `${source.name}: config ${manifest.config.digest}`;
@@ -51,50 +60,55 @@ function platformEntries(entries: readonly Descriptor[], arch: string | undefine
   );
 }
 
-/**
- * The images behind a manifest or an index, with the labels of their configs. What is damaged or no image of an app
- * or runtime is left out; an unreachable registry is an error.
- */
-export async function inspectEntry(
-  source: ImageSource,
-  document: { readonly descriptor: Descriptor; readonly bytes: Uint8Array },
+async function readDocument(
+  inspection: Inspection,
+  { descriptor, bytes }: ResolvedDocument,
   names: EntryNames,
-  arch: string | undefined,
-  signal: AbortSignal | undefined,
 ): Promise<ListedImage[]> {
-  const { descriptor, bytes } = document;
+  const { source, arch, signal } = inspection;
+  const parsed = decodeDocument(bytes, descriptor.mediaType, `${source.name}: ${descriptor.digest}`);
+  if (parsed.kind === "manifest") return readManifest(inspection, descriptor, parsed, names);
+  const found: ListedImage[] = [];
+  for (const entry of platformEntries(parsed.manifests, arch)) {
+    const body = await source.fetchDocument(entry, signal);
+    const manifest = decodeManifest(body, entry.mediaType, `${source.name}: ${entry.digest}`);
+    found.push(...(await readManifest(inspection, entry, manifest, names)));
+  }
+  return found;
+}
+
+async function leavingOutBad(inspection: Inspection, read: () => Promise<ListedImage[]>): Promise<ListedImage[]> {
   try {
-    const what = `${source.name}: ${descriptor.digest}`;
-    const parsed = decodeDocument(bytes, descriptor.mediaType, what);
-    if (parsed.kind === "manifest") return await readManifest(source, descriptor, parsed, names, signal);
-    const found: ListedImage[] = [];
-    for (const entry of platformEntries(parsed.manifests, arch)) {
-      const body = await source.fetchDocument(entry, signal);
-      const manifest = decodeManifest(body, entry.mediaType, `${source.name}: ${entry.digest}`);
-      found.push(...(await readManifest(source, entry, manifest, names, signal)));
-    }
-    return found;
+    return await read();
   } catch (error) {
-    if (isBadImage(error)) return [];
-    throw error;
+    if (!isBadImage(error)) throw error;
+    inspection.problems.push(error);
+    return [];
   }
 }
 
-/** As `inspectEntry`, for an entry of a layout's index, whose bytes are still to be read. */
+/**
+ * The images behind a manifest or an index, with the labels of their configs. What is damaged is left out and noted;
+ * an unreachable registry is an error.
+ */
+export async function inspectDocument(
+  inspection: Inspection,
+  document: ResolvedDocument,
+  names: EntryNames,
+): Promise<ListedImage[]> {
+  return leavingOutBad(inspection, () => readDocument(inspection, document, names));
+}
+
+/** As `inspectDocument`, for an entry whose bytes are still to be read. */
 export async function inspectDescriptor(
-  source: ImageSource,
+  inspection: Inspection,
   descriptor: Descriptor,
   names: EntryNames,
-  arch: string | undefined,
-  signal: AbortSignal | undefined,
 ): Promise<ListedImage[]> {
   if (!isManifestType(descriptor.mediaType) && !isIndexType(descriptor.mediaType)) return [];
-  let bytes: Uint8Array;
-  try {
-    bytes = await source.fetchDocument(descriptor, signal);
-  } catch (error) {
-    if (isBadImage(error)) return [];
-    throw error;
-  }
-  return inspectEntry(source, { descriptor, bytes }, names, arch, signal);
+  const { source, signal } = inspection;
+  return leavingOutBad(inspection, async () => {
+    const bytes = await source.fetchDocument(descriptor, signal);
+    return readDocument(inspection, { descriptor, bytes }, names);
+  });
 }

@@ -4,7 +4,7 @@ import { limits } from "../base/limits.ts";
 import { Registry, type Repository } from "../oci/client/registry.ts";
 import { digestHex } from "../oci/digest.ts";
 import type { CachedCatalogue } from "./indexcache.ts";
-import { inspectEntry } from "./inspect.ts";
+import { inspectDescriptor } from "./inspect.ts";
 import type { RegistryLocation } from "./location.ts";
 import type { ListedImage } from "./types.ts";
 
@@ -54,9 +54,9 @@ async function walkRepository(
         add({ ...seen, tags: [tag] });
         continue;
       }
-      const bytes = await repository.fetchDocument(descriptor, signal);
+      const inspection = { source: repository, arch, problems: [], signal };
       const names = { repository: repository.repository, tags: [tag] };
-      for (const image of await inspectEntry(repository, { descriptor, bytes }, names, arch, signal)) add(image);
+      for (const image of await inspectDescriptor(inspection, descriptor, names)) add(image);
     }
   }
   return [...found.values()];

@@ -187,3 +187,17 @@ test("listRefs() stops when it is cancelled", async () => {
   stop.abort();
   await expect(listing).rejects.toMatchObject({ code: "ABORTED" });
 });
+
+test("listRefs() says what is wrong when a layout has only an image that does not suit", async () => {
+  using folder = new TestFolder();
+  const plain = join(folder.path, "plain");
+  addSample(plain, { ref: hello, labels: { "org.flatpak.ref": "nonsense" } });
+  await expect(listRefs(remoteAt(`oci:${plain}`))).rejects.toMatchObject({ code: "REF_INVALID" });
+  const damaged = join(folder.path, "damaged");
+  const commit = addSample(damaged, { ref: hello });
+  writeFileSync(join(damaged, "blobs/sha256", commit), "{}");
+  await expect(listRefs(remoteAt(`oci:${damaged}`))).rejects.toMatchObject({
+    code: expect.stringMatching(/DIGEST_MISMATCH|TRANSFER_INCOMPLETE/),
+    message: expect.stringContaining(commit),
+  });
+});
