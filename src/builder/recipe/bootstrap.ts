@@ -66,7 +66,6 @@ export async function bootstrap(
   const debianArch = debianArches[arch] ?? arch;
   report({ type: "build.command", stage: "packages", command: `mmdebstrap ${recipe.suite} (${debianArch})` });
   const words = [
-    `--mode=${chooseMode()}`,
     "--variant=essential",
     "--format=null",
     `--architectures=${debianArch}`,
@@ -79,10 +78,13 @@ export async function bootstrap(
     "-",
     ...chooseMirrors(recipe),
   ];
-  const doing = `Cannot install the packages of ${recipe.id}`;
-  await runTool("mmdebstrap", words, {
-    ...{ doing, code: "RECIPE_FAILED", signal },
-    env: { SOURCE_DATE_EPOCH: "0" },
+  const { program, before, variables } = chooseMode(folder);
+  const shared = { doing: `Cannot install the packages of ${recipe.id}`, code: "RECIPE_FAILED", signal } as const;
+  // asked for alone, so that its absence has a message of its own
+  await runTool("mmdebstrap", ["--version"], shared);
+  await runTool(program, [...before, ...words], {
+    ...shared,
+    env: { SOURCE_DATE_EPOCH: "0", ...variables },
     output: (text) => report({ type: "build.output", stage: "packages", text }),
   });
   return result;
@@ -104,11 +106,23 @@ function installHook(packages: readonly string[]): string {
   return `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes ${options} install ${packages.join(" ")}`;
 }
 
-function chooseMode(): "root" | "unshare" {
-  if (process.geteuid?.() === 0) return "root";
+interface Mode {
+  readonly program: string;
+  readonly before: readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** As root mmdebstrap would mount in everybody's view, and leave it there when it is ended by force. */
+function chooseMode(folder: string): Mode {
+  if (process.geteuid?.() === 0) {
+    const before = ["--mount", "--propagation=private", "mmdebstrap", "--mode=root"];
+    return { program: "unshare", before, variables: { TMPDIR: folder } };
+  }
   const { username, uid } = userInfo();
   const lines = existsSync("/etc/subuid") ? readFileSync("/etc/subuid", "utf8").split("\n") : [];
-  if (lines.some((line) => line.startsWith(`${username}:`) || line.startsWith(`${uid}:`))) return "unshare";
+  if (lines.some((line) => line.startsWith(`${username}:`) || line.startsWith(`${uid}:`))) {
+    return { program: "mmdebstrap", before: ["--mode=unshare"], variables: {} };
+  }
   throw new DowelError("UNSUPPORTED", `User ${username} has no ids in /etc/subuid, which making a runtime needs`, {
     hint: `Run this as root, or once: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${username}`,
   });
