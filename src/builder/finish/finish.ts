@@ -37,7 +37,7 @@ export function finishTree(input: FinishInput): Tree {
   applyRenames(tree, manifest);
   tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
   tree.set("export", { kind: "directory" });
-  addExports(tree, manifest.id, metadata, input.report);
+  if (!manifest.finishArgs.includes("--no-exports")) addExports(tree, manifest.id, metadata, input.report);
   checkCommand(tree, metadata);
   return tree;
 }
