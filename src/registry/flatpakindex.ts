@@ -31,7 +31,7 @@ interface IndexedTag {
 
 /**
  * The index that Flatpak reads from a remote (flatpak-oci-specs, "registry-index"), made from what is in the
- * registry: `GET /index/static?architecture=…&os=…&tag=…&label:KEY:exists=1`.
+ * registry: `GET [/NAMESPACE]/index/static?architecture=…&os=…&tag=…&label:KEY:exists=1`.
  *
  * With `tag=latest` every ref appears once: the image tagged `latest`; for a ref that no such image has, the image
  * whose tag is the branch in its `org.flatpak.ref`.
@@ -39,8 +39,8 @@ interface IndexedTag {
 export class FlatpakIndex {
   readonly #configs = new Map<Digest, ImageConfig>();
 
-  async respond({ store, url, request }: Context): Promise<Response> {
-    const tags = await this.#collect(store, url.searchParams);
+  async respond({ store, url, request }: Context, namespace: string): Promise<Response> {
+    const tags = await this.#collect(store, namespace, url.searchParams);
     const body = JSON.stringify({ Registry: "/", Results: results(chooseTags(tags, url.searchParams.get("tag"))) });
     const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
     const headers = { etag, "content-type": "application/json", "cache-control": "no-cache" };
@@ -49,10 +49,11 @@ export class FlatpakIndex {
   }
 
   /** All tags that have images that fit the query, in the order of their names. */
-  async #collect(store: RegistryStore, query: URLSearchParams): Promise<readonly IndexedTag[]> {
+  async #collect(store: RegistryStore, namespace: string, query: URLSearchParams): Promise<readonly IndexedTag[]> {
     const found: IndexedTag[] = [];
     const names = (await Array.fromAsync(store.repositories())).sort(compareBytes);
-    for (const repository of names) {
+    const prefix = namespace === "" ? "" : `${namespace}/`;
+    for (const repository of names.filter((name) => name.startsWith(prefix))) {
       for (const tag of await store.tags(repository)) {
         const entry = await this.#readTag(store, repository, tag);
         const images = entry?.images.filter(({ config }) => fits(config, query)) ?? [];

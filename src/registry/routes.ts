@@ -7,7 +7,8 @@ import { Failure } from "./failure.ts";
 export type Route =
   | { readonly kind: "ping" }
   | { readonly kind: "catalog" }
-  | { readonly kind: "index" }
+  /** Flatpak's index of the repositories below a namespace; `""` is all of them. */
+  | { readonly kind: "index"; readonly namespace: string }
   | { readonly kind: "manifest"; readonly repository: string; readonly reference: string }
   | { readonly kind: "blob"; readonly repository: string; readonly digest: Digest }
   | { readonly kind: "uploads"; readonly repository: string }
@@ -19,7 +20,8 @@ export type Route =
 export function parseRoute(pathname: string): Route | undefined {
   if (pathname === "/v2/" || pathname === "/v2") return { kind: "ping" };
   if (pathname === "/v2/_catalog") return { kind: "catalog" };
-  if (pathname === "/index/static") return { kind: "index" };
+  const index = /^(?:\/(.+))?\/index\/static$/.exec(pathname);
+  if (index !== null && !pathname.startsWith("/v2/")) return { kind: "index", namespace: index[1] ?? "" };
   // names may hold parts such as "blobs", so the last match counts
   const match = /^\/v2\/(.+)\/(tags\/list|blobs\/uploads|manifests|referrers|blobs)(?:\/([^/]*))?$/.exec(pathname);
   const [, repository = "", place = "", last = ""] = match ?? [];

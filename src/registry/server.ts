@@ -97,7 +97,7 @@ class Service {
     refuseForeignPages(request, url);
     const route = parseRoute(url.pathname);
     if (route === undefined) throw new Failure("UNSUPPORTED", "there is nothing here", {}, 404);
-    if (route.kind === "index" && request.method === "GET") return this.#index.respond(context);
+    if (route.kind === "index" && request.method === "GET") return this.#index.respond(context, route.namespace);
     const answer = handlers(context, route)[request.method];
     if (answer === undefined) throw new Failure("UNSUPPORTED", `${request.method} is not possible here`);
     return answer();
