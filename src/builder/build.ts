@@ -17,6 +17,7 @@ import type { BuildRequest, BuiltImage } from "./request.ts";
 import { StageCache, type StoredStage, stageKey } from "./stages/cache.ts";
 import { planStages, runStages, type Stage } from "./stages/chain.ts";
 import { defaultSourceDateEpoch } from "./stages/environment.ts";
+import { checkLocalSources } from "./stages/local.ts";
 import { StageObjects, type StageTree } from "./stages/objects.ts";
 import { findSdk, manifestRefs } from "./stages/sdk.ts";
 import type { Tree } from "./tree/types.ts";
@@ -36,6 +37,7 @@ export async function buildManifest(request: BuildRequest): Promise<BuiltImage> 
   const manifest = loadManifest(request.manifestPath);
   for (const text of manifest.warnings) request.report({ type: "warning", text });
   const arch = request.arch ?? hostArch();
+  checkLocalSources(manifest.modules, arch);
   const refs = manifestRefs(manifest, arch);
   const branch = manifest.branch ?? request.defaultBranch ?? manifest.defaultBranch ?? "master";
   const ref: Ref = { kind: "app", id: manifest.id, arch, branch };

@@ -2,12 +2,8 @@
 import { readFileSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { Keyfile } from "../../formats/keyfile/keyfile.ts";
-import { isGroupName, isKeyName } from "../../formats/keyfile/lines.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
-import { writePermissions } from "../../metadata/permissions/codec.ts";
-import { noPermissions } from "../../metadata/permissions/model.ts";
-import { applyPermissionOption } from "../../metadata/permissions/options.ts";
-import { parseRuntimeName } from "../../metadata/ref.ts";
+import { applyFinishArgs } from "../manifest/finishargs.ts";
 import type { Manifest } from "../manifest/types.ts";
 
 export interface MetadataInput {
@@ -50,62 +46,4 @@ function generate({ manifest, runtime, sdk }: MetadataInput): string {
   }
   applyFinishArgs(keyfile, manifest.finishArgs);
   return keyfile.toString();
-}
-
-/** `build-finish` takes permission options and some of its own, which change the keyfile directly. */
-function applyFinishArgs(keyfile: Keyfile, options: readonly string[]): void {
-  let permissions = noPermissions;
-  const rest: string[] = [];
-  for (const option of options) {
-    if (ownOption(option) === undefined) permissions = applyPermissionOption(permissions, option);
-    else rest.push(option);
-  }
-  writePermissions(keyfile, permissions);
-  for (const option of rest) ownOption(option)?.(keyfile);
-}
-
-function ownOption(option: string): ((keyfile: Keyfile) => void) | undefined {
-  const [, name = "", value = ""] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(option) ?? [];
-  switch (name) {
-    case "--command":
-      return (keyfile) => keyfile.set("Application", "command", value);
-    case "--require-version":
-      return (keyfile) => keyfile.set("Application", "required-flatpak", value);
-    case "--metadata":
-      return (keyfile) => setPair(keyfile, option, value);
-    case "--extension":
-      return (keyfile) => setExtension(keyfile, option, value);
-    case "--remove-extension":
-      return (keyfile) => void keyfile.removeGroup(`Extension ${value}`);
-    case "--runtime":
-    case "--sdk":
-      return (keyfile) => {
-        parseRuntimeName(value);
-        keyfile.set("Application", name.slice(2), value);
-      };
-    case "--no-exports":
-    case "--no-inherit-permissions":
-      return () => undefined;
-    case "--extra-data":
-    case "--extension-priority":
-      throw new DowelError("UNSUPPORTED", `finish-args: ${option}: this option is not supported yet`);
-    default:
-      return undefined;
-  }
-}
-
-function setPair(keyfile: Keyfile, option: string, value: string): void {
-  const [group = "", key = "", ...rest] = value.split("=");
-  if (!isGroupName(group) || !isKeyName(key)) throw malformed(option, "--metadata=GROUP=KEY[=VALUE]");
-  keyfile.set(group, key, rest.length === 0 ? "true" : rest.join("="));
-}
-
-function setExtension(keyfile: Keyfile, option: string, value: string): void {
-  const [name = "", key = "", ...rest] = value.split("=");
-  if (!isGroupName(name) || !isKeyName(key)) throw malformed(option, "--extension=NAME=KEY[=VALUE]");
-  keyfile.set(`Extension ${name}`, key, rest.length === 0 ? "true" : rest.join("="));
-}
-
-function malformed(option: string, expected: string): DowelError {
-  return new DowelError("PERMISSION_INVALID", `finish-args: ${option}: expected ${expected}`);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
+import { isDowelError } from "../../base/errors.ts";
+import { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { isValidArch, isValidBranch, isValidId } from "../../metadata/ref.ts";
+import { applyFinishArgs } from "./finishargs.ts";
 import { Includer, readDocument } from "./include.ts";
 import { decodeModules } from "./module.ts";
 import { decodeBuildOptions } from "./options.ts";
@@ -32,7 +35,7 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
     modules: decodeModules(fields.required("modules"), includer),
     cleanup: fields.texts("cleanup"),
     cleanupCommands: fields.texts("cleanup-commands"),
-    finishArgs: fields.texts("finish-args"),
+    finishArgs: decodeFinishArgs(fields.get("finish-args")),
     tags: fields.texts("tags"),
     ...decodeExtensions(fields.get("add-extensions")),
     renameDesktopFile: plainName(fields.get("rename-desktop-file")),
@@ -46,6 +49,20 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
   };
   fields.done();
   return manifest;
+}
+
+/** The options, each tried alone, so that a wrong one is found before anything is built. */
+function decodeFinishArgs(value: Value | undefined): readonly string[] {
+  return (value?.list() ?? []).map((item) => {
+    const option = item.text();
+    try {
+      applyFinishArgs(new Keyfile(), [option]);
+    } catch (error) {
+      if (!isDowelError(error, "PERMISSION_INVALID") && !isDowelError(error, "REF_INVALID")) throw error;
+      item.source.fail(item.node.at, `${item.path}: ${error.message}`, error.hint);
+    }
+    return option;
+  });
 }
 
 const unsupportedKeys = [

@@ -81,7 +81,15 @@ export class Fields {
   }
 
   required(key: string): Value {
-    return this.get(key) ?? this.value.fail(`the key ${JSON.stringify(key)}`);
+    return this.get(key) ?? this.value.fail(`the key ${JSON.stringify(key)}`, this.#hintAt(key));
+  }
+
+  /** Where a key that is missing may stand misspelt. */
+  #hintAt(missing: string): string | undefined {
+    const near = nearestWord(missing, [...this.#entries.keys()]);
+    const entry = near === undefined ? undefined : this.#entries.get(near);
+    if (entry === undefined) return undefined;
+    return `${this.value.source.locate(entry.keyAt)} has ${JSON.stringify(near)}. Is that meant?`;
   }
 
   text(key: string): string | undefined {

@@ -84,9 +84,9 @@ describe("makeMetadata()", () => {
   });
 
   test.each([
-    [["--share=everything"], "PERMISSION_INVALID"],
-    [["--no-such-option"], "PERMISSION_INVALID"],
-    [["--metadata=[x"], "PERMISSION_INVALID"],
+    [["--share=everything"], "MANIFEST_INVALID"],
+    [["--no-such-option"], "MANIFEST_INVALID"],
+    [["--metadata=[x"], "MANIFEST_INVALID"],
     [["--extra-data=a:b:c:d:e"], "UNSUPPORTED"],
   ] as const)("refuses %p", (options, code) => {
     expect(errorOf(() => metadata({ "finish-args": options })).code).toBe(code);
@@ -116,6 +116,12 @@ describe("finishTree()", () => {
     ]);
     const notes = events.flatMap((event) => (event.type === "note" ? [event.text] : []));
     expect(notes.some((text) => text.startsWith("share/applications/other.desktop is not exported"))).toBe(true);
+  });
+
+  test("exports nothing with --no-exports", () => {
+    const files = { "share/applications/org.example.App.desktop": "[Desktop Entry]\n" };
+    const { paths } = finish({ "finish-args": ["--no-exports"] }, files);
+    expect(paths.some((path) => path.startsWith("export/"))).toBe(false);
   });
 
   test("renames desktop file, icon and metainfo and what they say of each other", () => {
