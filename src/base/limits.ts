@@ -48,6 +48,8 @@ export const limits = {
   exportedFiles: 10_000,
   /** Ranges in one request; a header with more is ignored. */
   httpRanges: 2000,
+  /** The journal of an installation; past this its older half goes. */
+  historyBytes: 4 * MiB,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

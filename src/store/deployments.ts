@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
-import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import {
   formatRef,
   isValidArch,
@@ -104,12 +104,28 @@ export function* refsOf(installation: Pick<Installation, "path">, id?: string): 
   }
 }
 
-/** The active deployments of an installation. Takes no lock: each is read as it is at its moment. */
-export function listDeployments(installation: Pick<Installation, "path">): Deployment[] {
-  return deployments(installation, refsOf(installation));
+/** What a read answers; undefined where what is read is damaged, which is for `repair` to find. */
+export function tryRead<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (isDowelError(error)) return undefined;
+    throw error;
+  }
 }
 
-/** The active deployments that a partial ref fits. */
+/** Told of each deployment that cannot be read and is therefore left out. */
+export type OnDamaged = (error: DowelError) => void;
+
+/**
+ * The active deployments of an installation. Takes no lock: each is read as it is at its moment. One that is damaged is
+ * left out, so that it does not hide the others.
+ */
+export function listDeployments(installation: Pick<Installation, "path">, onDamaged?: OnDamaged): Deployment[] {
+  return deployments(installation, refsOf(installation), onDamaged);
+}
+
+/** The active deployments that a partial ref fits; damaged ones are left out. */
 export function findDeployments(installation: Pick<Installation, "path">, partial: PartialRef): Deployment[] {
   const refs = [...refsOf(installation, partial.id)].filter((ref) => matchesRef(ref, partial));
   return deployments(installation, refs);
@@ -122,11 +138,20 @@ export function requireDeployment(installation: Installation, ref: Ref): Deploym
   throw new DowelError("NOT_INSTALLED", `${formatRef(ref)} is not installed in ${installation.path}`);
 }
 
-function deployments(installation: Pick<Installation, "path">, refs: Iterable<Ref>): Deployment[] {
+function deployments(
+  installation: Pick<Installation, "path">,
+  refs: Iterable<Ref>,
+  onDamaged?: OnDamaged,
+): Deployment[] {
   const result: Deployment[] = [];
   for (const ref of refs) {
-    const deployment = activeDeployment(installation, ref);
-    if (deployment !== undefined) result.push(deployment);
+    try {
+      const deployment = activeDeployment(installation, ref);
+      if (deployment !== undefined) result.push(deployment);
+    } catch (error) {
+      if (!isDowelError(error)) throw error;
+      onDamaged?.(error);
+    }
   }
   return result;
 }

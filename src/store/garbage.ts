@@ -5,6 +5,7 @@ import { errnoOf, fileError } from "../base/errors.ts";
 import { decodeConfig } from "../oci/config.ts";
 import { digestHex } from "../oci/digest.ts";
 import { removeFolder } from "./deploy/remove.ts";
+import { removeEnded } from "./deploy/retire.ts";
 import { deployedCommits, refsOf } from "./deployments.ts";
 import { imageFolder } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
@@ -18,7 +19,7 @@ export interface Collected {
 }
 
 /**
- * Removes images that nothing deploys (and unmounts them), then records of layers and objects that no image needs.
+ * Removes images that nothing deploys or runs (and unmounts them), then records of layers and objects that no image needs.
  * Waits for imports of other processes; must not be called while this process holds a pin. Safe to interrupt: what
  * is left is found the next time.
  */
@@ -36,7 +37,7 @@ export async function collectGarbage(installation: Installation, options: WaitOp
 }
 
 function removeImages(installation: Installation): number {
-  const deployed = new Set<string>();
+  const deployed = new Set(removeEnded(installation));
   for (const ref of refsOf(installation)) {
     for (const commit of deployedCommits(installation, ref)) deployed.add(commit);
   }

@@ -16,6 +16,8 @@ const formatVersion = "1";
  * - `images/MANIFEST/`: `manifest.json`, `config.json`, `image.cfs`, its `digest`, and `objects.list`
  * - `{app,runtime}/ID/ARCH/BRANCH/COMMIT/`, `active` -> COMMIT, `app/ID/current` -> ARCH/BRANCH
  * - `exports/`: links to what the current apps export
+ * - `.removed/COMMIT.N/`: deployments that were removed while they run
+ * - `history.jsonl`: what was changed when, one JSON object a line
  * - `tmp/`: what is being made; `tmp/blobs/` keeps the bytes of interrupted transfers
  * - `lock`: held while deployments change; `pins`: held, shared, while something uses objects that nothing refers to yet
  */

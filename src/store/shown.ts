@@ -7,7 +7,7 @@ import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { lockFile } from "../sys/locks.ts";
 import { mountComposefs, unmount } from "../sys/mounts.ts";
-import { deployedCommits, listDeployments, readDeployment, refsOf } from "./deployments.ts";
+import { deployedCommits, listDeployments, readDeployment, refsOf, tryRead } from "./deployments.ts";
 import { imageFile } from "./image/stored.ts";
 import { type Installation, installationAt } from "./installation.ts";
 import { isRootsOwn } from "./trust.ts";
@@ -107,7 +107,7 @@ export function unmountUnused(installation: Installation, candidates: Iterable<s
   const used = new Set<string>();
   for (const ref of refsOf(installation)) {
     for (const commit of deployedCommits(installation, ref)) {
-      const deployment = readDeployment(installation, ref, commit);
+      const deployment = tryRead(() => readDeployment(installation, ref, commit));
       if (deployment !== undefined) used.add(deployment.imageDigest);
     }
   }

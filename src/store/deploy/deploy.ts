@@ -1,36 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { checkCancelled, DowelError, fileError } from "../../base/errors.ts";
 import { silent } from "../../base/events.ts";
-import { formatRef } from "../../metadata/ref.ts";
-import { syncFileSystem, syncFolder, writeFileDurably } from "../../sys/durability.ts";
+import { formatRef, type Ref } from "../../metadata/ref.ts";
 import {
   activeDeployment,
   currentLink,
   currentRef,
   deployedCommits,
-  encodeDeployment,
   readDeployment,
   refFolder,
+  tryRead,
 } from "../deployments.ts";
-import { collectExports } from "../exports/collect.ts";
 import { publishExports } from "../exports/publish.ts";
 import { imageFile, type StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
+import { type Change, noteOrWarn } from "../journal.ts";
 import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
-import { chooseShownAs } from "../probe.ts";
-import { ensureShown, lowerOf } from "../shown.ts";
+import { ensureShown } from "../shown.ts";
 import type { Deployment } from "../types.ts";
-import { checkOut } from "./checkout.ts";
 import { swapLink } from "./links.ts";
 import { removeFolder } from "./remove.ts";
+import { retire } from "./retire.ts";
+import { type StageOptions, stageDeployment } from "./stage.ts";
 
-export interface DeployOptions extends WaitOptions {
-  /** Name of the remote. */
-  readonly origin: string;
-  /** `docker://HOST/REPO` or `oci:DIR`, for updates. */
-  readonly source: string;
+export interface DeployOptions extends WaitOptions, StageOptions {
+  /** How many versions stay beside the active one, to go back to; one, where that is not said. */
+  readonly keepPrevious?: number | undefined;
 }
 
 /**
@@ -52,15 +49,12 @@ export async function deployImage(
   using _pin = await pinObjects(installation, options);
   using _lock = await lockForChange(installation, options);
   checkCancelled(signal);
-  if (!existsSync(imageFile(installation, image.commit))) {
-    throw new DowelError("STORE_INVALID", `The image ${image.commit} of ${name} has gone from ${installation.path}`);
-  }
-  const before = activeDeployment(installation, image.ref);
-  const deployment = stage(installation, image, options);
+  requireImage(installation, image.ref, image.commit);
+  const before = tryRead(() => activeDeployment(installation, image.ref));
+  const deployment = stageDeployment(installation, image, options);
   try {
-    await activate(installation, deployment, before, signal);
-    if (image.ref.kind === "app") exportApp(installation, image, before === undefined);
-    dropOlder(installation, deployment, before);
+    await activate(installation, deployment, before, options);
+    dropOlder(installation, deployment, before, options.keepPrevious ?? 1);
   } catch (error) {
     throw fileError(error, "deploy", deployment.path);
   }
@@ -68,50 +62,35 @@ export async function deployImage(
   return deployment;
 }
 
-/** Builds the deployment and puts it in its place. One of the same image that is there already stays. */
-function stage(installation: Installation, image: StoredImage, options: DeployOptions): Deployment {
-  const path = join(refFolder(installation, image.ref), image.commit);
-  const { report = silent } = options;
-  const deployment: Deployment = {
-    ref: image.ref,
-    commit: image.commit,
-    path,
-    origin: options.origin,
-    source: options.source,
-    metadata: image.metadata,
-    shownAs: chooseShownAs(installation),
-    imageDigest: image.imageDigest,
-    installedSize: image.installedSize,
-    downloadSize: image.downloadSize,
-    deployedAt: Math.floor(Date.now() / 1000),
-    labels: image.labels,
-  };
-  const there = readDeployment(installation, image.ref, image.commit);
-  if (there?.imageDigest === deployment.imageDigest && there.shownAs === deployment.shownAs) {
-    writeFileDurably(join(path, "deploy.json"), encodeDeployment(deployment));
-    return deployment;
+/**
+ * Goes back, or forward, to a version of a ref that is still deployed. No other version goes by that.
+ * Throws `NOT_INSTALLED`, `STORE_INVALID`, `STORE_LOCKED`.
+ */
+export async function activateDeployment(
+  installation: Installation,
+  ref: Ref,
+  commit: string,
+  options: WaitOptions = {},
+): Promise<Deployment> {
+  using _pin = await pinObjects(installation, options);
+  using _lock = await lockForChange(installation, options);
+  const deployment = readDeployment(installation, ref, commit);
+  if (deployment === undefined) {
+    throw new DowelError("NOT_INSTALLED", `${formatRef(ref)} has no version ${commit} in ${installation.path}`);
   }
-  const staged = mkdtempSync(join(installation.tmp, "deploy-"));
-  const folder = join(staged, "deployment");
+  requireImage(installation, ref, commit);
+  const before = tryRead(() => activeDeployment(installation, ref));
   try {
-    mkdirSync(folder, { mode: 0o755 });
-    if (deployment.shownAs === "checkout") checkOut(installation, image.view.root, join(folder, "root"));
-    const shown = deployment.shownAs === "checkout" ? "root" : lowerOf(deployment);
-    symlinkSync(join(shown, image.ref.kind === "app" ? "app" : "usr"), join(folder, "files"));
-    writeFileSync(join(folder, "metadata"), image.metadata);
-    writeFileSync(join(folder, "deploy.json"), encodeDeployment(deployment));
-    collectExports(installation, image, join(folder, "export"), report);
-    syncFileSystem(folder);
-    if (existsSync(path)) renameSync(path, join(staged, "replaced"));
-    mkdirSync(dirname(path), { recursive: true });
-    renameSync(folder, path);
-    syncFolder(dirname(path));
+    await activate(installation, deployment, before, options, "rollback");
   } catch (error) {
-    throw fileError(error, "deploy", path);
-  } finally {
-    rmSync(staged, { recursive: true, force: true });
+    throw fileError(error, "switch to", deployment.path);
   }
   return deployment;
+}
+
+function requireImage(installation: Installation, ref: Ref, commit: string): void {
+  if (existsSync(imageFile(installation, commit))) return;
+  throw new DowelError("STORE_INVALID", `The image ${commit} of ${formatRef(ref)} has gone from ${installation.path}`);
 }
 
 /** Switches to a deployment; where that fails, one that was not there before goes again. */
@@ -119,35 +98,45 @@ async function activate(
   installation: Installation,
   deployment: Deployment,
   before: Deployment | undefined,
-  signal: AbortSignal | undefined,
+  { report, signal }: WaitOptions,
+  change: Change = before === undefined ? "deploy install" : "deploy update",
 ): Promise<void> {
+  const { ref, commit } = deployment;
   try {
     await ensureShown(deployment, signal);
-    swapLink(deployment.commit, join(refFolder(installation, deployment.ref), "active"));
+    swapLink(commit, join(refFolder(installation, ref), "active"));
   } catch (error) {
-    if (before?.commit !== deployment.commit) removeFolder(installation, deployment.path);
+    if (change !== "rollback" && before?.commit !== commit) removeFolder(installation, deployment.path);
     throw error;
   }
+  noteOrWarn(installation, change, deployment, before?.commit ?? "", report);
+  if (ref.kind === "app") exportApp(installation, ref, before === undefined);
 }
 
-function exportApp(installation: Installation, { ref }: StoredImage, isNew: boolean): void {
+function exportApp(installation: Installation, ref: Ref, isNew: boolean): void {
   const current = currentRef(installation, ref.id);
-  const hasCurrent = current !== undefined && activeDeployment(installation, current) !== undefined;
+  const hasCurrent = current !== undefined && tryRead(() => activeDeployment(installation, current)) !== undefined;
   if (isNew || !hasCurrent) swapLink(`${ref.arch}/${ref.branch}`, currentLink(installation, ref.id));
   publishExports(installation, ref.id);
 }
 
-/** Keeps the deployment that was active before, to go back to; removes all others. */
-function dropOlder(installation: Installation, active: Deployment, before: Deployment | undefined): void {
-  const others = deployedCommits(installation, active.ref).filter((commit) => commit !== active.commit);
-  const kept =
-    before !== undefined && before.commit !== active.commit ? before.commit : newest(installation, active, others);
-  for (const commit of others) {
-    if (commit !== kept) removeFolder(installation, join(refFolder(installation, active.ref), commit));
-  }
-}
-
-function newest(installation: Installation, { ref }: Deployment, commits: readonly string[]): string | undefined {
-  const time = (commit: string): number => readDeployment(installation, ref, commit)?.deployedAt ?? 0;
-  return [...commits].sort((left, right) => time(right) - time(left))[0];
+/** Keeps the versions to go back to: the one that was active before, then the newest; removes all others. */
+function dropOlder(
+  installation: Installation,
+  { ref, commit: active }: Deployment,
+  before: Deployment | undefined,
+  keep: number,
+): void {
+  const time = (commit: string): number => {
+    if (commit === before?.commit) return Number.POSITIVE_INFINITY;
+    return tryRead(() => readDeployment(installation, ref, commit))?.deployedAt ?? 0;
+  };
+  const others = deployedCommits(installation, ref)
+    .filter((commit) => commit !== active)
+    .map((commit) => ({ commit, time: time(commit) }))
+    .sort((left, right) => right.time - left.time);
+  retire(
+    installation,
+    others.slice(keep).map(({ commit }) => join(refFolder(installation, ref), commit)),
+  );
 }

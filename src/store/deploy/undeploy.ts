@@ -4,23 +4,35 @@ import { dirname, join } from "node:path";
 import { fileError } from "../../base/errors.ts";
 import { formatRef, type Ref, sameRef } from "../../metadata/ref.ts";
 import { syncFolder } from "../../sys/durability.ts";
-import { activeDeployment, currentLink, currentRef, refFolder, refsOf, requireDeployment } from "../deployments.ts";
+import {
+  activeDeployment,
+  currentLink,
+  currentRef,
+  deployedCommits,
+  refFolder,
+  refsOf,
+  requireDeployment,
+} from "../deployments.ts";
 import { publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
+import { noteOrWarn } from "../journal.ts";
 import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
 import { swapLink } from "./links.ts";
 import { removeFolder } from "./remove.ts";
+import { retire } from "./retire.ts";
 
 /**
- * Removes all deployments of a ref and its exports; another branch of the app becomes current, if there is one.
- * The image and the objects stay until `collectGarbage`. Throws `NOT_INSTALLED`, `STORE_LOCKED`.
+ * Removes all deployments of a ref and its exports; another branch of the app becomes current, if there is one. What
+ * runs stays readable until it ends. The image and the objects stay until `collectGarbage`. Throws `NOT_INSTALLED`, `STORE_LOCKED`.
  */
 export async function undeploy(installation: Installation, ref: Ref, options: WaitOptions = {}): Promise<void> {
   requireDeployment(installation, ref);
   using _pin = await pinObjects(installation, options);
   using _lock = await lockForChange(installation, options);
-  requireDeployment(installation, ref);
+  const active = requireDeployment(installation, ref);
   const folder = refFolder(installation, ref);
+  // Noted first: where the journal says so, what a crash leaves of the deployment is not mended but removed.
+  noteOrWarn(installation, "uninstall", active, active.commit, options.report);
   try {
     rmSync(join(folder, "active"), { force: true });
     syncFolder(folder);
@@ -31,6 +43,10 @@ export async function undeploy(installation: Installation, ref: Ref, options: Wa
   } catch (error) {
     throw fileError(error, `remove ${formatRef(ref)} from`, installation.path);
   }
+  retire(
+    installation,
+    deployedCommits(installation, ref).map((commit) => join(folder, commit)),
+  );
   removeFolder(installation, folder);
   const isLast = !refsOf(installation, ref.id).some((other) => other.kind === ref.kind);
   if (isLast) removeFolder(installation, join(installation.path, ref.kind, ref.id));

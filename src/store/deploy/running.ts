@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { basename } from "node:path";
+
+/** What the processes of this machine show. */
+export interface Running {
+  /** Commits of apps and runtimes that sandboxes were made of. */
+  readonly commits: ReadonlySet<string>;
+  /** Whether a sandbox is just being made, so that its commits cannot be known yet. */
+  readonly starting: boolean;
+}
+
+/** `/.flatpak-info` is short; what is longer was not made by a launcher. */
+const infoBytes = 256 * 1024;
+
+/** `O_NONBLOCK`, because in a root of its own an app can put a pipe there. */
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Which versions run, found by `/.flatpak-info` in the root of every process that the caller may look into: all for root,
+ * the own ones for others, and nobody but them runs what a user installed. What an app makes its processes show can
+ * only keep a version longer, since the sandbox's init is not in its power.
+ */
+export function findRunning(): Running {
+  const commits = new Set<string>();
+  const sandboxed = new Set<string>();
+  const launchers: string[] = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
+    const info = readInfo(`/proc/${pid}/root/.flatpak-info`);
+    if (info !== undefined) {
+      for (const [commit] of info.matchAll(/\b[0-9a-f]{64}\b/g)) commits.add(commit);
+      sandboxed.add(parentOf(pid));
+    } else if (isLauncher(pid)) launchers.push(pid);
+  }
+  // The monitor stays outside, and its child, the init, is inside; a launcher without one is on the way.
+  return { commits, starting: launchers.some((pid) => !sandboxed.has(pid)) };
+}
+
+function readInfo(path: string): string | undefined {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, flags);
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return undefined;
+    const bytes = Buffer.alloc(Math.min(stat.size, infoBytes));
+    return bytes.toString("utf8", 0, readSync(fd, bytes, 0, bytes.length, 0));
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+function isLauncher(pid: string): boolean {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, "") === "dowel";
+  } catch {
+    return false;
+  }
+}
+
+/** Field 4 of proc_pid_stat(5); the name before it may hold anything, parentheses too. */
+function parentOf(pid: string): string {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[1] ?? "";
+  } catch {
+    return "";
+  }
+}
