@@ -25,7 +25,7 @@ test("serveRegistry() answers Flatpak's index for a namespace alone, and for eve
     expect(await names("/one/deep")).toEqual(both("one/deep"));
     expect(await names("/other")).toEqual(both("other"));
     expect(await names("/oth")).toEqual([]);
-    expect(await names("")).toEqual(both("one"));
+    expect(await names("")).toEqual(both("one/deep"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
