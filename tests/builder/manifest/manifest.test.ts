@@ -74,6 +74,11 @@ const wrong: readonly (readonly [name: string, text: string, message: string])[]
     `${head}build-options:\n  env: [A=b]\nmodules: []\n`,
     "m.yml:6:8: build-options.env: expected a group",
   ],
+  [
+    "a permission that does not exist",
+    `${head}modules: []\nfinish-args:\n  - --share=ipc\n  - --share=all\n`,
+    'm.yml:8:5: finish-args[1]: --share="all": expected one of',
+  ],
   ["bad indentation", "id: a\n  b: c\n", "m.yml:1:5: not valid YAML"],
   ["a key twice", `${head}id: org.example.B\nmodules: []\n`, "m.yml:5:1: not valid YAML: Map keys must be unique"],
   ["a merge key", `${head}<<: {}\nmodules: []\n`, "m.yml:5:1: <<: expected a known key"],
