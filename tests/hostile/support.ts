@@ -8,7 +8,7 @@ import { addLayers, gzipLayer, type HandMadeLayer, sha256 } from "../support/lay
 import { type RawEntry, rawTar } from "./rawtar.ts";
 
 export const evilId = "org.example.Evil";
-export const evilRef = appRef.replace("org.example.Probe", evilId);
+const evilRef = appRef.replace("org.example.Probe", evilId);
 
 export function evilMetadata(context = "", id = evilId): string {
   return `[Application]\nname=${id}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=probe\n${context}`;
