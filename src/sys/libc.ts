@@ -9,6 +9,7 @@ const libc = dlopen("libc.so.6", {
   __errno_location: { args: [], returns: pointer },
   syscall: { args: [i64_fast, i64_fast, i64_fast, i64_fast, i64_fast, i64_fast], returns: i64_fast },
   flock: { args: [i32, i32], returns: i32 },
+  sync_file_range: { args: [i32, i64_fast, i64_fast, u32], returns: i32 },
   syncfs: { args: [i32], returns: i32 },
   ioctl: { args: [i32, i64_fast, pointer], returns: i32 },
   fcntl: { args: [i32, i32, i64_fast], returns: i32 },
