@@ -7,11 +7,19 @@ import { version } from "./base/version.ts";
 import { aliases, commands, groups } from "./cli/commands.ts";
 import type { Context } from "./cli/context.ts";
 import { formatOverview } from "./cli/overview.ts";
+import { usageError } from "./cli/usage.ts";
 import { endOptionsAtFirstArgument, splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
 import { processTerminal, type Terminal } from "./render/terminal.ts";
 
 function unknownCommand(name: string): DowelError {
+  const inGroup = Object.keys(commands).filter((command) => command.startsWith(`${name} `));
+  if (inGroup.length > 0) {
+    return new DowelError(
+      "USAGE",
+      `'${name}' needs a further word: ${inGroup.map((command) => `'${command}'`).join(", ")}`,
+    );
+  }
   const near = nearestWord(name, [...Object.keys(commands), ...Object.keys(aliases)]);
   const question = near === undefined ? "" : `. Did you mean '${near}'?`;
   return new DowelError("USAGE", `'${name}' is not a dowel command${question}`, { hint: "See 'dowel --help'" });
@@ -63,8 +71,7 @@ async function runCommand(
     localization: {
       text: {
         ...text_en,
-        exceptionWhileParsingArguments: (error) =>
-          `error: ${error instanceof Error ? error.message : String(error)}\nhint: See 'dowel ${name} --help'`,
+        exceptionWhileParsingArguments: (error) => formatError(usageError(error, name)).trimEnd(),
       },
     },
   });
@@ -75,7 +82,7 @@ async function runCommand(
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    const { name, rest } = splitCommand(words, groups);
+    const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, groups);
     if (name !== undefined) return await runCommand(name, rest, words, terminal);
     const answer = answerBareOption(rest);
     if (answer === undefined) throw new DowelError("USAGE", "No command given", { hint: "See 'dowel --help'" });

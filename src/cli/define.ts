@@ -3,6 +3,7 @@ import { type BaseArgs, buildCommand, type Command, type TypedCommandParameters 
 import { formatError, formatErrorJson } from "../render/error.ts";
 import { printResult, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
+import { usageLine } from "./usage.ts";
 
 /** The same properties as a type of its own, which stricli takes where it does not take an interface. */
 type Plain<T> = { readonly [K in keyof T]: T[K] };
@@ -61,6 +62,7 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
   const parameters = spec.parameters as {
     readonly flags?: Readonly<Record<string, FlagShape>>;
     readonly aliases?: Readonly<Record<string, string>>;
+    readonly positional?: Parameters<typeof usageLine>[0];
   };
   async function run(this: Context, flags: FLAGS, ...args: ARGS): Promise<void> {
     try {
@@ -75,7 +77,11 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
     command: buildCommand<Plain<FLAGS>, ARGS, Context>({
       func: run,
       parameters: spec.parameters,
-      docs: { brief: spec.brief, fullDescription: describe(spec.brief, spec.description, spec.examples) },
+      docs: {
+        brief: spec.brief,
+        fullDescription: describe(spec.brief, spec.description, spec.examples),
+        customUsage: [usageLine(parameters.positional)],
+      },
     }),
     optionsWithValue: findOptionsWithValue(parameters.flags ?? {}, parameters.aliases ?? {}),
     optionsEndAtFirstArgument: spec.optionsEndAtFirstArgument ?? false,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Report } from "../base/events.ts";
 import { prepareInstall } from "../engine/prepareinstall.ts";
+import type { Plan } from "../engine/types.ts";
 import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
@@ -12,7 +14,13 @@ import {
   textFlag,
   transactionFlags,
 } from "./flags.ts";
-import { type CommonFlags, installationForAdding, installationsToRead, kindOf, runTransaction } from "./transaction.ts";
+import {
+  type CommonFlags,
+  installationForAdding,
+  installationsToRead,
+  kindOf,
+  runTransactions,
+} from "./transaction.ts";
 
 interface Flags extends CommonFlags {
   readonly arch?: string;
@@ -24,7 +32,7 @@ interface Flags extends CommonFlags {
 
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
   const installation = installationForAdding(flags);
-  return runTransaction(context, flags, installation, (report) =>
+  const prepare = (report: Report): Promise<Plan> =>
     prepareInstall(installation, words, {
       arch: flags.arch,
       kind: kindOf(flags),
@@ -34,8 +42,8 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
       installations: installationsToRead({}),
       report,
       signal: context.signal,
-    }),
-  );
+    });
+  return runTransactions(context, flags, [{ installation, prepare }]);
 }
 
 export default defineCommand<Flags, string[]>({

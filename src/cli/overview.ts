@@ -6,7 +6,7 @@ interface Listed {
 }
 
 const sections: readonly (readonly [title: string, names: readonly string[]])[] = [
-  ["Apps and runtimes", ["install", "update", "uninstall", "list", "info", "run"]],
+  ["Apps and runtimes", ["install", "update", "uninstall", "list", "info", "run", "override"]],
   ["Remotes", ["remotes", "remote-add", "remote-delete", "remote-ls"]],
   ["Building and publishing", ["build", "push", "registry serve"]],
 ];
@@ -16,7 +16,7 @@ export function formatOverview(commands: Readonly<Record<string, Listed>>): stri
   const listed = new Set(sections.flatMap(([, names]) => names));
   const others = Object.keys(commands).filter((name) => !listed.has(name) && commands[name]?.hidden !== true);
   const all = others.length === 0 ? sections : [...sections, ["More", others] as const];
-  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const width = Math.max(...all.flatMap(([, names]) => names.map((name) => name.length)));
   const body = all.map(([title, names]) => {
     const lines = names.map((name) => `  ${name.padEnd(width)}  ${commands[name]?.brief ?? ""}\n`);
     return `\n${title}:\n${lines.join("")}`;

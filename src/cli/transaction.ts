@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import type { Report } from "../base/events.ts";
+import type { DowelEvent, Report } from "../base/events.ts";
 import { execute } from "../engine/execute.ts";
 import { placeForAdding, placesToRead } from "../engine/places.ts";
 import { describePlan } from "../engine/plan.ts";
@@ -49,21 +49,43 @@ function confirm(context: Context, plan: Plan, installation: Installation): void
   throw new DowelError("ABORTED", "Nothing was changed", hint);
 }
 
-/** Plans with events shown, asks unless told not to, and carries the plan out. */
-export async function runTransaction(
-  context: Context,
-  flags: CommonFlags,
-  installation: Installation,
-  prepare: (report: Report) => Promise<Plan> | Plan,
-): Promise<Result> {
+/** What is to be done to one installation. */
+export interface Transaction {
+  readonly installation: Installation;
+  readonly prepare: (report: Report) => Promise<Plan> | Plan;
+  /** Events that a person need not see. */
+  readonly hides?: (event: DowelEvent) => boolean;
+}
+
+/** Plans with events shown, asks unless told not to, and carries the plan out. Answers whether there was anything to do. */
+async function runOne(context: Context, flags: CommonFlags, transaction: Transaction): Promise<boolean> {
+  const { installation, prepare, hides = () => false } = transaction;
   const json = flags.json === true;
   const plan = await withReporter(context, json, async (report) => prepare(report));
   const asks = flags.assumeyes !== true && flags.noninteractive !== true && !json;
   if (plan.operations.length > 0 && asks) confirm(context, plan, installation);
   await withReporter(context, json, async (report) => {
-    const told: Report = asks ? (event) => (event.type === "transaction.plan" ? undefined : report(event)) : report;
+    const told: Report = (event) => {
+      const isHidden = (asks && event.type === "transaction.plan") || (!json && hides(event));
+      if (!isHidden) report(event);
+    };
     await execute(plan, installation, { report: told, signal: context.signal });
-    if (plan.operations.length === 0 && plan.failed.length === 0) report({ type: "note", text: "Nothing to do." });
   });
+  return plan.operations.length > 0 || plan.failed.length > 0;
+}
+
+/** Carries out transactions, one installation after the other; where none has anything to do, that is said once. */
+export async function runTransactions(
+  context: Context,
+  flags: CommonFlags,
+  transactions: readonly Transaction[],
+): Promise<Result> {
+  let idle = true;
+  for (const transaction of transactions) if (await runOne(context, flags, transaction)) idle = false;
+  if (idle) {
+    await withReporter(context, flags.json === true, async (report) =>
+      report({ type: "note", text: "Nothing to do." }),
+    );
+  }
   return nothing;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { prepareUninstall } from "../engine/prepareuninstall.ts";
 import { spreadNames } from "../engine/spread.ts";
-import { nothing, type Result } from "../render/result.ts";
+import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
@@ -13,7 +13,7 @@ import {
   textFlag,
   transactionFlags,
 } from "./flags.ts";
-import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransaction } from "./transaction.ts";
+import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
 
 interface Flags extends CommonFlags {
   readonly arch?: string;
@@ -26,8 +26,10 @@ interface Flags extends CommonFlags {
 
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
   const selection = { arch: flags.arch, kind: kindOf(flags) };
-  for (const { installation, names } of spreadNames(installationChoice(flags), words, selection)) {
-    await runTransaction(context, flags, installation, () =>
+  const places = spreadNames(installationChoice(flags), words, selection);
+  const transactions = places.map(({ installation, names }) => ({
+    installation,
+    prepare: () =>
       prepareUninstall(installation, names, {
         ...selection,
         all: flags.all ?? false,
@@ -36,9 +38,8 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
         deleteData: flags.deleteData ?? false,
         installations: installationsToRead({}),
       }),
-    );
-  }
-  return nothing;
+  }));
+  return runTransactions(context, flags, transactions);
 }
 
 export default defineCommand<Flags, string[]>({

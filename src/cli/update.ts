@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DowelEvent, Report } from "../base/events.ts";
+import { upToDate } from "../engine/plan.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { spreadNames } from "../engine/spread.ts";
-import { nothing, type Result } from "../render/result.ts";
+import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
@@ -13,7 +15,7 @@ import {
   textFlag,
   transactionFlags,
 } from "./flags.ts";
-import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransaction } from "./transaction.ts";
+import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
 
 interface Flags extends CommonFlags {
   readonly arch?: string;
@@ -23,8 +25,10 @@ interface Flags extends CommonFlags {
 
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
   const selection = { arch: flags.arch, kind: kindOf(flags) };
-  for (const { installation, names } of spreadNames(installationChoice(flags), words, selection)) {
-    await runTransaction(context, flags, installation, (report) =>
+  const places = spreadNames(installationChoice(flags), words, selection);
+  const transactions = places.map(({ installation, names }) => ({
+    installation,
+    prepare: (report: Report) =>
       prepareUpdate(installation, names, {
         ...selection,
         noDeps: flags.noDeps ?? false,
@@ -32,9 +36,10 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
         report,
         signal: context.signal,
       }),
-    );
-  }
-  return nothing;
+    // Of everything that is installed, what is new is of interest.
+    hides: (event: DowelEvent) => words.length === 0 && event.type === "operation.skip" && event.reason === upToDate,
+  }));
+  return runTransactions(context, flags, transactions);
 }
 
 export default defineCommand<Flags, string[]>({

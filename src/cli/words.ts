@@ -10,6 +10,9 @@ export interface CommandWords {
 /** Options of every command that take the next word, and so may stand before the command with it. */
 const globalOptionsWithValue: ReadonlySet<string> = new Set(["--installation"]);
 
+/** Options of Flatpak that change what it says of its own work; there is nothing more to be said here. */
+const ignoredBeforeCommand: ReadonlySet<string> = new Set(["-v", "-vv", "--verbose", "--ostree-verbose"]);
+
 /**
  * Finds the command among the words: the first that is no option, wherever it stands, as Flatpak does.
  * Groups (`registry`, `plumbing`) take the next such word with them.
@@ -20,6 +23,7 @@ export function splitCommand(words: readonly string[], groups: ReadonlySet<strin
     const word = words[index] ?? "";
     if (word === "--") break;
     if (word.startsWith("-") && word !== "-") {
+      if (ignoredBeforeCommand.has(word)) continue;
       rest.push(word);
       if (globalOptionsWithValue.has(word)) rest.push(words[++index] ?? "");
       continue;

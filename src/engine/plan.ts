@@ -3,6 +3,9 @@ import type { PlannedOperation } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { FailedOperation, Operation, Plan, SkippedOperation } from "./types.ts";
 
+/** Why most updates are passed over. */
+export const upToDate = "it is up to date";
+
 /** Puts operations and their sizes together. */
 export function makePlan(
   operations: readonly Operation[],

@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { formatRef, type Ref, sameRef } from "../metadata/ref.ts";
 import type { RemoteRef } from "../remotes/types.ts";
 import type { Deployment } from "../store/types.ts";
-import { makePlan } from "./plan.ts";
+import { makePlan, upToDate } from "./plan.ts";
 import type { Installed, NewRemote, Operation, Plan, SkippedOperation } from "./types.ts";
 
 export interface InstallOptions {
@@ -74,7 +74,7 @@ function toOperation(
   if (facts.options.reinstall === true) return { operation: "install", ...shared, reinstall: true };
   if (facts.options.orUpdate !== true) return { operation: "install", ref, reason: "it is installed already" };
   if (present.origin !== origin) throw fromElsewhere(present, origin);
-  if (present.commit === commit) return { operation: "update", ref, reason: "it is up to date" };
+  if (present.commit === commit) return { operation: "update", ref, reason: upToDate };
   return { operation: "update", ...shared, from: present };
 }
 

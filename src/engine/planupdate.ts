@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { formatRef, sameRef } from "../metadata/ref.ts";
 import type { Deployment } from "../store/types.ts";
 import { needsOf } from "./dependents.ts";
-import { makePlan } from "./plan.ts";
+import { makePlan, upToDate } from "./plan.ts";
 import { type Candidate, runtimeNotFound } from "./planinstall.ts";
 import type { FailedOperation, Installed, Operation, Plan, SkippedOperation } from "./types.ts";
 
@@ -31,7 +31,7 @@ export function timestampOf(labels: ReadonlyMap<string, string>): number {
 
 /** Why an image that was looked up is no update; undefined where it is one. */
 function whyNot(candidate: Candidate, deployment: Deployment): string | undefined {
-  if (candidate.image.commit === deployment.commit) return "it is up to date";
+  if (candidate.image.commit === deployment.commit) return upToDate;
   // An old version with known holes must not come back, whoever controls the registry.
   const isOlder = timestampOf(candidate.image.labels) < timestampOf(deployment.labels);
   return isOlder ? `the remote ${candidate.origin} has an older version` : undefined;

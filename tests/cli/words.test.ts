@@ -12,6 +12,8 @@ describe("splitCommand()", () => {
     [["registry", "serve", "--listen=:0"], "registry serve", ["--listen=:0"]],
     [["registry"], "registry", []],
     [["registry", "--help"], "registry", ["--help"]],
+    [["-v", "list"], "list", []],
+    [["--ostree-verbose", "--user", "run", "x", "-v"], "run", ["--user", "x", "-v"]],
     [["--version"], undefined, ["--version"]],
     [["-y", "--", "install"], undefined, ["-y"]],
   ])("finds the command in %j", (words, name, rest) => {

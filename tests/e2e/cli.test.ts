@@ -37,6 +37,36 @@ describe("dowel", () => {
     expect(stderr).not.toContain("    at ");
   });
 
+  test.each([
+    [["list", "--colums=x"], "Unknown option --colums. Did you mean --columns?"],
+    [["list", "-q"], "Unknown option -q"],
+    [["list", "extra"], 'Unexpected word "extra"'],
+    [["list", "--columns"], "--columns needs a value"],
+    [["list", "--columns=name", "--columns=ref"], "--columns is given twice"],
+    [["install"], "REF is missing"],
+    [["remote-add", "x"], "LOCATION is missing"],
+    [["build", "--layout=odd", "x.yml"], "--layout=odd: expected one of flatpak, rootfs"],
+    [["build", "--jobs=many", "x.yml"], '--jobs="many"'],
+    [["registry"], "'registry serve'"],
+    [["--user"], "No command given"],
+  ])("says what is wrong with %j", (words, text) => {
+    const { status, stdout, stderr } = pit.dowel(words);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(/^error: .* \[USAGE\]\n(hint: .*\n)?$/);
+    expect(stderr).toContain(text);
+  });
+
+  test("shows a command's help on 'help COMMAND', too, and its usage in one line", () => {
+    expect(pit.succeed(["help"])).toBe(pit.succeed(["--help"]));
+    expect(pit.succeed(["help", "info"])).toBe(pit.succeed(["info", "--help"]));
+    expect(pit.succeed(["info", "--help"])).toContain("dowel info [OPTION…] NAME [BRANCH]\n");
+  });
+
+  test("says once that there is nothing to do, whatever the number of installations", () => {
+    expect(pit.dowel(["update"])).toEqual({ status: 0, stdout: "", stderr: "Nothing to do.\n" });
+    expect(pit.dowel(["uninstall", "--unused"])).toEqual({ status: 0, stdout: "", stderr: "Nothing to do.\n" });
+  });
+
   test("takes options of the installation before and after the command", () => {
     expect(pit.succeed(["--user", "list", "--json"])).toBe("[]\n");
     expect(pit.succeed(["list", "--user", "--json"])).toBe("[]\n");
