@@ -15,6 +15,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   list: { brief: "List what is installed", load: () => import("./list.ts") },
   info: { brief: "Show what is known about an installed app or runtime", load: () => import("./info.ts") },
   run: { brief: "Run an app in its sandbox", load: () => import("./run.ts") },
+  override: { brief: "Change what an app may do, for all its starts", load: () => import("./override.ts") },
   build: { brief: "Build an app or a runtime from its manifest", load: () => import("./build.ts") },
   push: { brief: "Push an image to a registry", load: () => import("./push.ts") },
   remotes: { brief: "List the remotes", load: () => import("./remotes.ts") },
@@ -22,10 +23,30 @@ export const commands: Readonly<Record<string, Entry>> = {
   "remote-delete": { brief: "Delete a remote", load: () => import("./remote-delete.ts") },
   "remote-ls": { brief: "List what a remote offers", load: () => import("./remote-ls.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
+  "plumbing spec": {
+    brief: "Print the sandbox that an app would get, as JSON",
+    hidden: true,
+    load: () => import("./plumbing/spec.ts"),
+  },
   "plumbing mount": {
     brief: "Mount the images of the installed apps and runtimes",
     hidden: true,
     load: () => import("./plumbing/mount.ts"),
+  },
+  "plumbing mkcomposefs": {
+    brief: "Make a composefs image of a folder or a dump",
+    hidden: true,
+    load: () => import("./plumbing/mkcomposefs.ts"),
+  },
+  "plumbing composefs-dump": {
+    brief: "Show a composefs image as a dump",
+    hidden: true,
+    load: () => import("./plumbing/composefs-dump.ts"),
+  },
+  "plumbing fsverity-digest": {
+    brief: "Work out the fs-verity digests of files",
+    hidden: true,
+    load: () => import("./plumbing/fsverity-digest.ts"),
   },
 };
 

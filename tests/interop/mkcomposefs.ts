@@ -17,7 +17,7 @@ const cache = "/var/cache/dowel-tests/composefs-tools";
 export async function findComposefsTools(): Promise<ComposefsTools | string> {
   if (spawnSync("mkcomposefs", ["--help"]).error === undefined) return (program, ...rest) => run([program], ...rest);
   if (!existsSync(cache)) {
-    const problem = await unpack();
+    const problem = await unpackPackages("sid", ["composefs"], cache);
     if (problem !== undefined) return problem;
   }
   const triple = readdirSync(join(cache, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "";
@@ -35,20 +35,24 @@ function run([program = "", ...start]: readonly string[], options: readonly stri
   return stdout;
 }
 
-/** Returns why it could not be done. */
-async function unpack(): Promise<string | undefined> {
-  const aside = `${cache}.${process.pid}`;
+/** Unpacks packages of a Debian suite and what they need into `folder`; returns why it could not be done. */
+export async function unpackPackages(
+  suite: string,
+  packages: readonly string[],
+  folder: string,
+): Promise<string | undefined> {
+  const aside = `${folder}.${process.pid}`;
   // The index of an unstable suite expires within days, and the clock of a test machine may be behind or ahead.
   const options = [
     "--quiet",
     "--variant=extract",
-    "--include=composefs",
+    `--include=${packages.join(",")}`,
     '--aptopt=Acquire::Check-Valid-Until "false"',
   ];
   try {
     mkdirSync(aside, { recursive: true });
-    await promisify(execFile)("mmdebstrap", [...options, "sid", aside], { timeout: 60_000 });
-    renameSync(aside, cache);
+    await promisify(execFile)("mmdebstrap", [...options, suite, aside], { timeout: 60_000 });
+    renameSync(aside, folder);
     return undefined;
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });

@@ -54,3 +54,8 @@ export const xattrsOfOpaqueParent = ["trusted.overlay.overlay.opaque", "user.ove
 export const xattrSelinux = "security.selinux";
 /** {0, length, 0, FS_VERITY_HASH_ALG_SHA256}, before the digest. */
 export const metacopyHeader = "\x00\x24\x00\x01";
+
+/** Names of the folders of an object store: 00 to ff, which the root hides. */
+export const stubNames: readonly string[] = Array.from({ length: 256 }, (_, index) =>
+  index.toString(16).padStart(2, "0"),
+);

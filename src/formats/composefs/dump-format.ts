@@ -1,38 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ByteString, byteStringOfBytes } from "./bytestring.ts";
-import { modeOf } from "./constants.ts";
+import { modeOf, stubNames } from "./constants.ts";
 import { escapeField, escapeOptional, escapeXattr } from "./dump-escape.ts";
+import { directoryBytes } from "./layout.ts";
 import type { Directory, Inode } from "./model.ts";
 
 /**
  * Writes a tree as a composefs dump, one line for each name, parents before children, in byte order. Of an inode with
- * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0.
- * Source: composefs-dump(5). The text is ASCII and ends with a newline.
+ * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0, or with
+ * `folderSizes` the size that they have in an image. Source: composefs-dump(5). The text is ASCII and ends with a newline.
  */
-export function formatDump(root: Directory): string {
+export function formatDump(root: Directory, options: { readonly folderSizes?: boolean } = {}): string {
   const lines: string[] = [];
-  formatInode(root, "", new Map(), lines);
+  formatInode(root, "", new Map(), lines, options.folderSizes === true ? imageSize(root) : () => 0);
   lines.push("");
   return lines.join("\n");
 }
 
-function formatInode(inode: Inode, path: string, known: Map<Inode, string>, lines: string[]): void {
+/** The size of a folder in an image: the root also hides the folders of the object store there. */
+function imageSize(root: Directory): (folder: Directory) => number {
+  return (folder) => directoryBytes([...folder.entries.keys(), ...(folder === root ? stubNames : [])]);
+}
+
+function formatInode(
+  inode: Inode,
+  path: string,
+  known: Map<Inode, string>,
+  lines: string[],
+  folderSize: (folder: Directory) => number,
+): void {
   const shown = path === "" ? "/" : path;
-  lines.push(formatLine(inode, shown, known.get(inode)));
+  lines.push(formatLine(inode, shown, known.get(inode), folderSize));
   known.set(inode, known.get(inode) ?? shown);
   if (inode.kind !== "directory") return;
   for (const name of [...inode.entries.keys()].sort()) {
     const child = inode.entries.get(name);
-    if (child !== undefined) formatInode(child, `${path}/${escapeField(name)}`, known, lines);
+    if (child !== undefined) formatInode(child, `${path}/${escapeField(name)}`, known, lines, folderSize);
   }
 }
 
 /** `first` is the escaped path of the name that holds the inode, where this is a further one. */
-function formatLine(inode: Inode, path: string, first: string | undefined): string {
+function formatLine(
+  inode: Inode,
+  path: string,
+  first: string | undefined,
+  folderSize: (folder: Directory) => number,
+): string {
   const mode = `${first === undefined ? "" : "@"}${(modeOf[inode.kind] | inode.mode).toString(8)}`;
   const own = `${inode.uid} ${inode.gid} ${rdevOf(inode)} ${inode.mtimeSec}.${inode.mtimeNsec}`;
   const { payload, content, digest } = references(inode);
-  let line = `${path} ${sizeOf(inode)} ${mode} ${linksOf(inode)} ${own} ${first ?? payload} ${content} ${digest}`;
+  let line = `${path} ${sizeOf(inode, folderSize)} ${mode} ${linksOf(inode)} ${own} ${first ?? payload} ${content} ${digest}`;
   for (const key of [...inode.xattrs.keys()].sort()) {
     line += ` ${escapeXattr(key)}=${escapeXattr(inode.xattrs.get(key) ?? "")}`;
   }
@@ -43,7 +60,8 @@ function rdevOf(inode: Inode): number {
   return inode.kind === "character" || inode.kind === "block" ? inode.rdev : 0;
 }
 
-function sizeOf(inode: Inode): number {
+function sizeOf(inode: Inode, folderSize: (folder: Directory) => number): number {
+  if (inode.kind === "directory") return folderSize(inode);
   if (inode.kind === "external") return inode.size;
   if (inode.kind === "inline") return inode.content.length;
   return inode.kind === "symlink" ? inode.target.length : 0;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { ByteString } from "./bytestring.ts";
 import {
   blockBytes,
   compactInodeBytes,
@@ -13,7 +15,7 @@ import {
   slotBytes,
   xattrHeaderBytes,
 } from "./constants.ts";
-import type { Node, NodeEntry, XattrPair } from "./node.ts";
+import type { Node, XattrPair } from "./node.ts";
 import { isAcl } from "./xattr-names.ts";
 
 /** A whole image worked out: what goes where, before a byte is written. */
@@ -146,11 +148,20 @@ export function chunkBits(size: number): number {
 }
 
 function measureDirectory(node: Node): void {
-  const groups: NodeEntry[][] = [];
-  let group: NodeEntry[] = [];
+  const { groups, last } = packEntries(node.entries, (entry) => entry.name);
+  node.groups = groups;
+  node.blocks = groups.length - 1 + (last > maxTailBytes ? 1 : 0);
+  node.tail = last > maxTailBytes ? 0 : last;
+  node.size = node.blocks * blockBytes + node.tail;
+}
+
+/** Puts entries into as few blocks as their order allows; `last` is how many bytes the last one has. */
+function packEntries<T>(entries: Iterable<T>, nameOf: (entry: T) => ByteString): { groups: T[][]; last: number } {
+  const groups: T[][] = [];
+  let group: T[] = [];
   let used = 0;
-  for (const entry of node.entries) {
-    const cost = direntBytes + entry.name.length;
+  for (const entry of entries) {
+    const cost = direntBytes + nameOf(entry).length;
     if (used + cost > blockBytes) {
       groups.push(group);
       group = [];
@@ -159,10 +170,13 @@ function measureDirectory(node: Node): void {
     group.push(entry);
     used += cost;
   }
-  node.groups = [...groups, group];
-  node.blocks = groups.length + (used > maxTailBytes ? 1 : 0);
-  node.tail = used > maxTailBytes ? 0 : used;
-  node.size = node.blocks * blockBytes + node.tail;
+  return { groups: [...groups, group], last: used };
+}
+
+/** The size of a folder with these names and the two that every folder has. */
+export function directoryBytes(names: Iterable<ByteString>): number {
+  const { groups, last } = packEntries([...new Set([".", "..", ...names])].sort(), (name) => name);
+  return (groups.length - 1) * blockBytes + (last > maxTailBytes ? blockBytes : last);
 }
 
 /** Gives an inode its place, at `after` or behind it; returns where it ends. */

@@ -4,6 +4,7 @@ import { limits } from "../../base/limits.ts";
 import type { ByteString } from "./bytestring.ts";
 import {
   modeOf,
+  stubNames,
   xattrOpaque,
   xattrSelinux,
   xattrsOfOpaqueParent,
@@ -15,9 +16,6 @@ import { Node, type NodeEntry } from "./node.ts";
 import { checkInode, checkName } from "./validate.ts";
 import { escapeOverlayNames, XattrPool } from "./xattr-pool.ts";
 
-/** Names of the folders of an object store: 00 to ff. */
-const stubNames = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, "0"));
-
 /**
  * Rewrites a tree into what overlayfs is to see: objects become metacopy and redirect xattrs, whiteouts become
  * marked files, overlay's own xattrs are escaped, and the root hides the folders of the object store.
@@ -25,8 +23,14 @@ const stubNames = Array.from({ length: 256 }, (_, index) => index.toString(16).p
 export class Preparation {
   readonly #nodes = new Map<Inode, Node>();
   readonly xattrs = new XattrPool();
-  /** Whether there was a whiteout, which an image of version 0 cannot hold. */
+  /** Whether there was a whiteout. */
   hasWhiteouts = false;
+  readonly #markOpaque: boolean;
+
+  /** `markOpaque` says whether folders with whiteouts get the marks that version 1 has and version 0 has not. */
+  constructor(markOpaque: boolean) {
+    this.#markOpaque = markOpaque;
+  }
 
   root(source: Directory): Node {
     const root = this.#directory(source, undefined, "", 0);
@@ -63,7 +67,7 @@ export class Preparation {
     let whiteouts = false;
     for (const child of source.entries.values()) whiteouts ||= isWhiteout(child);
     this.hasWhiteouts ||= whiteouts;
-    node.xattrs = this.xattrs.add(directoryXattrs(source, parent === undefined, whiteouts));
+    node.xattrs = this.xattrs.add(this.#directoryXattrs(source, parent === undefined, whiteouts));
     return node;
   }
 
@@ -100,20 +104,20 @@ export class Preparation {
     }
     return node;
   }
+
+  #directoryXattrs(source: Directory, isRoot: boolean, whiteouts: boolean): ReadonlyMap<ByteString, ByteString> {
+    const escaped = escapeOverlayNames(source.xattrs);
+    if (!isRoot && !whiteouts) return escaped;
+    const result = new Map(escaped);
+    if (whiteouts) {
+      for (const key of xattrsOfWhiteoutParent) result.set(key, "");
+      for (const key of this.#markOpaque ? xattrsOfOpaqueParent : []) result.set(key, "x");
+    }
+    if (isRoot) result.set(xattrOpaque, "y");
+    return result;
+  }
 }
 
 function byName(left: NodeEntry, right: NodeEntry): number {
   return left.name < right.name ? -1 : 1;
-}
-
-function directoryXattrs(source: Directory, isRoot: boolean, whiteouts: boolean): ReadonlyMap<ByteString, ByteString> {
-  const escaped = escapeOverlayNames(source.xattrs);
-  if (!isRoot && !whiteouts) return escaped;
-  const result = new Map(escaped);
-  if (whiteouts) {
-    for (const key of xattrsOfWhiteoutParent) result.set(key, "");
-    for (const key of xattrsOfOpaqueParent) result.set(key, "x");
-  }
-  if (isRoot) result.set(xattrOpaque, "y");
-  return result;
 }

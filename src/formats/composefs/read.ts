@@ -53,18 +53,20 @@ export function readComposefs(bytes: Uint8Array): ComposefsImage {
   if (image.u32(superblockOffset) !== superblockMagic || image.u8(superblockOffset + 12) !== 12) {
     invalid(superblockOffset, "the superblock must be that of EROFS with blocks of 4096 bytes");
   }
-  return { root: new TreeReader(image).root(), version };
+  return { root: new TreeReader(image, version).root(), version };
 }
 
 class TreeReader {
   readonly #image: Extent;
   readonly #inodes: InodeReader;
   readonly #rootNid: number;
+  readonly #whiteoutMarks: readonly ByteString[];
   readonly #leaves = new Map<number, Leaf>();
   readonly #folders = new Set<number>();
 
-  constructor(image: Extent) {
+  constructor(image: Extent, version: number) {
     this.#image = image;
+    this.#whiteoutMarks = version === 0 ? xattrsOfWhiteoutParent : [...xattrsOfWhiteoutParent, ...xattrsOfOpaqueParent];
     const superblock = readSuperblock(image);
     this.#rootNid = superblock.rootNid;
     this.#inodes = new InodeReader(image, superblock);
@@ -101,7 +103,7 @@ class TreeReader {
       entries.set(entry.name, child);
     }
     if (dots !== 2 || raw.nlink !== 2 + folders) invalid(raw.offset, "a folder must have . and .. and their links");
-    const xattrs = originalXattrs(raw, whiteouts ? [...xattrsOfWhiteoutParent, ...xattrsOfOpaqueParent] : []);
+    const xattrs = originalXattrs(raw, whiteouts ? this.#whiteoutMarks : []);
     const directory: Directory = { ...metadataOf(raw), xattrs, kind: "directory", entries };
     checkInode(directory, `inode at offset ${raw.offset}`);
     return directory;

@@ -21,22 +21,26 @@ import type { Node, NodeEntry, XattrPair } from "./node.ts";
 import { Preparation } from "./prepare.ts";
 
 export interface WriteOptions {
-  /** Number in the header. An image with whiteouts always gets 1. */
+  /** Number in the header. An image with whiteouts gets 1 where `maxVersion` allows it. */
   readonly version: 0 | 1;
+  /** 1 if not given. */
+  readonly maxVersion?: 0 | 1;
 }
 
 /**
- * Writes the composefs image of a tree, byte for byte the one that `mkcomposefs --min-version=VERSION` writes.
+ * Writes the composefs image of a tree, byte for byte the one that `mkcomposefs` writes, with `version` as its
+ * `--min-version` and `maxVersion` as its `--max-version`.
  *
  * Of an inode with several names the first one counts, depth first in byte order. The tree is not changed.
  * Throws `COMPOSEFS_INVALID` or `LIMIT_EXCEEDED` where an image cannot hold the tree.
  */
 export function writeComposefs(root: Directory, options: WriteOptions): Uint8Array {
-  const preparation = new Preparation();
+  const newest = Math.max(options.version, options.maxVersion ?? 1);
+  const preparation = new Preparation(newest >= 1);
   const top = preparation.root(root);
   const layout = layOut(top, preparation.xattrs.pairs);
   const writer = new ImageWriter(layout);
-  writer.header(preparation.hasWhiteouts ? 1 : options.version);
+  writer.header(preparation.hasWhiteouts ? newest : options.version);
   for (const node of layout.nodes) writer.inode(node);
   writer.sharedXattrs();
   return writer.bytes();
