@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { resolve } from "node:path";
 import { type InstalledInfo, info } from "../engine/info.ts";
+import { effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
 import { formatFields } from "../render/fields.ts";
 import type { Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
@@ -14,7 +16,7 @@ import {
   textArgument,
   textFlag,
 } from "./flags.ts";
-import { installationsToRead } from "./transaction.ts";
+import { installationChoice, installationsToRead } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly arch?: string;
@@ -24,6 +26,7 @@ interface Flags extends InstallationFlags {
   readonly showSize?: boolean;
   readonly showMetadata?: boolean;
   readonly showPermissions?: boolean;
+  readonly fileAccess?: string;
   readonly showLocation?: boolean;
   readonly showRuntime?: boolean;
   readonly showSdk?: boolean;
@@ -72,11 +75,20 @@ function describe(found: InstalledInfo): string {
   return `\n${formatFields([["", head]])}\n${fields}`;
 }
 
-function run(_context: Context, flags: Flags, name: string, branch?: string): Result {
+/** What the two options print that look at overrides and the host as well. */
+async function permissionText(context: Context, flags: Flags, ref: string): Promise<string | undefined> {
+  const request = plainRequest({ name: ref, installations: installationChoice(flags) });
+  if (flags.showPermissions === true) return effectivePermissionsText(request);
+  if (flags.fileAccess === undefined) return undefined;
+  return `${await fileAccess(request, resolve(flags.fileAccess), context.signal)}\n`;
+}
+
+async function run(context: Context, flags: Flags, name: string, branch?: string): Promise<Result> {
   const wanted = branch === undefined ? name : `${name}//${branch}`;
   const found = info(installationsToRead(flags), wanted, { arch: flags.arch });
   if (flags.showMetadata === true) return { kind: "text", text: found.metadata };
-  if (flags.showPermissions === true) return { kind: "text", text: found.permissions };
+  const text = await permissionText(context, flags, found.ref);
+  if (text !== undefined) return { kind: "text", text };
   const single = singleFields(found, flags);
   if (single.length > 0) return { kind: "text", text: `${single.join(" ")}\n` };
   if (flags.json === true) {
@@ -94,7 +106,8 @@ export default defineCommand<Flags, [string, string?]>({
   examples: [
     ["info org.example.App", "shows everything"],
     ["info --show-metadata org.example.App", "prints the metadata as it was published"],
-    ["info --show-permissions org.example.App", "prints what the app may do"],
+    ["info --show-permissions org.example.App", "prints what the app may do, with overrides"],
+    ["info --file-access=~/Documents org.example.App", "prints what the app can do with a path"],
     ["info --json org.example.App", "prints everything for programs"],
   ],
   parameters: {
@@ -108,6 +121,7 @@ export default defineCommand<Flags, [string, string?]>({
       showSize: switchFlag("Print the size in bytes"),
       showMetadata: switchFlag("Print the metadata"),
       showPermissions: switchFlag("Print the permissions"),
+      fileAccess: textFlag("Print what the app can do with a path: hidden, read-only or read-write", "PATH"),
       showLocation: switchFlag("Print the folder"),
       showRuntime: switchFlag("Print the runtime"),
       showSdk: switchFlag("Print the Sdk"),

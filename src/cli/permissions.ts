@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { textsFlag } from "./flags.ts";
 
-/** The permission options of `run`, for help, completion and checks; their order is read from the words themselves. */
+/** The permission options of `run` and `override`, for help, completion and checks; their order is read from the words themselves. */
 export const permissionFlags = {
   share: textsFlag("Share with the host", "network|ipc"),
   unshare: textsFlag("Do not share with the host", "network|ipc"),
@@ -32,4 +32,6 @@ export const permissionFlags = {
   usb: textsFlag("List a USB device", "QUERY"),
   nousb: textsFlag("Hide a USB device", "QUERY"),
   usbList: textsFlag("List and hide USB devices", "LIST"),
+  usbListFile: textsFlag("List and hide USB devices as a file says", "FILE"),
+  envFd: textsFlag("Set variables from a descriptor, each with NUL at its end", "FD"),
 } as const;

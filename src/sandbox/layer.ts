@@ -30,7 +30,7 @@ function writeEntry(root: string, entry: LayerEntry): void {
     chmodSync(path, 0o755);
   } else {
     if (entry.kind === "copy") copyFileSync(entry.source, path, constants.COPYFILE_EXCL);
-    else writeFileSync(path, entry.text, { flag: "wx" });
+    else writeFileSync(path, entry.kind === "data" ? Buffer.from(entry.base64, "base64") : entry.text, { flag: "wx" });
     chmodSync(path, 0o644);
   }
 }

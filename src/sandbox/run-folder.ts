@@ -4,8 +4,13 @@ import { dirname } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { Descriptor } from "../sys/beneath.ts";
 
+/** What all running instances of an app share: their `/tmp` and `/dev/shm`. */
+export function appFolderOf(runFolder: string, id: string): string {
+  return `${runFolder}/apps/${id}`;
+}
+
 /** `XDG_RUNTIME_DIR` where it belongs to the caller: a folder of another user could be exchanged by them. */
-function sessionFolder(uid: number): string | undefined {
+export function sessionFolder(uid: number): string | undefined {
   const folder = process.env["XDG_RUNTIME_DIR"];
   if (!folder?.startsWith("/")) return undefined;
   try {
@@ -16,7 +21,8 @@ function sessionFolder(uid: number): string | undefined {
   }
 }
 
-function runFolderPath(uid: number): string {
+/** Where the caller's folder for plans is, whether or not it has been made. */
+export function runFolderPath(uid: number): string {
   const session = sessionFolder(uid);
   if (session !== undefined) return `${session}/dowel`;
   return uid === 0 ? "/run/dowel/user-0" : `/tmp/.dowel-${uid}`;
@@ -44,7 +50,7 @@ export function runFolder(): string {
   using folder = openFolder(path);
   const status = fstatSync(folder.fd);
   if (status.uid !== uid || (status.mode & 0o077) !== 0) throw unsafe(path);
-  for (const name of ["plans", "layers", "ld.so"]) makeFolder(`${path}/${name}`, 0o700);
+  for (const name of ["plans", "layers", "ld.so", "apps"]) makeFolder(`${path}/${name}`, 0o700);
   return path;
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, mkdirSync } from "node:fs";
+import { constants, mkdirSync, utimesSync } from "node:fs";
 import { dirname } from "node:path";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
+import { appFolderOf } from "../../sandbox/run-folder.ts";
 import type { Specification } from "../../sandbox/spec/types.ts";
 import { Descriptor, makeFoldersBeneath } from "../../sys/beneath.ts";
 
-function makeEntry(home: Descriptor, path: string, kind: "directory" | "file"): void {
+function makeEntry(root: Descriptor, path: string, kind: "directory" | "file"): void {
   const folder = kind === "directory" ? path : dirname(path);
-  using made = makeFoldersBeneath(home, folder.split("/"), 0o755);
+  using made = makeFoldersBeneath(root, folder.split("/"), 0o755);
   if (kind === "directory") return;
   const name = path.slice(folder.length + 1);
   Descriptor.beneath(made, name, constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644)[
@@ -16,23 +17,23 @@ function makeEntry(home: Descriptor, path: string, kind: "directory" | "file"): 
 }
 
 /**
- * Makes folders and empty files below the home, never through a link: what lies there is the app's to change. Paths are
- * relative to the home. Throws `HOST_PATH_UNSAFE` where a link or something else is in the way.
+ * Makes folders and empty files below the home or another folder, never through a link: what lies there is the app's to
+ * change. Paths are relative to the folder. Throws `HOST_PATH_UNSAFE` where a link or something else is in the way.
  */
-export function makeBelowHome(
-  home: string,
+export function makeBelow(
+  folder: string,
   entries: readonly { readonly path: string; readonly kind: "directory" | "file" }[],
 ): void {
-  using root = openHome(home);
+  using root = openFolder(folder);
   for (const { path, kind } of entries) {
     try {
       makeEntry(root, path, kind);
     } catch (error) {
       const errno = errnoOf(error) ?? "";
       if (!["ELOOP", "ENOTDIR", "EXDEV", "EISDIR", "ENXIO"].includes(errno)) {
-        throw fileError(error, "create", `${home}/${path}`);
+        throw fileError(error, "create", `${folder}/${path}`);
       }
-      throw new DowelError("HOST_PATH_UNSAFE", `${home}/${path} leads through a link, or is not a ${kind}`, {
+      throw new DowelError("HOST_PATH_UNSAFE", `${folder}/${path} leads through a link, or is not a ${kind}`, {
         hint: "The app could have put it there. Replace it by a real one, or remove it.",
         cause: error,
       });
@@ -40,11 +41,11 @@ export function makeBelowHome(
   }
 }
 
-function openHome(home: string): Descriptor {
+function openFolder(path: string): Descriptor {
   try {
-    return Descriptor.open(home, constants.O_RDONLY | constants.O_DIRECTORY);
+    return Descriptor.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    throw fileError(error, "open the home", home);
+    throw fileError(error, "open", path);
   }
 }
 
@@ -62,10 +63,26 @@ export function makeWanted(specification: Specification): boolean {
 
 /** Makes the app's own part of the caller's runtime folder, where there is one. */
 export function makeRuntimeFolder(session: string | undefined, id: string): void {
-  if (!session?.startsWith("/")) return;
+  if (session === undefined) return;
   const path = `${session}/app/${id}`;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(error, "create", path);
+  }
+}
+
+/**
+ * Makes the folder that all running instances of an app share, in the caller's run folder, and says that it is used: the
+ * sweep leaves it alone then.
+ */
+export function makeAppFolder(runFolder: string, id: string): void {
+  const path = appFolderOf(runFolder, id);
+  try {
+    mkdirSync(`${path}/tmp`, { recursive: true, mode: 0o700 });
+    mkdirSync(`${path}/shm`, { recursive: true, mode: 0o700 });
+    const now = new Date();
+    utimesSync(path, now, now);
   } catch (error) {
     throw fileError(error, "create", path);
   }

@@ -16,6 +16,18 @@ function isCache(path: string): boolean {
   return status?.isFile() === true && status.size <= cacheLimit;
 }
 
+/** Where the linker's cache for an app in its runtime lies; undefined where the runtime has no ldconfig. */
+export async function linkerCachePath(
+  host: Host,
+  app: SandboxImage,
+  runtime: SandboxImage,
+  runFolder: string,
+): Promise<string | undefined> {
+  if (findLdconfig(host, runtime) === undefined) return undefined;
+  const sum = createHash("sha256").update(`${app.commit} ${runtime.commit}`).digest("hex");
+  return `${runFolder}/ld.so/${sum}`;
+}
+
 /**
  * The linker's cache for an app in its runtime, made by the runtime's ldconfig where it is missing; it is kept in the
  * run folder, which no app can reach. Undefined where the runtime has no ldconfig or it fails: then the app finds its
@@ -29,10 +41,8 @@ export async function linkerCache(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const ldconfig = findLdconfig(host, runtime);
-  if (ldconfig === undefined) return undefined;
-  const sum = createHash("sha256").update(`${app.commit} ${runtime.commit}`).digest("hex");
-  const path = `${runFolder}/ld.so/${sum}`;
-  if (existsSync(path)) return path;
+  const path = await linkerCachePath(host, app, runtime, runFolder);
+  if (ldconfig === undefined || path === undefined || existsSync(path)) return path;
   const aside = mkdtempSync(`${runFolder}/ld.so/.new-`);
   try {
     const plan = ldconfigPlan(host, { app, runtime, ldconfig }, aside, runFolder);

@@ -168,4 +168,5 @@ export function writePermissions(keyfile: Keyfile, permissions: Permissions): vo
   for (const [subsystem, keys] of permissions.policies) {
     for (const [key, values] of keys) keyfile.setList(`${policyPrefix}${subsystem}`, key, values);
   }
+  if (keyfile.hasGroup(context) && keyfile.keys(context).length === 0) keyfile.removeGroup(context);
 }

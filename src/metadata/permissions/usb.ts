@@ -14,3 +14,16 @@ export function parseUsbQuery(text: string): string | undefined {
   if (!rules.every((item) => rule.test(item)) || new Set(kinds).size !== kinds.length) return undefined;
   return kinds.includes("dev") && !kinds.includes("vnd") ? undefined : query;
 }
+
+/**
+ * Reads the text of a list of USB queries: one a line or with `;` between, `!` in front of those to hide, comment lines
+ * with `#`. Answers permission options; as Flatpak does, it leaves out what is malformed.
+ */
+export function readUsbListFile(text: string): string[] {
+  const lines = text.split("\n").filter((line) => !line.trimStart().startsWith("#"));
+  return lines
+    .flatMap((line) => line.split(";"))
+    .map((item) => item.trim())
+    .filter((item) => parseUsbQuery(item.replace(/^!/, "")) !== undefined)
+    .map((item) => (item.startsWith("!") ? `--nousb=${item.slice(1)}` : `--usb=${item}`));
+}

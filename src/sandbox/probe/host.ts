@@ -12,6 +12,7 @@ export interface HostNode {
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
+  readonly hostname: string;
 }
 
 /**
@@ -27,4 +28,6 @@ export interface Host {
   list(path: string): readonly string[];
   /** A small text file, links followed; undefined where it is missing, unreadable, not UTF-8 or above 1 MiB. */
   read(path: string): string | undefined;
+  /** A small file, links followed; undefined where it is missing, unreadable or above 1 MiB. */
+  readBytes(path: string): Uint8Array | undefined;
 }

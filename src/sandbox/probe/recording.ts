@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type BigIntStats, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
 import { compareBytes, decodeUtf8 } from "../../base/text.ts";
 import type { Observation } from "../plan/types.ts";
 import type { Host, HostNode, HostNodeType, Identity } from "./host.ts";
@@ -32,7 +34,7 @@ export class RecordingHost implements Host {
   readonly #images: string[] = [];
 
   constructor() {
-    this.identity = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+    this.identity = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, hostname: hostname() };
   }
 
   /** Everything noted so far, variables first. */
@@ -47,9 +49,15 @@ export class RecordingHost implements Host {
     this.#images.push(`${folder}/`);
   }
 
-  /** Notes a file that is read elsewhere, with its size and times. */
+  /** Notes a file that is read elsewhere, with its size and times, and what a link leads to as well. */
   observe(path: string): void {
-    this.#observe(path, true);
+    if (this.#observe(path, true)?.isSymbolicLink() !== true) return;
+    const next = resolve(dirname(path), readlinkSync(path));
+    try {
+      this.#observe(realpathSync(path), true);
+    } catch {
+      this.#observe(next, true);
+    }
   }
 
   variable(name: string): string | undefined {
@@ -75,11 +83,16 @@ export class RecordingHost implements Host {
   }
 
   read(path: string): string | undefined {
+    const bytes = this.readBytes(path);
+    return bytes === undefined ? undefined : decodeUtf8(bytes);
+  }
+
+  readBytes(path: string): Uint8Array | undefined {
     if (this.#observe(path, true) === undefined) return undefined;
     try {
       const real = realpathSync(path);
       const status = this.#observe(real, true);
-      return status?.isFile() && status.size <= readLimit ? decodeUtf8(readFileSync(real)) : undefined;
+      return status?.isFile() && status.size <= readLimit ? readFileSync(real) : undefined;
     } catch {
       return undefined;
     }

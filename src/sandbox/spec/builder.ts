@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, join } from "node:path";
 import type { Host } from "../probe/host.ts";
-import type { LayerEntry, SpecificationMount } from "./types.ts";
+import type { LayerEntry, Specification, SpecificationMount } from "./types.ts";
 
+type Point = Specification["points"][number];
 type Bind = Extract<SpecificationMount, { kind: "bind" }>;
 
 export interface BindOptions {
@@ -11,6 +12,8 @@ export interface BindOptions {
   readonly distrusted?: true;
   readonly optional?: true;
   readonly fromLayer?: true;
+  /** Mount points that are missing below it can be made on the host before a start (`points`). */
+  readonly grows?: true;
   /** What the mount point must be; by default a folder. */
   readonly type?: "directory" | "file";
 }
@@ -29,6 +32,8 @@ export class RootBuilder {
   readonly #layer = new Map<string, LayerEntry>();
   readonly #made = new Set<string>();
   readonly #mounts: SpecificationMount[] = [];
+  readonly #growing = new Set<SpecificationMount>();
+  readonly #points = new Map<string, Point>();
 
   constructor(host: Host) {
     this.#host = host;
@@ -40,6 +45,11 @@ export class RootBuilder {
 
   get mounts(): readonly SpecificationMount[] {
     return this.#mounts;
+  }
+
+  /** What must be made below binds that grow; parents come first. */
+  get points(): readonly Point[] {
+    return [...this.#points.values()];
   }
 
   /** Where a path lies: the last mount over it, or undefined for the layer. */
@@ -56,8 +66,7 @@ export class RootBuilder {
     const mount = this.#mountOf(path);
     if (this.#made.has(path) || mount?.target === path || path === "/") return true;
     if (mount === undefined && this.#layer.has(path)) return true;
-    if (mount?.kind === "bind")
-      return this.#host.lookAt(join(mount.source, path.slice(mount.target.length))) !== undefined;
+    if (mount?.kind === "bind") return this.#isBelowBind(mount, path, entry.kind);
     if (mount?.kind === "proc") return false;
     const parent = dirname(path);
     if (mount === undefined && !this.directory(parent)) return false;
@@ -69,12 +78,27 @@ export class RootBuilder {
     return true;
   }
 
+  /** Whether a mount point is on the host below a bind, or will be. */
+  #isBelowBind(mount: Bind, path: string, kind: LayerEntry["kind"]): boolean {
+    const source = join(mount.source, path.slice(mount.target.length));
+    const there = this.#host.lookAt(source) !== undefined;
+    if (!this.#growing.has(mount) || (kind !== "directory" && kind !== "file")) return there;
+    this.#points.set(source, { path: source, kind });
+    return true;
+  }
+
   directory(path: string, mode = 0o755): boolean {
     return this.#put(path, { kind: "directory", path }, { kind: "directory", target: path, mode });
   }
 
   file(path: string, text = ""): boolean {
     return this.#put(path, { kind: "file", path, text }, { kind: "file", target: path, text });
+  }
+
+  /** A file of bytes in the configuration layer, which a printed specification shows by their digest. */
+  data(path: string, bytes: Uint8Array): void {
+    this.directory(dirname(path));
+    this.#layer.set(path, { kind: "data", path, base64: Buffer.from(bytes).toString("base64") });
   }
 
   /** A copy of a host file in the configuration layer. */
@@ -101,8 +125,9 @@ export class RootBuilder {
   }
 
   bind(source: string, target: string, options: BindOptions = {}): boolean {
-    const { access = "ro", type = "directory", ...rest } = options;
+    const { access = "ro", type = "directory", grows, ...rest } = options;
     const mount: Bind = { kind: "bind", source, target, access, ...rest };
+    if (grows === true) this.#growing.add(mount);
     return this.#mount(mount, type);
   }
 

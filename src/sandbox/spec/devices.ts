@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
+import { addSharedMemory } from "./shared.ts";
 
 const graphics = [
   ..."dri udmabuf mali mali0 umplock nvidiactl nvidia-modeset nvidia-uvm nvidia-uvm-tools kfd".split(" "),
@@ -14,11 +15,21 @@ const nodesOf: Readonly<Record<string, readonly string[]>> = {
   usb: ["bus/usb"],
 };
 
+export interface DeviceInput {
+  readonly granted: (name: string) => boolean;
+  /** Whether the app plays sound. */
+  readonly sound: boolean;
+  /** The folder whose `shm` becomes `/dev/shm`; undefined where it is the sandbox's own. */
+  readonly shared: string | undefined;
+}
+
 /** `/dev`: a small one of its own with the devices that are granted, or the host's. */
-export function addDevices(root: RootBuilder, host: Host, granted: (name: string) => boolean, sound: boolean): void {
+export function addDevices(root: RootBuilder, host: Host, { granted, sound, shared }: DeviceInput): void {
   if (granted("all")) {
     root.bind("/dev", "/dev", { access: "rw", devices: true });
-    if (!granted("shm")) root.tmpfs("/dev/shm", 0o1777);
+    if (granted("shm")) return;
+    root.tmpfs("/dev/shm", 0o1777);
+    addSharedMemory(root, host, shared);
     return;
   }
   root.special("dev", "/dev");
@@ -34,5 +45,5 @@ export function addDevices(root: RootBuilder, host: Host, granted: (name: string
   }
   if (granted("shm") && host.lookAt("/dev/shm")?.type === "directory") {
     root.bind("/dev/shm", "/dev/shm", { access: "rw" });
-  }
+  } else addSharedMemory(root, host, shared);
 }

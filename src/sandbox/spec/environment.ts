@@ -57,7 +57,15 @@ export class EnvironmentBuilder {
 }
 
 /** The variables that tell an app where its own folders are. */
-export function addAppVariables(environment: EnvironmentBuilder, host: Host, id: string, dataFolder: string): void {
+export function addAppVariables(
+  environment: EnvironmentBuilder,
+  host: Host,
+  id: string,
+  dataFolder: string | undefined,
+): void {
+  environment.set("FLATPAK_ID", id);
+  if (host.variable("PS1") === undefined) environment.set("PS1", "[📦 $FLATPAK_ID \\W]\\$ ");
+  if (dataFolder === undefined) return;
   const folders = { DATA: "data", CONFIG: "config", CACHE: "cache", STATE: ".local/state" };
   for (const [name, folder] of Object.entries(folders)) {
     const variable = `XDG_${name}_HOME`;
@@ -65,7 +73,5 @@ export function addAppVariables(environment: EnvironmentBuilder, host: Host, id:
     if (onHost !== undefined) environment.set(`HOST_${variable}`, onHost);
     environment.set(variable, `${dataFolder}/${folder}`);
   }
-  environment.set("FLATPAK_ID", id);
   environment.set("FLATPAK_SANDBOX_DIR", `${dataFolder}/sandbox`);
-  if (host.variable("PS1") === undefined) environment.set("PS1", "[📦 $FLATPAK_ID \\W]\\$ ");
 }

@@ -33,7 +33,7 @@ export function formatInfo(
   app: SandboxImage | undefined,
   runtime: SandboxImage,
   permissions: Permissions,
-  devel: boolean,
+  marks: { readonly devel: boolean; readonly sandbox: boolean },
 ): string {
   const keyfile = new Keyfile();
   const group = app === undefined ? "Runtime" : "Application";
@@ -49,7 +49,7 @@ export function formatInfo(
   keyfile.set("Instance", "branch", main.ref.branch);
   keyfile.set("Instance", "arch", main.ref.arch);
   keyfile.set("Instance", "flatpak-version", flatpakVersion);
-  if (devel) keyfile.setBoolean("Instance", "devel", true);
+  for (const [name, value] of Object.entries(marks)) if (value) keyfile.setBoolean("Instance", name, true);
   writePermissions(keyfile, permissions);
   return keyfile.toString();
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { basename } from "node:path";
 import type { Host } from "../probe/host.ts";
+import { cupsSockets, gpgAgentSockets, pulseSockets } from "./agents.ts";
 import type { RootBuilder } from "./builder.ts";
 import { findWaylandSocket } from "./conditions.ts";
 import type { EnvironmentBuilder } from "./environment.ts";
 import { resolveHostPath } from "./resolve.ts";
+import { selectXauthority } from "./xauthority.ts";
 
 export interface SocketContext {
   readonly root: RootBuilder;
   readonly host: Host;
   readonly environment: EnvironmentBuilder;
+  /** The caller's, without links. */
+  readonly home: string;
   readonly granted: (name: string) => boolean;
 }
 
@@ -23,6 +27,10 @@ function bindSocket(context: SocketContext, source: string | undefined, target: 
     context.root.symlink(`/run/user/${context.host.identity.uid}/${name}`, `${up}${target.slice("/run".length)}`);
   }
   return true;
+}
+
+function bindFirst(context: SocketContext, sources: readonly string[], target: string, name?: string): boolean {
+  return sources.some((source) => bindSocket(context, source, target, name));
 }
 
 function inRuntimeFolder(host: Host, name: string): string | undefined {
@@ -45,15 +53,18 @@ function addX11(context: SocketContext, given: boolean): void {
   const { root, host, environment } = context;
   environment.unset("DISPLAY");
   environment.unset("XAUTHORITY");
+  // The shared /tmp of an app must not hold sockets of one instance for another.
+  root.tmpfs("/tmp/.X11-unix", 0o1777);
   if (!given) return;
   const display = host.variable("DISPLAY");
   const number = display?.match(/^(?:unix)?:([0-9]+)(?:\.[0-9]+)?$/)?.[1];
   if (number === undefined || !bindSocket(context, `/tmp/.X11-unix/X${number}`, `/tmp/.X11-unix/X${number}`)) return;
   environment.set("DISPLAY", `:${number}`);
-  const authority = host.variable("XAUTHORITY");
-  const file = authority?.startsWith("/") ? resolveHostPath(host, authority) : undefined;
-  if (file?.type !== "file") return;
-  root.bind(file.path, "/run/flatpak/Xauthority", { type: "file", optional: true });
+  const authority = host.variable("XAUTHORITY") ?? `${context.home}/.Xauthority`;
+  const bytes = authority.startsWith("/") ? host.readBytes(authority) : undefined;
+  const own = bytes === undefined ? undefined : selectXauthority(bytes, host.identity.hostname, number);
+  if (own === undefined) return;
+  root.data("/run/flatpak/Xauthority", own);
   environment.set("XAUTHORITY", "/run/flatpak/Xauthority");
 }
 
@@ -61,9 +72,8 @@ function addPulseaudio(context: SocketContext): void {
   const { root, host, environment } = context;
   for (const name of ["PULSE_SERVER", "PULSE_CLIENTCONFIG"]) environment.unset(name);
   if (!context.granted("pulseaudio")) return;
-  const named = host.variable("PULSE_SERVER")?.match(/^unix:(\/.*)$/)?.[1];
-  const source = named ?? inRuntimeFolder(host, "pulse/native");
-  if (!bindSocket(context, source, "/run/flatpak/pulse/native", "pulse/native")) return;
+  const sources = pulseSockets(host, context.home, host.variable("XDG_RUNTIME_DIR"));
+  if (!bindFirst(context, sources, "/run/flatpak/pulse/native", "pulse/native")) return;
   root.file("/run/flatpak/pulse/config", "enable-shm=no\n");
   environment.set("PULSE_SERVER", "unix:/run/flatpak/pulse/native");
   environment.set("PULSE_CLIENTCONFIG", "/run/flatpak/pulse/config");
@@ -107,10 +117,12 @@ function addSmallSockets(context: SocketContext): void {
       environment.set("PCSCLITE_CSOCK_NAME", "/run/pcscd/pcscd.comm");
     }
   }
-  if (granted("cups")) bindSocket(context, "/run/cups/cups.sock", "/run/cups/cups.sock");
+  if (granted("cups") && bindFirst(context, cupsSockets(host, context.home), "/run/cups/cups.sock")) {
+    environment.set("CUPS_SERVER", "/run/cups/cups.sock");
+  }
   if (granted("gpg-agent")) {
-    const target = `/run/user/${host.identity.uid}/gnupg/S.gpg-agent`;
-    bindSocket(context, inRuntimeFolder(host, "gnupg/S.gpg-agent"), target);
+    const sources = gpgAgentSockets(host, context.home, host.variable("XDG_RUNTIME_DIR"));
+    bindFirst(context, sources, `/run/user/${host.identity.uid}/gnupg/S.gpg-agent`);
   }
 }
 

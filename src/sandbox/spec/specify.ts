@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { onlyHarmless } from "../../metadata/permissions/flatten.ts";
 import { isGranted } from "../../metadata/permissions/grant.ts";
 import { mergePermissions } from "../../metadata/permissions/merge.ts";
 import { noPermissions, type Permissions } from "../../metadata/permissions/model.ts";
@@ -11,17 +12,20 @@ import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
 import { findExports } from "./filesystems.ts";
 import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
+import { addHostData, addSystemSockets } from "./host-data.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
 import { addLinkerCache } from "./linker.ts";
-import { addAppFolder, addBase, addHostData, addRuntimeFolder } from "./root.ts";
+import { addAppFolder, addBase } from "./root.ts";
+import { addSessionFolders, sharedFolderOf } from "./shared.ts";
 import { addSockets } from "./sockets.ts";
 import type { Specification, SpecificationInput } from "./types.ts";
 
 /** The layers of permissions, lowest first; a runtime gives variables only. */
 function effectivePermissions({ app, runtime, overrides, options }: SpecificationInput): Permissions {
   const fromRuntime = { ...noPermissions, environment: runtime.metadata.permissions.environment };
-  const layers = [app?.metadata.permissions ?? noPermissions, overrides, options.permissions];
-  return layers.reduce(mergePermissions, fromRuntime);
+  const layers = [app?.metadata.permissions ?? noPermissions, overrides];
+  const installed = layers.reduce(mergePermissions, fromRuntime);
+  return mergePermissions(options.sandboxed ? onlyHarmless(installed) : installed, options.permissions);
 }
 
 /**
@@ -38,7 +42,8 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const devel = options.devel || feature("devel");
   const user = findUser(host);
   const home = findHome(host, user);
-  const dataFolder = app === undefined ? undefined : dataFolderOf(home.path, app.ref.id);
+  const shared = sharedFolderOf(input);
+  const dataFolder = app === undefined || options.sandboxed ? undefined : dataFolderOf(home.path, app.ref.id);
   const exports = findExports(host, user.home, permissions, input.runFolder);
   const homeInput: HomeInput = {
     home: home.path,
@@ -51,21 +56,27 @@ export function specify(input: SpecificationInput, host: Host): Specification {
 
   const root = new RootBuilder(host);
   const environment = new EnvironmentBuilder(app === undefined || linkerCache !== undefined ? undefined : "/app/lib");
-  addBase(root, host, runtime.lower, user.uid);
+  addBase(root, host, runtime.lower, user.uid, shared === undefined ? undefined : `${shared}/tmp`);
   addAppFolder(root, app);
   if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
   addEtc(root, host, runtime.lower, user);
-  addDevices(root, host, granted("devices"), granted("sockets")("pulseaudio"));
+  addDevices(root, host, {
+    granted: granted("devices"),
+    sound: granted("sockets")("pulseaudio"),
+    shared: feature("per-app-dev-shm") ? shared : undefined,
+  });
   addHostData(root, host, homeInput.home);
-  root.file("/.flatpak-info", formatInfo(app, runtime, permissions, devel));
+  addSystemSockets(root, host, input.session, granted("shared")("network"));
+  root.file("/.flatpak-info", formatInfo(app, runtime, permissions, { devel, sandbox: options.sandboxed }));
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
-  if (app !== undefined) addRuntimeFolder(root, host, app.ref.id);
+  addSessionFolders(root, host, input);
   addHome(root, host, homeInput);
   for (const link of home.links) root.symlink(link.path, link.to);
-  addSockets({ root, host, environment, granted: granted("sockets") }, findWaylandSocket(host) !== undefined);
+  const hasWayland = findWaylandSocket(host) !== undefined;
+  addSockets({ root, host, environment, home: home.path, granted: granted("sockets") }, hasWayland);
 
   environment.apply(permissions);
-  if (app !== undefined && dataFolder !== undefined) addAppVariables(environment, host, app.ref.id, dataFolder);
+  if (app !== undefined) addAppVariables(environment, host, app.ref.id, dataFolder);
   environment.set("HOME", user.home);
   environment.set("container", "flatpak");
   environment.set("XDG_RUNTIME_DIR", `/run/user/${user.uid}`);
@@ -77,7 +88,9 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     layer: root.layer,
     mounts: root.mounts,
     data: dataEntries(homeInput),
+    points: root.points,
     create: homeInput.exports.missing,
+    sharedFolder: shared,
     dataFolder,
     environment: environment.result(options.clearEnvironment),
     seccomp: {

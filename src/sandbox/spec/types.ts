@@ -22,6 +22,10 @@ export interface RunOptions {
   readonly devel: boolean;
   readonly clearEnvironment: boolean;
   readonly dieWithParent: boolean;
+  /** Nothing of the app's own permissions, data or shared folders: only what the options give. */
+  readonly sandboxed: boolean;
+  /** Whether the files that the document portal shows the app come in. */
+  readonly documents: boolean;
 }
 
 export interface SpecificationInput {
@@ -37,6 +41,8 @@ export interface SpecificationInput {
   readonly hidden: readonly string[];
   /** The folder of plans and layers, which no permission shows. */
   readonly runFolder: string;
+  /** `XDG_RUNTIME_DIR` where it is the caller's own. */
+  readonly session: string | undefined;
 }
 
 /** One thing in the configuration layer. */
@@ -44,6 +50,8 @@ export type LayerEntry =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "symlink"; readonly path: string; readonly to: string }
   | { readonly kind: "file"; readonly path: string; readonly text: string }
+  /** Bytes that may be a secret. */
+  | { readonly kind: "data"; readonly path: string; readonly base64: string }
   /** A copy of a host file whose name says what it holds. */
   | { readonly kind: "copy"; readonly path: string; readonly source: string };
 
@@ -86,8 +94,12 @@ export interface Specification {
   readonly mounts: readonly SpecificationMount[];
   /** Folders and empty files that must exist below the app's own folder before a start; paths relative to it. */
   readonly data: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
+  /** Mount points that must exist below `sharedFolder`, where the app can write; absolute paths, parents are not listed. */
+  readonly points: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
   /** Host folders that are missing and that `:create` asks for. */
   readonly create: readonly string[];
+  /** The folder on the host that all running instances of the app share; undefined where there is none. */
+  readonly sharedFolder: string | undefined;
   /** The app's own folder on the host, `~/.var/app/ID`; undefined where it has none. */
   readonly dataFolder: string | undefined;
   readonly environment: {

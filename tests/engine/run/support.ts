@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { hostArch } from "../../../src/base/arch.ts";
-import type { RunRequest } from "../../../src/engine/run/prepare.ts";
+import type { RunRequest } from "../../../src/engine/run/describe.ts";
 import { noPermissions } from "../../../src/metadata/permissions/model.ts";
 import { applyPermissionOption } from "../../../src/metadata/permissions/options.ts";
 import { formatRef, parseRef } from "../../../src/metadata/ref.ts";
@@ -118,6 +118,8 @@ export function request(changes: Partial<RunRequest> = {}, options: readonly str
     devel: false,
     clearEnvironment: false,
     dieWithParent: false,
+    sandboxed: false,
+    documents: true,
     ...changes,
   };
 }

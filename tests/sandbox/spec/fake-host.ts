@@ -7,15 +7,18 @@ import type { Host, HostNode, HostNodeType } from "../../../src/sandbox/probe/ho
 import { specify } from "../../../src/sandbox/spec/specify.ts";
 import type { SandboxImage, Specification, SpecificationInput } from "../../../src/sandbox/spec/types.ts";
 
-/** A file's text, or what else lies there; folders above are there by themselves. */
-export type FakeNode = string | { readonly link: string } | { readonly type: HostNodeType };
+/** A file's text, its bytes, or what else lies there; folders above are there by themselves. */
+export type FakeNode =
+  | string
+  | { readonly link: string }
+  | { readonly type: HostNodeType; readonly bytes?: Uint8Array };
 
 export const folder: FakeNode = { type: "directory" };
 export const socket: FakeNode = { type: "socket" };
 
 /** A machine given by a table. */
 export class FakeHost implements Host {
-  readonly identity = { uid: 1000, gid: 1000 };
+  readonly identity = { uid: 1000, gid: 1000, hostname: "machine" };
   readonly #nodes = new Map<string, FakeNode>();
   readonly #variables: Readonly<Record<string, string>>;
 
@@ -47,6 +50,12 @@ export class FakeHost implements Host {
   read(path: string): string | undefined {
     const node = this.#nodes.get(path);
     return typeof node === "string" ? node : undefined;
+  }
+
+  readBytes(path: string): Uint8Array | undefined {
+    const node = this.#nodes.get(path);
+    if (typeof node === "string") return Buffer.from(node);
+    return node !== undefined && "bytes" in node ? node.bytes : undefined;
   }
 }
 
@@ -117,9 +126,12 @@ export function specifyExample(scenario: Scenario = {}): Specification {
         devel: false,
         clearEnvironment: false,
         dieWithParent: false,
+        sandboxed: false,
+        documents: true,
       },
       hidden: ["/home/ann/.local/share/dowel"],
       runFolder: "/run/user/1000/dowel",
+      session: "/run/user/1000",
       ...scenario.input,
     },
     host,

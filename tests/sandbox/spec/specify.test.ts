@@ -23,6 +23,7 @@ describe("specify() for an app without permissions", () => {
   test("specify() mounts nothing of the host's files but the app's own folders", () => {
     expect(binds(specification)).toEqual([
       "/sys/class /sys/class ro",
+      "/run/user/1000/dowel/apps/org.example.App/tmp /tmp rw",
       "/usr/share/zoneinfo /usr/share/zoneinfo ro",
       `${data} ${data} rw`,
       `${data}/cache /var/cache rw`,
@@ -31,10 +32,10 @@ describe("specify() for an app without permissions", () => {
       `${data}/cache/tmp /var/tmp rw`,
     ]);
     expect(targets(specification, "tmpfs")).toEqual([
-      "/tmp",
       "/run/user/1000",
       "/run/flatpak/app/org.example.App",
       "/home/ann",
+      "/tmp/.X11-unix",
     ]);
   });
 

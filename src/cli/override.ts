@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { addOverrides, dropOverrides, showOverrides } from "../engine/run/overrides.ts";
+import { nothing, type Result } from "../render/result.ts";
+import type { Context } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import { type InstallationFlags, installationFlags, optionalArgument, switchFlag } from "./flags.ts";
+import { typedPermissions } from "./permissionoptions.ts";
+import { permissionFlags } from "./permissions.ts";
+import { installationChoice } from "./transaction.ts";
+
+interface Flags extends InstallationFlags {
+  readonly show?: boolean;
+  readonly reset?: boolean;
+}
+
+async function run(context: Context, flags: Flags, id?: string): Promise<Result> {
+  const choice = installationChoice(flags);
+  const options = typedPermissions(context.words);
+  if (flags.reset === true) await dropOverrides(choice, id, context.signal);
+  if (options.length > 0) await addOverrides(choice, id, options, context.signal);
+  if (flags.show === true) return { kind: "text", text: showOverrides(choice, id) };
+  if (options.length > 0 || flags.reset === true) return nothing;
+  throw new DowelError("USAGE", "There is nothing to do: no permission is named", {
+    hint: "Give permission options, --show or --reset; see 'dowel override --help'",
+  });
+}
+
+export default defineCommand<Flags, [string?]>({
+  brief: "Change what an app may do, for all its starts",
+  description:
+    "Without an app, for all apps. Overrides of the user's installation come after those of the system's, an app's own after those for all.",
+  examples: [
+    ["override --user --nofilesystem=home org.example.App", "takes the home away from one app"],
+    ["override --user --socket=wayland --nosocket=x11", "changes all apps"],
+    ["override --user --show org.example.App", "shows what is overridden"],
+    ["override --user --reset org.example.App", "takes it all back"],
+  ],
+  parameters: {
+    flags: {
+      ...installationFlags,
+      ...permissionFlags,
+      show: switchFlag("Show what is overridden"),
+      reset: switchFlag("Take back all overrides"),
+    },
+    aliases: { u: "user" },
+    positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },
+  } as never,
+  run,
+});

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import { parseMetadata } from "../../metadata/metadata.ts";
+import { overrideFiles, readOverrides } from "../../metadata/overrides.ts";
+import type { Permissions } from "../../metadata/permissions/model.ts";
+import { formatRef, parsePartialRef, type Ref } from "../../metadata/ref.ts";
+import type { RecordingHost } from "../../sandbox/probe/recording.ts";
+import { sessionFolder } from "../../sandbox/run-folder.ts";
+import { findUser } from "../../sandbox/spec/etc.ts";
+import { dataFolderOf, findHome } from "../../sandbox/spec/home.ts";
+import { specify } from "../../sandbox/spec/specify.ts";
+import type { RunOptions, SandboxImage, Specification, SpecificationInput } from "../../sandbox/spec/types.ts";
+import { userPlace } from "../../store/places.ts";
+import { ensureShown, lowerOf } from "../../store/shown.ts";
+import type { Deployment } from "../../store/types.ts";
+import { type InstallationChoice, placesToRead } from "../places.ts";
+import { makeAppFolder, makeBelow, makeRuntimeFolder, makeWanted } from "./data.ts";
+import { linkerCache, linkerCachePath } from "./ldcache.ts";
+import { type Located, locate } from "./locate.ts";
+
+export interface RunRequest extends RunOptions {
+  /** As typed: an id, or a ref with parts left out. */
+  readonly name: string;
+  readonly branch: string | undefined;
+  readonly arch: string | undefined;
+  /** `ID/ARCH/BRANCH` in place of the app's own runtime. */
+  readonly runtime: string | undefined;
+  readonly runtimeVersion: string | undefined;
+  readonly installations: InstallationChoice;
+}
+
+/** Where a start is described from, and whether it is about to happen. */
+export interface DescribeContext {
+  readonly host: RecordingHost;
+  /** The caller's folder of plans and layers. */
+  readonly runFolder: string;
+  /** Makes the folders that the sandbox needs and shows images; else nothing is changed. */
+  readonly makes: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Variables and files that decide where the installations are, and the program itself: a newer one plans anew. */
+function observePlaces(host: RecordingHost): void {
+  host.observe(process.execPath);
+  for (const name of ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOWEL_USER_DIR", "DOWEL_SYSTEM_DIR"]) {
+    host.variable(name);
+  }
+  const folder = "/etc/dowel/installations.d";
+  for (const name of host.list(folder)) host.observe(`${folder}/${name}`);
+}
+
+/** The app or runtime that a request means. Throws `NOT_INSTALLED` or `REF_AMBIGUOUS`. */
+export function locateMain(host: RecordingHost, request: RunRequest): Located {
+  const partial = parsePartialRef(request.name);
+  const wanted = { ...partial, arch: request.arch ?? partial.arch, branch: request.branch ?? partial.branch };
+  const places = placesToRead(request.installations);
+  const app = wanted.kind === "runtime" ? undefined : locate(host, places, "app", wanted);
+  const found = app ?? (wanted.kind === "app" ? undefined : locate(host, places, "runtime", wanted));
+  if (found !== undefined) return found;
+  throw new DowelError("NOT_INSTALLED", `${request.name} is not installed`, {
+    hint: `Install it with: dowel install ${request.name}`,
+  });
+}
+
+function runtimeRef(app: SandboxImage, request: RunRequest): Ref {
+  const { runtime, sdk } = app.metadata;
+  const declared = request.devel ? (sdk ?? runtime) : runtime;
+  if (declared === undefined) throw new DowelError("METADATA_INVALID", `${formatRef(app.ref)} names no runtime`);
+  if (request.runtime === undefined) return { ...declared, branch: request.runtimeVersion ?? declared.branch };
+  const partial = parsePartialRef(request.runtime);
+  return {
+    kind: "runtime",
+    id: partial.id,
+    arch: partial.arch ?? declared.arch,
+    branch: request.runtimeVersion ?? partial.branch ?? declared.branch,
+  };
+}
+
+function locateRuntime(host: RecordingHost, app: SandboxImage, request: RunRequest): Deployment {
+  const ref = runtimeRef(app, request);
+  const found = locate(host, placesToRead({}), "runtime", ref);
+  if (found !== undefined) return found.deployment;
+  throw new DowelError("RUNTIME_NOT_FOUND", `${formatRef(app.ref)} needs ${formatRef(ref)}, which is not installed`, {
+    hint: `Install it with: dowel install ${formatRef(ref)}`,
+  });
+}
+
+async function toImage(
+  host: RecordingHost,
+  deployment: Deployment,
+  makes: boolean,
+  signal?: AbortSignal,
+): Promise<SandboxImage> {
+  if (makes) await ensureShown(deployment, signal);
+  const { ref, commit, path } = deployment;
+  const lower = lowerOf(deployment);
+  host.trustImage(lower);
+  return { ref, commit, path, lower, metadata: parseMetadata(deployment.metadata) };
+}
+
+/** What the overrides files say that count for a deployment. */
+export function overridesFor(host: RecordingHost, main: Located): Permissions {
+  const system = main.place.kind === "system" ? main.place.path : undefined;
+  const files = overrideFiles({ id: main.deployment.ref.id, system, user: userPlace().path });
+  for (const file of files) host.observe(file);
+  return readOverrides(files);
+}
+
+/** All that a specification is made from. */
+async function gather(context: DescribeContext, request: RunRequest): Promise<SpecificationInput> {
+  const { host, runFolder, makes, signal } = context;
+  observePlaces(host);
+  const main = locateMain(host, request);
+  const image = await toImage(host, main.deployment, makes, signal);
+  const isApp = image.ref.kind === "app";
+  const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), makes, signal) : image;
+  const home = findHome(host, findUser(host)).path;
+  const cache = makes ? linkerCache : linkerCachePath;
+  return {
+    app: isApp ? image : undefined,
+    runtime,
+    overrides: overridesFor(host, main),
+    linkerCache: isApp ? await cache(host, image, runtime, runFolder, signal) : undefined,
+    options: request,
+    hidden: [...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`],
+    runFolder,
+    session: sessionFolder(host.identity.uid),
+  };
+}
+
+/** Makes what lies outside the sandbox for an app: its data folder, its part of the session's folder, its own /tmp. */
+function makeFolders({ host, runFolder }: DescribeContext, input: SpecificationInput): void {
+  const id = input.app?.ref.id;
+  if (id === undefined || input.options.sandboxed) return;
+  const home = findHome(host, findUser(host)).path;
+  makeRuntimeFolder(input.session, id);
+  makeBelow(home, [{ path: dataFolderOf("", id).slice(1), kind: "directory" }]);
+  makeAppFolder(runFolder, id);
+}
+
+/** Makes the mount points below the folder that the app's instances share, and notes them. */
+function makePoints({ host }: DescribeContext, { points, sharedFolder }: Specification): void {
+  if (sharedFolder === undefined) return;
+  makeBelow(
+    sharedFolder,
+    points.map(({ path, kind }) => ({ path: path.slice(sharedFolder.length + 1), kind })),
+  );
+  for (const { path } of points) host.lookAt(path);
+}
+
+/** Makes what the specification wants below the app's data folder, and notes it. */
+function makeData({ host }: DescribeContext, { data, dataFolder }: Specification): void {
+  if (dataFolder === undefined) return;
+  const home = findHome(host, findUser(host)).path;
+  const below = dataFolder.slice(home === "/" ? 1 : home.length + 1);
+  makeBelow(
+    home,
+    data.map(({ path, kind }) => ({ path: `${below}/${path}`, kind })),
+  );
+  for (const { path } of data) host.lookAt(`${dataFolder}/${path}`);
+}
+
+/**
+ * Describes the sandbox of an app, or of a command in a runtime. Throws `NOT_INSTALLED`, `RUNTIME_NOT_FOUND`,
+ * `HOST_PATH_UNSAFE` and what reading metadata throws.
+ */
+export async function describeRun(context: DescribeContext, request: RunRequest): Promise<Specification> {
+  const input = await gather(context, request);
+  if (!context.makes) return specify(input, context.host);
+  makeFolders(context, input);
+  const first = specify(input, context.host);
+  const specification = makeWanted(first) ? specify(input, context.host) : first;
+  makeData(context, specification);
+  makePoints(context, specification);
+  return specification;
+}

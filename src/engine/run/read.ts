@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { parseMetadata } from "../../metadata/metadata.ts";
+import { formatOverrides } from "../../metadata/overrides.ts";
+import { withoutDenials } from "../../metadata/permissions/flatten.ts";
+import { mergePermissions } from "../../metadata/permissions/merge.ts";
+import { noPermissions } from "../../metadata/permissions/model.ts";
+import { RecordingHost } from "../../sandbox/probe/recording.ts";
+import { runFolderPath } from "../../sandbox/run-folder.ts";
+import { type PathAccess, pathAccess } from "../../sandbox/spec/access.ts";
+import type { Specification } from "../../sandbox/spec/types.ts";
+import { describeRun, locateMain, overridesFor, type RunRequest } from "./describe.ts";
+
+/** A request for the app as it is installed, with no options. */
+export function plainRequest(request: Pick<RunRequest, "name" | "installations">): RunRequest {
+  return {
+    ...request,
+    branch: undefined,
+    arch: undefined,
+    runtime: undefined,
+    runtimeVersion: undefined,
+    permissions: noPermissions,
+    command: undefined,
+    cwd: undefined,
+    devel: false,
+    clearEnvironment: false,
+    dieWithParent: false,
+    sandboxed: false,
+    documents: true,
+  };
+}
+
+function reading(signal: AbortSignal | undefined) {
+  const host = new RecordingHost();
+  return { host, runFolder: runFolderPath(host.identity.uid), makes: false, signal };
+}
+
+/** The sandbox that a request would get; nothing is made or changed. Throws as `prepareRun` does. */
+export async function describeForReading(
+  request: RunRequest,
+  signal?: AbortSignal,
+): Promise<{ readonly specification: Specification; readonly host: RecordingHost }> {
+  const context = reading(signal);
+  return { specification: await describeRun(context, request), host: context.host };
+}
+
+/** What an app's sandbox does with a path of the host: `hidden`, `read-only` or `read-write`. */
+export async function fileAccess(request: RunRequest, path: string, signal?: AbortSignal): Promise<PathAccess> {
+  const { specification, host } = await describeForReading(request, signal);
+  return pathAccess(specification, host, path);
+}
+
+/** The permissions of an installed app with all overrides, in keyfile form, as `flatpak info --show-permissions` prints them. */
+export function effectivePermissionsText(request: RunRequest): string {
+  const host = new RecordingHost();
+  const main = locateMain(host, request);
+  const own = parseMetadata(main.deployment.metadata).permissions;
+  return formatOverrides(withoutDenials(mergePermissions(own, overridesFor(host, main))));
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Host } from "../probe/host.ts";
+import { appFolderOf } from "../run-folder.ts";
+import type { RootBuilder } from "./builder.ts";
+import { resolveHostPath } from "./resolve.ts";
+import type { SpecificationInput } from "./types.ts";
+
+/** The folder on the host that all running instances of an app share; undefined where there is none. */
+export function sharedFolderOf({ app, options, runFolder }: SpecificationInput): string | undefined {
+  return app === undefined || options.sandboxed ? undefined : appFolderOf(runFolder, app.ref.id);
+}
+
+/** `/dev/shm` shared by the instances of one app, and by nobody else. */
+export function addSharedMemory(root: RootBuilder, host: Host, shared: string | undefined): void {
+  if (shared === undefined) return;
+  host.lookAt(`${shared}/shm`);
+  root.bind(`${shared}/shm`, "/dev/shm", { access: "rw" });
+}
+
+/**
+ * The app's own part of the caller's runtime folder, which it shares with portals and helpers of the session, and the
+ * files that the document portal shows it.
+ */
+export function addSessionFolders(root: RootBuilder, host: Host, input: SpecificationInput): void {
+  const { app, options, session } = input;
+  if (app === undefined) return;
+  const { id } = app.ref;
+  const runtimeFolder = `/run/user/${host.identity.uid}`;
+  const target = `/run/flatpak/app/${id}`;
+  const folder = options.sandboxed || session === undefined ? undefined : resolveHostPath(host, `${session}/app/${id}`);
+  if (folder?.type === "directory") root.bind(folder.path, target, { access: "rw", distrusted: true });
+  else root.tmpfs(target, 0o700);
+  root.symlink(`${runtimeFolder}/app`, "../../flatpak/app");
+  if (options.sandboxed || !options.documents || session === undefined) return;
+  const documents = `${session}/doc/by-app/${id}`;
+  if (host.lookAt(documents)?.type !== "directory") return;
+  root.bind(documents, "/run/flatpak/doc", { access: "rw", optional: true });
+  root.symlink(`${runtimeFolder}/doc`, "../../flatpak/doc");
+}
