@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type BaseArgs, buildCommand, type Command, type TypedCommandParameters } from "@stricli/core";
+import { isDowelError } from "../base/errors.ts";
 import { formatError, formatErrorJson } from "../render/error.ts";
 import { printResult, type Result } from "../render/result.ts";
+import type { Terminal } from "../render/terminal.ts";
 import type { Context } from "./context.ts";
 import { usageLine } from "./usage.ts";
 
@@ -55,6 +57,15 @@ function describe(
   return parts.join("\n\n");
 }
 
+/** The error as JSON, unless the error is that standard output cannot be written. */
+function tellJson(terminal: Terminal, error: unknown): void {
+  try {
+    terminal.out(formatErrorJson(error));
+  } catch (second) {
+    if (!isDowelError(second)) throw second;
+  }
+}
+
 /** Makes a command of its data: what it takes, what it says of itself, and the function that answers a result. */
 export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
   spec: CommandSpec<FLAGS, ARGS>,
@@ -69,8 +80,8 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
       printResult(await spec.run(this, flags, ...args), this.terminal);
     } catch (error) {
       this.process.exitCode = 1;
-      if ("json" in flags && flags.json === true) this.terminal.out(formatErrorJson(error));
       this.terminal.err(formatError(error));
+      if ("json" in flags && flags.json === true) tellJson(this.terminal, error);
     }
   }
   return {

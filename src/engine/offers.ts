@@ -50,7 +50,7 @@ export class Offers {
   async ofAll(remotes: readonly Remote[], arch?: string): Promise<readonly Offer[]> {
     const settled = await Promise.allSettled(remotes.map((remote) => this.of(remote, arch)));
     const offers: Offer[] = [];
-    let failure: unknown;
+    const failures: { readonly name: string; readonly error: DowelError }[] = [];
     for (const [at, outcome] of settled.entries()) {
       if (outcome.status === "fulfilled") {
         offers.push(outcome.value);
@@ -58,10 +58,14 @@ export class Offers {
       }
       const error: unknown = outcome.reason;
       if (!isDowelError(error) || error.code === "ABORTED") throw error;
-      failure ??= error;
-      this.#report({ type: "warning", text: `Remote ${remotes[at]?.name ?? ""}: ${error.message}` });
+      failures.push({ name: remotes[at]?.name ?? "", error });
     }
-    if (offers.length === 0 && failure !== undefined) throw failure;
+    const [first, ...others] = failures;
+    if (first !== undefined && offers.length === 0 && others.length === 0) throw first.error;
+    for (const { name, error } of failures) {
+      this.#report({ type: "warning", text: `Remote ${name}: ${error.message}` });
+    }
+    if (first !== undefined && offers.length === 0) throw first.error;
     return offers;
   }
 }

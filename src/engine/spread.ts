@@ -16,8 +16,8 @@ export interface Share {
 
 /**
  * Spreads the names of a changing command over installations: those that were chosen get all names; else each name
- * goes to the installations that have it, and no name at all means every installation that the caller can change.
- * Throws `NOT_INSTALLED` for a name that no installation has.
+ * goes to the installations that have it and that the caller can change, and no name at all means every installation that the caller can change.
+ * Throws `NOT_INSTALLED` for a name that no installation has; that none of those that have it can be changed shows later.
  */
 export function spreadNames(
   choice: InstallationChoice,
@@ -35,7 +35,9 @@ export function spreadNames(
     const wanted = readName(name, selection);
     const having = installations.filter((installation) => findDeployments(installation, wanted).length > 0);
     if (having.length === 0) findInstalled(installations, name, selection);
-    for (const installation of having) shares.set(installation, [...(shares.get(installation) ?? []), name]);
+    const own = having.filter(({ path }) => isWritable(path));
+    for (const installation of own.length > 0 ? own : having)
+      shares.set(installation, [...(shares.get(installation) ?? []), name]);
   }
   return [...shares].map(([installation, own]) => ({ installation, names: own }));
 }

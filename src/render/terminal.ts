@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeSync } from "node:fs";
-import { errnoOf } from "../base/errors.ts";
+import { errnoOf, fileError } from "../base/errors.ts";
 import { sleepSync } from "../sys/runtime.ts";
 
 /** Where a command's words go. Writes are synchronous, so that nothing is lost at the end and order is kept. */
@@ -24,8 +24,9 @@ function writeAll(fd: number, text: string): void {
       offset += writeSync(fd, bytes, offset);
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === "EPIPE") return;
-      if (errno !== "EAGAIN") throw error;
+      // Where standard error cannot be written there is nobody left to tell.
+      if (errno === "EPIPE" || (fd === 2 && errno !== "EAGAIN")) return;
+      if (errno !== "EAGAIN") throw fileError(error, "write", "standard output");
       sleepSync(1);
     }
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { commands } from "../../src/cli/commands.ts";
-import { Sandpit } from "./support.ts";
+import { dowelPath, Sandpit } from "./support.ts";
 
 const pit = new Sandpit();
 afterAll(() => pit[Symbol.dispose]());
@@ -60,6 +61,17 @@ describe("dowel", () => {
     expect(pit.succeed(["help"])).toBe(pit.succeed(["--help"]));
     expect(pit.succeed(["help", "info"])).toBe(pit.succeed(["info", "--help"]));
     expect(pit.succeed(["info", "--help"])).toContain("dowel info [OPTION…] NAME [BRANCH]\n");
+  });
+
+  test("ends with an error, and no stack, where its output cannot be written", () => {
+    for (const words of ["list --json", "--help", "list --columns=help"]) {
+      const { status, stderr } = spawnSync("sh", ["-c", `exec "$0" ${words} >/dev/full`, dowelPath], {
+        env: pit.environment,
+        encoding: "utf8",
+      });
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^error: .*standard output/) });
+      expect(stderr).not.toContain("    at ");
+    }
   });
 
   test("says once that there is nothing to do, whatever the number of installations", () => {
