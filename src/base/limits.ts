@@ -33,7 +33,7 @@ export const limits = {
   /** The table of contents of a zstd:chunked layer, packed or not; what containers-storage allows. */
   chunkedTableBytes: 150 * MiB,
   /** Files and chunks in it. */
-  chunkedTableEntries: 1_000_000,
+  chunkedTableEntries: 500_000,
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
   keyfileBytes: 4 * MiB,

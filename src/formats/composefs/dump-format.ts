@@ -7,19 +7,21 @@ import type { Directory, Inode } from "./model.ts";
 
 /**
  * Writes a tree as a composefs dump, one line for each name, parents before children, in byte order. Of an inode with
- * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0, or with
- * `folderSizes` the size that they have in an image. Source: composefs-dump(5). The text is ASCII and ends with a newline.
+ * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0, or the
+ * size that they have in an image of `sizesOfVersion`. Source: composefs-dump(5). The text is ASCII and ends with a newline.
  */
-export function formatDump(root: Directory, options: { readonly folderSizes?: boolean } = {}): string {
+export function formatDump(root: Directory, options: { readonly sizesOfVersion?: number } = {}): string {
   const lines: string[] = [];
-  formatInode(root, "", new Map(), lines, options.folderSizes === true ? imageSize(root) : () => 0);
+  formatInode(root, "", new Map(), lines, sizesIn(root, options.sizesOfVersion));
   lines.push("");
   return lines.join("\n");
 }
 
-/** The size of a folder in an image: the root also hides the folders of the object store there. */
-function imageSize(root: Directory): (folder: Directory) => number {
-  return (folder) => directoryBytes([...folder.entries.keys(), ...(folder === root ? stubNames : [])]);
+/** The size of a folder in an image: up to version 1 the root also hides the folders of the object store there. */
+function sizesIn(root: Directory, version: number | undefined): (folder: Directory) => number {
+  if (version === undefined) return () => 0;
+  const stubs = version < 2 ? stubNames : [];
+  return (folder) => directoryBytes([...folder.entries.keys(), ...(folder === root ? stubs : [])]);
 }
 
 function formatInode(

@@ -21,7 +21,8 @@ export function contentParts(image: Extent, inode: RawInode): readonly Part[] {
   if (inode.layout === layoutChunked) invalid(inode.offset, "only a regular file with an object has chunks");
   if (inode.size < 0) invalid(inode.offset, "the size must not be negative");
   const tail = inode.layout === layoutInline ? inode.size % blockBytes : 0;
-  if (inode.layout === layoutInline && tail === 0) invalid(inode.offset, "an inline inode must have a tail");
+  if (inode.layout === layoutInline && tail === 0 && inode.version < 2)
+    invalid(inode.offset, "an inline inode must have a tail");
   const parts: Part[] = [];
   if (inode.size > tail) parts.push({ offset: inode.union * blockBytes, length: inode.size - tail });
   if (tail > 0) parts.push({ offset: inode.tailOffset, length: tail });

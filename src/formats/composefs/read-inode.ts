@@ -25,6 +25,8 @@ export interface Superblock {
 
 /** An inode as it stands in the image. */
 export interface RawInode {
+  /** The image's. */
+  readonly version: number;
   readonly offset: number;
   /** Type and permission bits. */
   readonly mode: number;
@@ -56,10 +58,12 @@ export function readSuperblock(image: Extent): Superblock {
 export class InodeReader {
   readonly #image: Extent;
   readonly #superblock: Superblock;
+  readonly #version: number;
   readonly #shared = new Map<number, readonly [ByteString, ByteString]>();
 
-  constructor(image: Extent, superblock: Superblock) {
+  constructor(image: Extent, superblock: Superblock, version: number) {
     this.#image = image;
+    this.#version = version;
     this.#superblock = superblock;
   }
 
@@ -78,6 +82,7 @@ export class InodeReader {
     const count = image.u16(offset + 2);
     const xattrBytes = count === 0 ? 0 : xattrHeaderBytes + 4 * (count - 1);
     return {
+      version: this.#version,
       offset,
       layout,
       mode: image.u16(offset + 4),

@@ -29,14 +29,17 @@ import { contentParts, type RawEntry, readEntries } from "./read-directory.ts";
 import { InodeReader, type RawInode, readSuperblock } from "./read-inode.ts";
 import { checkInode, checkName } from "./validate.ts";
 
+/** 2 is what composefs-rs wrote before 0.9; it is only read. */
+type ComposefsVersion = 0 | 1 | 2;
+
 export interface ComposefsImage {
   readonly root: Directory;
   /** The number in the header. */
-  readonly version: 0 | 1;
+  readonly version: ComposefsVersion;
 }
 
 /**
- * Reads a composefs image of version 0 or 1 back into the tree that it was made from. What the writer adds for
+ * Reads a composefs image of version 0, 1 or 2 back into the tree that it was made from. What the writer adds for
  * overlayfs is taken out again. The image may be hostile: the work is bounded by its size.
  *
  * Throws `COMPOSEFS_INVALID` with the offset, `LIMIT_EXCEEDED` for too many nested folders, and `UNSUPPORTED` for
@@ -47,8 +50,8 @@ export function readComposefs(bytes: Uint8Array): ComposefsImage {
   image.claim(0, firstInodeOffset);
   if (image.u32(0) !== headerMagic || image.u32(4) !== 1) invalid(0, "the header must be that of a composefs image");
   const version = image.u32(12);
-  if (version !== 0 && version !== 1) {
-    throw new DowelError("UNSUPPORTED", `composefs image: version ${version} is not known, only 0 and 1`);
+  if (version !== 0 && version !== 1 && version !== 2) {
+    throw new DowelError("UNSUPPORTED", `composefs image: version ${version} is not known, only 0 to 2`);
   }
   if (image.u32(superblockOffset) !== superblockMagic || image.u8(superblockOffset + 12) !== 12) {
     invalid(superblockOffset, "the superblock must be that of EROFS with blocks of 4096 bytes");
@@ -60,23 +63,25 @@ class TreeReader {
   readonly #image: Extent;
   readonly #inodes: InodeReader;
   readonly #rootNid: number;
-  readonly #whiteoutMarks: readonly ByteString[];
+  readonly #version: ComposefsVersion;
   readonly #leaves = new Map<number, Leaf>();
   readonly #folders = new Set<number>();
 
-  constructor(image: Extent, version: number) {
+  constructor(image: Extent, version: ComposefsVersion) {
     this.#image = image;
-    this.#whiteoutMarks = version === 0 ? xattrsOfWhiteoutParent : [...xattrsOfWhiteoutParent, ...xattrsOfOpaqueParent];
+    this.#version = version;
     const superblock = readSuperblock(image);
     this.#rootNid = superblock.rootNid;
-    this.#inodes = new InodeReader(image, superblock);
+    this.#inodes = new InodeReader(image, superblock, version);
   }
 
   root(): Directory {
     const raw = this.#inodes.read(this.#rootNid);
     if (raw.mode >> 12 !== modeOf.directory >> 12) invalid(raw.offset, "the root must be a folder");
-    if (raw.xattrs.get(xattrOpaque) !== "y") invalid(raw.offset, `the root must have the xattr ${xattrOpaque}`);
-    raw.xattrs.delete(xattrOpaque);
+    if (this.#version < 2) {
+      if (raw.xattrs.get(xattrOpaque) !== "y") invalid(raw.offset, `the root must have the xattr ${xattrOpaque}`);
+      raw.xattrs.delete(xattrOpaque);
+    }
     return this.#directory(raw, this.#rootNid, this.#rootNid, 0);
   }
 
@@ -103,7 +108,7 @@ class TreeReader {
       entries.set(entry.name, child);
     }
     if (dots !== 2 || raw.nlink !== 2 + folders) invalid(raw.offset, "a folder must have . and .. and their links");
-    const xattrs = originalXattrs(raw, whiteouts ? this.#whiteoutMarks : []);
+    const xattrs = originalXattrs(raw, whiteouts ? marksOfWhiteouts[this.#version] : []);
     const directory: Directory = { ...metadataOf(raw), xattrs, kind: "directory", entries };
     checkInode(directory, `inode at offset ${raw.offset}`);
     return directory;
@@ -115,14 +120,14 @@ class TreeReader {
     if (this.#folders.has(entry.nid)) invalid(entry.offset, "a folder must have one name");
     const known = this.#leaves.get(entry.nid);
     if (known !== undefined) {
-      const type = isWhiteout(known) ? modeOf.inline : modeOf[known.kind];
+      const type = isWhiteout(known) && this.#version < 2 ? modeOf.inline : modeOf[known.kind];
       if (entry.fileType !== fileTypeOfMode[type >> 12]) invalid(entry.offset, "the type must be that of the inode");
       return known;
     }
     const raw = this.#inodes.read(entry.nid);
     if (entry.fileType !== fileTypeOfMode[raw.mode >> 12]) invalid(entry.offset, "the type must be that of the inode");
     if (raw.mode >> 12 === modeOf.directory >> 12) return this.#directory(raw, entry.nid, parentNid, depth + 1);
-    if (raw.mode >> 12 === modeOf.character >> 12 && raw.union === 0) {
+    if (this.#version < 2 && raw.mode >> 12 === modeOf.character >> 12 && raw.union === 0) {
       const stub = depth === 0 && /^[0-9a-f]{2}$/.test(entry.name);
       if (!stub) invalid(entry.offset, "only names of the object store may be hidden");
       return undefined;
@@ -155,7 +160,7 @@ class TreeReader {
 
   #inline(raw: RawInode): Leaf {
     const { nlink } = raw;
-    if (raw.size === 0 && xattrsOfWhiteout.every((key) => raw.xattrs.get(key) === "")) {
+    if (this.#version < 2 && raw.size === 0 && xattrsOfWhiteout.every((key) => raw.xattrs.get(key) === "")) {
       const xattrs = originalXattrs(raw, xattrsOfWhiteout);
       return { ...metadataOf(raw), xattrs, kind: "character", nlink, rdev: 0 };
     }
@@ -166,7 +171,7 @@ class TreeReader {
   #external(raw: RawInode): ExternalFile {
     const { offset, size, nlink } = raw;
     if (size <= 0 || size > maxObjectBytes) invalid(offset, "an object must have 1 to 2^52 bytes");
-    const bits = chunkBits(size);
+    const bits = this.#version < 2 ? chunkBits(size) : oldChunkBits;
     const chunks = Math.ceil(size / 2 ** bits);
     this.#image.claim(raw.tailOffset, 4 * chunks);
     for (let index = 0; index < chunks; index++) {
@@ -206,15 +211,26 @@ function leafMetadata(raw: RawInode): Metadata {
   return { ...metadataOf(raw), xattrs: originalXattrs(raw, []) };
 }
 
+/** What is on a folder with whiteouts because of these, by version. */
+const marksOfWhiteouts: Readonly<Record<ComposefsVersion, readonly ByteString[]>> = {
+  0: xattrsOfWhiteoutParent,
+  1: [...xattrsOfWhiteoutParent, ...xattrsOfOpaqueParent],
+  2: [],
+};
+
+/** Version 2 has chunks of this size alone, one in each object. */
+const oldChunkBits = 43;
+
 /** The xattrs without `added`, with those of overlayfs under their own names again. */
 function originalXattrs(raw: RawInode, added: readonly ByteString[]): Map<ByteString, ByteString> {
   const xattrs = new Map<ByteString, ByteString>();
   for (const [key, value] of raw.xattrs) {
     if (added.includes(key)) continue;
     if (!key.startsWith(overlayPrefix)) xattrs.set(key, value);
-    else if (!key.startsWith(escapedOverlayPrefix))
-      invalid(raw.offset, `the xattr ${JSON.stringify(key)} must be escaped`);
-    else xattrs.set(overlayPrefix + key.slice(escapedOverlayPrefix.length), value);
+    else if (!key.startsWith(escapedOverlayPrefix)) {
+      if (raw.version < 2) invalid(raw.offset, `the xattr ${JSON.stringify(key)} must be escaped`);
+      xattrs.set(key, value);
+    } else xattrs.set(overlayPrefix + key.slice(escapedOverlayPrefix.length), value);
   }
   return xattrs;
 }

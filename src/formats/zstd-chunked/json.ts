@@ -43,13 +43,12 @@ export class JsonReader {
 
   #members(identify: (key: string) => string, member: (key: string) => void): void {
     this.#expect("{", "there must be an object");
-    const seen = new Set<string>();
+    const seen = new KeysSeen();
     if (this.#take("}")) return;
     do {
       const key = this.string();
       const identity = identify(key);
-      if (seen.has(identity)) this.fail(`the key ${JSON.stringify(key)} must be there once`);
-      seen.add(identity);
+      if (!seen.add(identity)) this.fail(`the key ${JSON.stringify(key)} must be there once`);
       this.#expect(":", "there must be a colon");
       member(key);
     } while (this.#take(","));
@@ -180,5 +179,23 @@ export class KeySet {
   constructor(keys: readonly string[]) {
     this.exact = new Map(keys.map((key) => [key, foldCase(key)]));
     this.folded = new Set(this.exact.values());
+  }
+}
+
+/** The keys of one object. Most have few, for which a list is cheaper than a set. */
+class KeysSeen {
+  readonly #few: string[] = [];
+  #many: Set<string> | undefined;
+
+  /** Whether the key is new. */
+  add(key: string): boolean {
+    if (this.#many === undefined) {
+      if (this.#few.includes(key)) return false;
+      this.#few.push(key);
+      if (this.#few.length > 24) this.#many = new Set(this.#few);
+      return true;
+    }
+    const { size } = this.#many;
+    return this.#many.add(key).size > size;
   }
 }

@@ -49,10 +49,12 @@ function checkDigest(text: string, where: string): void {
   if (!/^sha256:[0-9a-f]{64}$/.test(text)) invalid(where, "a digest must be sha256: and 64 hexadecimal digits");
 }
 
+type RawChunk = Pick<RawEntry, "offset" | "chunkSize" | "chunkOffset" | "chunkDigest" | "chunkType">;
+
 interface OpenFile {
   readonly raw: RawEntry;
   readonly entry: TarEntry;
-  readonly parts: RawEntry[];
+  readonly parts: RawChunk[];
 }
 
 /** Puts entries together from what stands in the table: a file is one entry and any number of chunks after it. */
@@ -78,7 +80,8 @@ class TableBuilder {
       if (this.#open === undefined || this.#open.raw.name !== raw.name) {
         invalid(shown(raw), "a chunk must follow the file that it belongs to");
       }
-      this.#open.parts.push(raw);
+      const { offset, chunkSize, chunkOffset, chunkDigest, chunkType } = raw;
+      this.#open.parts.push({ offset, chunkSize, chunkOffset, chunkDigest, chunkType });
       return;
     }
     this.#close();
@@ -159,7 +162,7 @@ class TableBuilder {
     return [{ offset: 0, size, digest, start: offset, end: endOffset, hole: raw.chunkType === holeType }];
   }
 
-  #several(raw: RawEntry, parts: readonly RawEntry[]): readonly TocChunk[] {
+  #several(raw: RawEntry, parts: readonly RawChunk[]): readonly TocChunk[] {
     const chunks: TocChunk[] = [];
     let offset = 0;
     for (const [index, part] of parts.entries()) {
@@ -191,7 +194,7 @@ class TableBuilder {
 const noChunks: readonly TocChunk[] = [];
 const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-function isDataOrHole(raw: RawEntry): boolean {
+function isDataOrHole(raw: RawChunk): boolean {
   return raw.chunkType === "" || raw.chunkType === holeType;
 }
 
