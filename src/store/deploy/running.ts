@@ -1,5 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { basename } from "node:path";
 
 /** What the processes of this machine show. */
@@ -25,12 +35,17 @@ export function findRunning(): Running {
   const commits = new Set<string>();
   const sandboxed = new Set<string>();
   const launchers: string[] = [];
+  const host = rootOf("self");
   for (const pid of readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name))) {
     const info = readInfo(`/proc/${pid}/root/.flatpak-info`);
     if (info !== undefined) {
       for (const [commit] of info.matchAll(/\b[0-9a-f]{64}\b/g)) commits.add(commit);
       sandboxed.add(parentOf(pid));
-    } else if (isLauncher(pid)) launchers.push(pid);
+    } else if (isLauncher(pid)) {
+      launchers.push(pid);
+      // A sandbox of another kind, such as a build's, is finished too once its root is its own.
+      if (rootOf(pid) !== host) sandboxed.add(parentOf(pid)).add(pid);
+    }
   }
   // The monitor stays outside, and its child, the init, is inside; a launcher without one is on the way.
   return { commits, starting: launchers.some((pid) => !sandboxed.has(pid)) };
@@ -48,6 +63,16 @@ function readInfo(path: string): string | undefined {
     return undefined;
   } finally {
     if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** Which folder a process has as its root; undefined where it is gone or may not be looked into. */
+function rootOf(pid: string): string | undefined {
+  try {
+    const root = statSync(`/proc/${pid}/root/`);
+    return `${root.dev}:${root.ino}`;
+  } catch {
+    return undefined;
   }
 }
 
