@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import { type InstalledInfo, info } from "../engine/info.ts";
 import { effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
+import { sizeOf } from "../engine/sizes.ts";
+import { formatRef } from "../metadata/ref.ts";
 import { formatFields } from "../render/fields.ts";
 import type { Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
@@ -24,6 +26,7 @@ interface Flags extends InstallationFlags {
   readonly showCommit?: boolean;
   readonly showOrigin?: boolean;
   readonly showSize?: boolean;
+  readonly size?: boolean;
   readonly showMetadata?: boolean;
   readonly showPermissions?: boolean;
   readonly fileAccess?: string;
@@ -83,8 +86,23 @@ async function permissionText(context: Context, flags: Flags, ref: string): Prom
   return `${await fileAccess(request, resolve(flags.fileAccess), context.signal)}\n`;
 }
 
+/** What something costs: all its contents, what nothing else needs, and what it shares. */
+function costs(flags: Flags, name: string): Result {
+  const { ref, total, unique } = sizeOf(installationsToRead(flags), name, { arch: flags.arch });
+  const shared = total - unique;
+  if (flags.json === true) return { kind: "json", value: { ref: formatRef(ref), total, unique, shared } };
+  const fields = formatFields([
+    ["Ref", formatRef(ref)],
+    ["All contents", formatSize(total)],
+    ["Freed when removed", formatSize(unique)],
+    ["Shared with others", formatSize(shared)],
+  ]);
+  return { kind: "text", text: fields };
+}
+
 async function run(context: Context, flags: Flags, name: string, branch?: string): Promise<Result> {
   const wanted = branch === undefined ? name : `${name}//${branch}`;
+  if (flags.size === true) return costs(flags, wanted);
   const found = info(installationsToRead(flags), wanted, { arch: flags.arch });
   if (flags.showMetadata === true) return { kind: "text", text: found.metadata };
   const text = await permissionText(context, flags, found.ref);
@@ -108,6 +126,7 @@ export default defineCommand<Flags, [string, string?]>({
     ["info --show-metadata org.example.App", "prints the metadata as it was published"],
     ["info --show-permissions org.example.App", "prints what the app may do, with overrides"],
     ["info --file-access=~/Documents org.example.App", "prints what the app can do with a path"],
+    ["info --size org.example.App", "shows what it really costs, with what it shares counted out"],
     ["info --json org.example.App", "prints everything for programs"],
   ],
   parameters: {
@@ -118,6 +137,7 @@ export default defineCommand<Flags, [string, string?]>({
       showRef: switchFlag("Print the ref"),
       showCommit: switchFlag("Print the commit"),
       showOrigin: switchFlag("Print the remote"),
+      size: switchFlag("Show what it costs on disk, and what removing it frees"),
       showSize: switchFlag("Print the size in bytes"),
       showMetadata: switchFlag("Print the metadata"),
       showPermissions: switchFlag("Print the permissions"),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listInstalled } from "../engine/list.ts";
+import { uniqueSizes } from "../engine/sizes.ts";
 import type { Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
 import type { Column } from "../render/table.ts";
-import type { Context } from "./context.ts";
+import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
   type InstallationFlags,
@@ -59,16 +60,30 @@ const columns: readonly Column[] = [
     description: "Size on disk",
     format: (value) => formatSize(Number(value)),
   },
+  {
+    name: "unique",
+    title: "Unique size",
+    shownByDefault: false,
+    description: "What removing it frees",
+    format: (value) => formatSize(Number(value)),
+  },
   { name: "options", title: "Options", shownByDefault: false, description: "What else is to be said" },
 ];
 
-function run(_context: Context, flags: Flags): Result {
-  const found = listInstalled(installationsToRead(flags), {
-    kind: kindOf(flags),
-    arch: flags.arch,
-    runtime: flags.appRuntime,
-  });
-  const rows = found.map((row) => ({ ...row, options: row.options.join(",") }));
+async function run(context: Context, flags: Flags): Promise<Result> {
+  const filter = { kind: kindOf(flags), arch: flags.arch, runtime: flags.appRuntime };
+  const installations = installationsToRead(flags);
+  const found = await withReporter(context, false, async (report) =>
+    listInstalled(installations, filter, ({ message }) =>
+      report({ type: "warning", text: `${message}; run: dowel repair` }),
+    ),
+  );
+  const unique = /(^|,)(unique|all)/.test(flags.columns ?? "") ? uniqueSizes(installations) : undefined;
+  const rows = found.map((row) => ({
+    ...row,
+    options: row.options.join(","),
+    unique: unique?.get(`${row.installation} ${row.ref}`),
+  }));
   const asked = flags.columns ?? (flags.showDetails === true ? "all" : undefined);
   return { kind: "table", columns, rows, asked, json: flags.json === true, whenEmpty: "Nothing is installed" };
 }

@@ -6,7 +6,10 @@ interface Listed {
 }
 
 const sections: readonly (readonly [title: string, names: readonly string[]])[] = [
-  ["Apps and runtimes", ["install", "update", "uninstall", "list", "info", "run", "override"]],
+  [
+    "Apps and runtimes",
+    ["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
+  ],
   ["Remotes", ["remotes", "remote-add", "remote-delete", "remote-ls"]],
   ["Building and publishing", ["build", "push", "registry serve"]],
 ];

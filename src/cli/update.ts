@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { DowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
+import { findInstalled } from "../engine/find.ts";
 import { upToDate } from "../engine/plan.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
+import { switchVersion } from "../engine/rollback.ts";
 import { spreadNames } from "../engine/spread.ts";
-import type { Result } from "../render/result.ts";
-import type { Context } from "./context.ts";
+import { nothing, type Result } from "../render/result.ts";
+import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
   installationFlags,
@@ -21,9 +25,26 @@ interface Flags extends CommonFlags {
   readonly arch?: string;
   readonly noDeps?: boolean;
   readonly noRelated?: boolean;
+  readonly commit?: string;
+}
+
+/** Makes a certain version of one ref the active one. */
+async function updateTo(context: Context, flags: Flags, commit: string, words: readonly string[]): Promise<Result> {
+  const [name, ...others] = words;
+  if (name === undefined || others.length > 0) throw new DowelError("USAGE", "--commit needs exactly one ref");
+  const { installation, deployment } = findInstalled(installationsToRead(flags), name, {
+    arch: flags.arch,
+    kind: kindOf(flags),
+  });
+  await withReporter(context, flags.json === true, async (report) => {
+    const done = await switchVersion(installation, deployment.ref, commit, { report, signal: context.signal });
+    if (done === undefined) report({ type: "note", text: "Nothing to do." });
+  });
+  return nothing;
 }
 
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
+  if (flags.commit !== undefined) return await updateTo(context, flags, flags.commit, words);
   const selection = { arch: flags.arch, kind: kindOf(flags) };
   const places = spreadNames(installationChoice(flags), words, selection);
   const transactions = places.map(({ installation, names }) => ({
@@ -48,6 +69,7 @@ export default defineCommand<Flags, string[]>({
   examples: [
     ["update", "updates everything"],
     ["update --user -y org.example.App", "updates one app and its runtime without a question"],
+    ["update --commit=COMMIT org.example.App", "changes one app to a certain version, be it older or newer"],
     ["update --json", "prints what happens as one JSON object a line"],
   ],
   parameters: {
@@ -58,6 +80,7 @@ export default defineCommand<Flags, string[]>({
       ...jsonFlag,
       arch: textFlag("Architecture to update", "ARCH"),
       noDeps: switchFlag("Do not update the runtimes of named apps"),
+      commit: textFlag("Version to change to", "COMMIT"),
       noRelated: switchFlag("Do not update related extensions"),
     },
     aliases: { u: "user", y: "assumeyes", j: "json" },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { compareBytes } from "../base/text.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
-import { currentRef, listDeployments } from "../store/deployments.ts";
+import { currentRef, listDeployments, type OnDamaged } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { needsOf } from "./dependents.ts";
@@ -79,13 +79,14 @@ function rowOf(installation: Installation, deployment: Deployment, runtime: stri
   };
 }
 
-/** What is installed, in the order of the ids, then of the installations. Takes no lock. */
+/** What is installed, in the order of the ids, then of the installations. Takes no lock. What is damaged is left out. */
 export function listInstalled(
   installations: readonly Installation[],
   filter: ListFilter = {},
+  onDamaged?: OnDamaged,
 ): readonly InstalledRow[] {
   const rows = installations.flatMap((installation) =>
-    listDeployments(installation).flatMap((deployment) => {
+    listDeployments(installation, onDamaged).flatMap((deployment) => {
       const { kind, arch } = deployment.ref;
       if ((filter.kind ?? kind) !== kind || (filter.arch ?? arch) !== arch) return [];
       const needed = needsOf(deployment).runtime;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, fileError } from "../base/errors.ts";
+import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
+import { silent } from "../base/events.ts";
 import { decodeConfig } from "../oci/config.ts";
 import { digestHex } from "../oci/digest.ts";
 import { removeFolder } from "./deploy/remove.ts";
@@ -10,6 +11,8 @@ import { deployedCommits, refsOf } from "./deployments.ts";
 import { imageFolder } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
 import { lockForChange, lockObjects, type WaitOptions } from "./locks.ts";
+import { DigestTable } from "./objects/digests.ts";
+import { visitObjects } from "./objects/list.ts";
 import { unmountUnused } from "./shown.ts";
 
 export interface Collected {
@@ -29,10 +32,25 @@ export async function collectGarbage(installation: Installation, options: WaitOp
   try {
     const images = removeImages(installation);
     const live = [...names(installation.images)];
-    removeRecords(installation, live);
-    return { images, ...removeObjects(installation, live) };
+    return { images, ...collectUnused(installation, live, options) };
   } catch (error) {
     throw fileError(error, "collect garbage in", installation.path);
+  }
+}
+
+/** While an image is damaged, so that what it needs is not known, everything stays. */
+function collectUnused(
+  installation: Installation,
+  live: readonly string[],
+  { report = silent }: WaitOptions,
+): { objects: number; bytes: number } {
+  try {
+    removeRecords(installation, live);
+    return removeObjects(installation, live);
+  } catch (error) {
+    if (!isDowelError(error)) throw error;
+    report({ type: "warning", text: `Unused content is kept until the store is repaired: ${error.message}` });
+    return { objects: 0, bytes: 0 };
   }
 }
 
@@ -55,18 +73,15 @@ function removeRecords(installation: Installation, images: readonly string[]): v
   const used = new Set<string>();
   for (const commit of images) {
     const folder = imageFolder(installation, commit);
-    for (const diffId of decodeConfig(readFileSync(join(folder, "config.json")), folder).diffIds)
+    for (const diffId of decodeConfig(readRequired(join(folder, "config.json")), folder).diffIds)
       used.add(digestHex(diffId));
   }
   for (const name of names(installation.layers)) if (!used.has(name)) rmSync(join(installation.layers, name));
 }
 
 function removeObjects(installation: Installation, images: readonly string[]): { objects: number; bytes: number } {
-  const used = new Set<string>();
-  for (const commit of images) {
-    const list = readFileSync(join(imageFolder(installation, commit), "objects.list"), "utf8");
-    for (const digest of list.split("\n")) used.add(digest);
-  }
+  const used = new DigestTable();
+  for (const commit of images) visitObjects(installation, commit, (digest) => used.add(digest));
   let objects = 0;
   let bytes = 0;
   for (const folder of names(installation.objects)) {
@@ -79,6 +94,14 @@ function removeObjects(installation: Installation, images: readonly string[]): {
     }
   }
   return { objects, bytes };
+}
+
+function readRequired(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw fileError(error, "read", path);
+  }
 }
 
 function read(path: string): string {

@@ -6,7 +6,7 @@ import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { limits } from "../base/limits.ts";
 import { version } from "../base/version.ts";
-import { formatRef, type Ref } from "../metadata/ref.ts";
+import { formatRef } from "../metadata/ref.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import type { Installation } from "./installation.ts";
 import type { Deployment } from "./types.ts";
@@ -131,13 +131,18 @@ function decodeEntry(line: string): JournalEntry | undefined {
   }
 }
 
-/** The last change of each ref. */
-export function lastChanges(installation: Pick<Installation, "path">): ReadonlyMap<string, JournalEntry> {
-  return new Map(readJournal(installation).map((entry) => [entry.ref, entry]));
+/** What the journal says of refs and their versions. */
+export interface JournalFacts {
+  /** The last change of each ref. */
+  readonly lastOf: ReadonlyMap<string, JournalEntry>;
+  /** The last change that made a version active, by `REF COMMIT`. */
+  readonly versions: ReadonlyMap<string, JournalEntry>;
 }
 
-/** What is known of where a version of a ref came from, newest first. */
-export function originInJournal(installation: Pick<Installation, "path">, ref: Ref): JournalEntry | undefined {
-  const name = formatRef(ref);
-  return readJournal(installation).findLast((entry) => entry.ref === name && entry.remote !== "");
+export function journalFacts(installation: Pick<Installation, "path">): JournalFacts {
+  const entries = readJournal(installation);
+  return {
+    lastOf: new Map(entries.map((entry) => [entry.ref, entry])),
+    versions: new Map(entries.map((entry) => [`${entry.ref} ${entry.commit}`, entry])),
+  };
 }

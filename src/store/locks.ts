@@ -35,10 +35,13 @@ export async function pinObjects(installation: Installation, options: WaitOption
   return await take(installation, "pins", false, options);
 }
 
-/** Waits until nobody pins objects, and keeps others from pinning some. */
-export async function lockObjects(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
+/** Waits until nobody pins objects, and keeps others from pinning some. Sweeps `tmp/`, unless that is not wanted. */
+export async function lockObjects(
+  installation: Installation,
+  options: WaitOptions & { readonly keepLeftovers?: boolean } = {},
+): Promise<Disposable> {
   const lock = await take(installation, "pins", true, options);
-  sweep(installation);
+  if (options.keepLeftovers !== true) sweep(installation);
   return lock;
 }
 

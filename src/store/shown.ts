@@ -111,10 +111,16 @@ export function unmountUnused(installation: Installation, candidates: Iterable<s
       if (deployment !== undefined) used.add(deployment.imageDigest);
     }
   }
-  for (const digest of candidates) if (!used.has(digest)) hide(mountPoint(installation.path, digest));
+  for (const digest of candidates) if (!used.has(digest)) hideMountPoint(mountPoint(installation.path, digest));
 }
 
-function hide(target: string): void {
+/** Takes away the mount of an image, so that the next use mounts it anew; what runs on it goes on. */
+export function hideImage(installation: Pick<Installation, "path">, imageDigest: string): void {
+  if (process.geteuid?.() === 0) hideMountPoint(mountPoint(installation.path, imageDigest));
+}
+
+/** Unmounts what is mounted on a place for an image, if anything is, and removes the place. */
+export function hideMountPoint(target: string): void {
   if (lstatSync(target, { throwIfNoEntry: false }) === undefined) return;
   try {
     if (isMounted(target)) unmount(target);

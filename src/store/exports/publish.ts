@@ -11,12 +11,17 @@ import type { Installation } from "../installation.ts";
  * update changes what they show without touching them.
  */
 export function publishExports(installation: Installation, id: string): void {
+  for (const [link, target] of exportsOf(installation, id)) swapLink(target, link);
+  removeDangling(installation.exports);
+}
+
+/** The links in `exports/` that are an app's, with what they must lead to. */
+export function* exportsOf(installation: Installation, id: string): Generator<[link: string, target: string]> {
   const source = join(installation.path, "app", id, "current/active/export");
   for (const path of filesBelow(source, "")) {
     const link = join(installation.exports, path);
-    if (!belongsToNearerApp(link, id)) swapLink(relative(dirname(link), join(source, path)), link);
+    if (!belongsToNearerApp(link, id)) yield [link, relative(dirname(link), join(source, path))];
   }
-  removeDangling(installation.exports);
 }
 
 /** Of two apps that may both use a name, as `ID` and `ID.Tool`, the one with the longer id has it. */

@@ -16,13 +16,16 @@ import { DowelError, fileError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
 import { decodeConfig } from "../../oci/config.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { syncFolder } from "../../sys/durability.ts";
+import { exchangePaths } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
+import { encodeObjectList } from "../objects/list.ts";
 import { composefsOf } from "./composefs.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
 import { loadRecord } from "./record.ts";
-import { type FileNode, filesOf } from "./tree.ts";
+import { type FileNode, type FolderNode, filesOf } from "./tree.ts";
 import { type ImageView, viewOf } from "./view.ts";
 
 /** What an import found out about an image. */
@@ -71,8 +74,7 @@ export function writeImage(
   documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
   newObjects: number,
 ): StoredImage {
-  const composefs = composefsOf(facts.view.root);
-  const image = describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects);
+  const { image, composefs } = imageOf(facts, newObjects);
   const folder = imageFolder(installation, facts.commit);
   if (storedDigest(folder) === image.imageDigest) return image;
   const staged = mkdtempSync(join(installation.tmp, "image-"));
@@ -84,21 +86,29 @@ export function writeImage(
       digest: `${image.imageDigest}\n`,
       metadata: facts.metadata,
       "download-size": `${facts.downloadSize}\n`,
-      "objects.list": objectsOf(facts.view)
-        .map((digest) => `${digest}\n`)
-        .join(""),
+      "objects.list": encodeObjectList(objectSizes(facts.view)),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
     chmodSync(staged, 0o755);
     syncFolder(staged);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(staged, folder);
+    if (existsSync(folder)) exchangePaths(staged, folder);
+    else renameSync(staged, folder);
     syncFolder(installation.images);
   } catch (error) {
-    rmSync(staged, { recursive: true, force: true });
     throw fileError(error, "write", folder);
+  } finally {
+    rmSync(staged, { recursive: true, force: true });
   }
   return image;
+}
+
+/** What can be said of an image before it is stored, and its composefs image. */
+export function imageOf(
+  facts: ImageFacts,
+  newObjects: number,
+): { readonly image: StoredImage; readonly composefs: Uint8Array } {
+  const composefs = composefsOf(facts.view.root);
+  return { image: describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects), composefs };
 }
 
 function describe(facts: ImageFacts, imageDigest: string, newObjects: number): StoredImage {
@@ -121,16 +131,21 @@ function writeSynced(path: string, data: Uint8Array | string): void {
   }
 }
 
-/** The digests of all objects that an image needs: what is shown, what is exported, and its metadata file. */
+/** The digests of all objects that an image needs. */
 export function objectsOf(view: ImageView): string[] {
-  const digests = new Set<string>();
+  return [...objectSizes(view).keys()];
+}
+
+/** All objects that an image needs with their sizes: what is shown, what is exported, and its metadata file. */
+export function objectSizes(view: ImageView): ReadonlyMap<string, number> {
+  const digests = new Map<string, number>();
   const add = ({ content }: FileNode): void => {
-    if (content.size > 0 && content.inline === undefined) digests.add(content.digest);
+    if (content.size > 0 && content.inline === undefined) digests.set(content.digest, content.size);
   };
   for (const file of filesOf(view.root)) add(file);
   if (view.exported !== undefined) for (const file of filesOf(view.exported)) add(file);
   if (view.metadata !== undefined) add(view.metadata);
-  return [...digests];
+  return digests;
 }
 
 /**
@@ -144,27 +159,34 @@ export function loadImage(installation: Installation, commit: string): StoredIma
   const read = (name: string): string => readFileSync(join(folder, name), "utf8");
   try {
     const config = decodeConfig(readFileSync(join(folder, "config.json")), folder);
-    const stack = new LayerStack();
-    for (const diffId of config.diffIds) {
-      const entries = loadRecord(installation, diffId);
-      if (entries === undefined) return undefined;
-      stack.beginLayer();
-      for (const entry of entries) stack.add(entry);
-    }
+    const root = treeOf(installation, config.diffIds);
+    if (root === undefined) return undefined;
     const ref = refOfLabels(config.labels, folder);
     const facts: ImageFacts = {
       commit,
       ref,
       labels: config.labels,
       metadata: read("metadata"),
-      view: viewOf(stack.root, ref.kind, folder),
+      view: viewOf(root, ref.kind, folder),
       downloadSize: Number(read("download-size")),
     };
     return describe(facts, digest, 0);
   } catch (cause) {
     throw new DowelError("STORE_INVALID", `${folder}: the stored image is damaged`, {
-      hint: "Install it again.",
+      hint: "Run: dowel repair",
       cause,
     });
   }
+}
+
+/** The tree that layers make, from their records; undefined where one is gone. Throws `STORE_INVALID`. */
+export function treeOf(installation: Installation, diffIds: readonly Digest[]): FolderNode | undefined {
+  const stack = new LayerStack();
+  for (const diffId of diffIds) {
+    const entries = loadRecord(installation, diffId);
+    if (entries === undefined) return undefined;
+    stack.beginLayer();
+    for (const entry of entries) stack.add(entry);
+  }
+  return stack.root;
 }

@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   futimesSync,
   mkdirSync,
@@ -12,13 +13,13 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { fileError } from "../../base/errors.ts";
+import { errnoOf, fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { startWriting, syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
-import { hasObject, objectPath } from "./paths.ts";
+import { hasObject, objectName, objectPath } from "./paths.ts";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -28,7 +29,7 @@ const foldersSyncedAlone = 8;
 const writtenEarlyBytes = 256 * 1024;
 
 /**
- * Takes new content. Files lie in `tmp/` under the names of their digests until `commit`: one sync of the whole
+ * Takes new content. Files lie in `tmp/` under the names they will have until `commit`: one sync of the whole
  * file system, then renames. So an object that has its name also has its content, whatever happens to the power,
  * and no file needs an fsync of its own. Needs a pin of the installation for its whole life.
  */
@@ -36,6 +37,8 @@ export class ObjectStaging implements Disposable {
   readonly #installation: Installation;
   readonly #folder: string;
   readonly #staged = new Set<string>();
+  /** The staged ones by the folder that they come to lie in. */
+  readonly #folders = new Map<string, string[]>();
   readonly #committed = new Set<string>();
   #stagedBytes = 0;
   #counter = 0;
@@ -94,30 +97,37 @@ export class ObjectStaging implements Disposable {
   commit(): void {
     try {
       syncFileSystem(this.#folder);
-      const folders = new Set<string>();
-      for (const digest of this.#staged) {
-        const folder = digest.slice(0, 2);
-        if (!folders.has(folder)) mkdirSync(join(this.#installation.objects, folder), { recursive: true });
-        folders.add(folder);
-        renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
-      }
-      this.#syncNames(folders);
+      for (const [folder, digests] of this.#folders) this.#name(folder, digests);
+      this.#syncNames();
     } catch (error) {
       throw fileError(error, "store objects in", this.#installation.objects);
     }
     for (const digest of this.#staged) this.#committed.add(digest);
     this.#staged.clear();
+    this.#folders.clear();
     this.#stagedBytes = 0;
   }
 
+  /** Gives objects their names: one rename where their folder is not there yet, else one for each. */
+  #name(folder: string, digests: readonly string[]): void {
+    const target = join(this.#installation.objects, folder);
+    try {
+      // Fails where another process made it meanwhile, unless it is still empty.
+      if (!existsSync(target)) return renameSync(join(this.#folder, folder), target);
+    } catch (error) {
+      if (!isAlreadyThere(error)) throw error;
+    }
+    for (const digest of digests) renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
+  }
+
   /** Makes the names of objects durable; from some folders on one sync of all is quicker than one of each. */
-  #syncNames(folders: ReadonlySet<string>): void {
+  #syncNames(): void {
     const { objects } = this.#installation;
-    if (folders.size > foldersSyncedAlone) {
+    if (this.#folders.size > foldersSyncedAlone) {
       syncFileSystem(objects);
       return;
     }
-    for (const folder of folders) syncFolder(join(objects, folder));
+    for (const folder of this.#folders.keys()) syncFolder(join(objects, folder));
     syncFolder(objects);
   }
 
@@ -136,7 +146,7 @@ export class ObjectStaging implements Disposable {
   }
 
   #stagedPath(digest: string): string {
-    return `${this.#folder}/${digest}`;
+    return `${this.#folder}/${objectName(digest)}`;
   }
 
   #keep(digest: string, bytes: Uint8Array, executable: boolean): void {
@@ -151,10 +161,22 @@ export class ObjectStaging implements Disposable {
   }
 
   #enroll(digest: string, size: number, place: () => void): void {
+    const folder = digest.slice(0, 2);
+    let digests = this.#folders.get(folder);
+    if (digests === undefined) {
+      digests = [];
+      this.#folders.set(folder, digests);
+      mkdirSync(join(this.#folder, folder));
+    }
     place();
+    digests.push(digest);
     this.#staged.add(digest);
     this.#stagedBytes += size;
   }
+}
+
+function isAlreadyThere(error: unknown): boolean {
+  return ["EEXIST", "ENOTEMPTY"].includes(errnoOf(error) ?? "");
 }
 
 function describe(bytes: Uint8Array): FileContent {

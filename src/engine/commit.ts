@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { formatRef, parseRef, type Ref, sameRef } from "../metadata/ref.ts";
+import { loadImage } from "../oci/image.ts";
+import { listRemotes } from "../remotes/config.ts";
+import { parseLocation } from "../remotes/location.ts";
+import { openPlace } from "../remotes/place.ts";
+import type { ImagePlace } from "../remotes/types.ts";
+import type { StoredImage } from "../store/image/stored.ts";
+import type { Installation } from "../store/installation.ts";
+import { pinObjects } from "../store/locks.ts";
+import { importImage } from "../store/transfer/import.ts";
+import type { ChangeContext } from "./fetch.ts";
+
+/** Where a deployment came from, as it notes it. */
+export interface Origin {
+  readonly origin: string;
+  readonly source: string;
+}
+
+/**
+ * The place that a deployment's source names. Deployments note host and repository of a registry; whether it is asked
+ * with or without TLS is the word of the remote, where that still is at the same host.
+ */
+export function placeOf(installation: Installation, { origin, source }: Origin): ImagePlace {
+  if (!source.startsWith("docker://")) {
+    const location = parseLocation(source);
+    if (location.kind === "layout" || location.kind === "archive") return location;
+    throw new DowelError("IMAGE_REFERENCE_INVALID", `"${source}" is no place that images come from`);
+  }
+  const rest = source.slice("docker://".length);
+  const slash = rest.indexOf("/");
+  const host = rest.slice(0, slash);
+  const repository = rest.slice(slash + 1);
+  const remote = listRemotes(installation).find(({ name }) => name === origin);
+  const location = parseLocation(remote?.url ?? `docker://${host}`);
+  const isSame = (location.kind === "registry" || location.kind === "image") && location.host === host;
+  const plain = isSame ? location : parseLocation(`docker://${host}`);
+  const secure = plain.kind !== "registry" && plain.kind !== "image" ? true : plain.secure;
+  return { kind: "registry", baseUrl: `${secure ? "https" : "http"}://${host}/`, repository };
+}
+
+/**
+ * Brings a certain version of a ref from where it came from, by its digest, and hands it to `use`, which keeps it from
+ * being collected as garbage. Throws what registries and layouts throw, and `IMAGE_UNSUITABLE` where it is for
+ * another ref.
+ */
+export async function withCommit<T>(
+  ref: Ref,
+  commit: string,
+  origin: Origin,
+  { installation, report, signal }: ChangeContext,
+  use: (image: StoredImage) => Promise<T>,
+): Promise<T> {
+  await using source = await openPlace(placeOf(installation, origin), signal);
+  const { descriptor, manifestBytes: bytes, labels } = await loadImage(source, `sha256:${commit}`, ref.arch, signal);
+  if (labels === undefined || !sameRef(parseRef(labels.ref), ref)) {
+    const found = labels?.ref ?? "no ref at all";
+    throw new DowelError(
+      "IMAGE_UNSUITABLE",
+      `${source.name}@${descriptor.digest} is for ${found}, expected ${formatRef(ref)}`,
+    );
+  }
+  using _pin = await pinObjects(installation, { report, signal });
+  return await use(await importImage(installation, source, { descriptor, bytes }, { report, signal }));
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
+import { type Report, silent } from "../base/events.ts";
+import { formatRef, type Ref } from "../metadata/ref.ts";
+import { activateDeployment, deployImage } from "../store/deploy/deploy.ts";
+import { activeDeployment, deployedCommits, readDeployment, tryRead } from "../store/deployments.ts";
+import type { Installation } from "../store/installation.ts";
+import type { Deployment } from "../store/types.ts";
+import { withCommit } from "./commit.ts";
+import type { ChangeContext } from "./fetch.ts";
+import { checkWritable } from "./places.ts";
+import { tidy } from "./remove.ts";
+
+export interface SwitchOptions {
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The version that was deployed last before the active one. Throws `REF_NOT_FOUND` where none is kept. */
+export function previousVersion(installation: Installation, { ref, commit }: Deployment): string {
+  const time = (other: string): number => tryRead(() => readDeployment(installation, ref, other))?.deployedAt ?? 0;
+  const [newest] = deployedCommits(installation, ref)
+    .filter((other) => other !== commit)
+    .sort((left, right) => time(right) - time(left));
+  if (newest !== undefined) return newest;
+  throw new DowelError("REF_NOT_FOUND", `No other version of ${formatRef(ref)} is kept`, {
+    hint: `To fetch one: dowel update --commit=COMMIT ${ref.id}. 'dowel history' shows which there were.`,
+  });
+}
+
+/** The whole commit that a beginning means, among those deployed; a whole one need not be. Throws `USAGE`. */
+function wholeCommit(installation: Installation, ref: Ref, text: string): string {
+  const wanted = text.replace(/^sha256:/, "").toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(wanted)) return wanted;
+  const [found, second] = /^[0-9a-f]{4,63}$/.test(wanted)
+    ? deployedCommits(installation, ref).filter((commit) => commit.startsWith(wanted))
+    : [];
+  if (found !== undefined && second === undefined) return found;
+  throw new DowelError("USAGE", `${text}: not a commit of ${formatRef(ref)}; expected 64 hex digits`);
+}
+
+/**
+ * Makes a version of something installed the active one: at once where it is still deployed, else fetched by its digest
+ * from where the active one came from. Any version may be chosen, an older one too: that is what it is for.
+ * Answers undefined where it is active already. Throws what fetching throws.
+ */
+export async function switchVersion(
+  installation: Installation,
+  ref: Ref,
+  commit: string,
+  options: SwitchOptions = {},
+): Promise<Deployment | undefined> {
+  const { report = silent, signal } = options;
+  checkWritable(installation);
+  const active = activeDeployment(installation, ref);
+  if (active === undefined) throw new DowelError("NOT_INSTALLED", `${formatRef(ref)} is not installed`);
+  const wanted = wholeCommit(installation, ref, commit);
+  if (wanted === active.commit) return undefined;
+  const context = { installation, report, signal };
+  const name = formatRef(ref);
+  report({ type: "operation.start", operation: "update", ref: name });
+  const deployment = deployedCommits(installation, ref).includes(wanted)
+    ? await activateDeployment(installation, ref, wanted, { report, signal })
+    : await fetchVersion(ref, wanted, active, context);
+  report({ type: "operation.done", operation: "update", ref: name, commit: wanted });
+  return deployment;
+}
+
+async function fetchVersion(ref: Ref, commit: string, active: Deployment, context: ChangeContext): Promise<Deployment> {
+  const { installation, report, signal } = context;
+  const { origin, source } = active;
+  const deployment = await withCommit(ref, commit, active, context, (image) =>
+    deployImage(installation, image, { origin, source, report, signal }),
+  );
+  await tidy(context);
+  return deployment;
+}

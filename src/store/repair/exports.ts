@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, fileError } from "../../base/errors.ts";
+import { readLink, swapLink } from "../deploy/links.ts";
+import { activeDeployment, currentLink, currentRef, refsOf, tryRead } from "../deployments.ts";
+import { exportsOf, publishExports } from "../exports/publish.ts";
+import type { Installation } from "../installation.ts";
+import type { Findings } from "./findings.ts";
+
+/** What desktop tools keep in the folders that they read; it is theirs. */
+const caches: ReadonlySet<string> = new Set(["mimeinfo.cache", "icon-theme.cache", "index.theme"]);
+const mimeFolder = "share/mime";
+
+/** Checks the links `current` of apps and everything in `exports/`. */
+export function checkExports(installation: Installation, findings: Findings): void {
+  const wanted = new Set<string>();
+  for (const id of new Set([...refsOf(installation)].flatMap((ref) => (ref.kind === "app" ? [ref.id] : [])))) {
+    checkCurrent(installation, findings, id);
+    const missing: string[] = [];
+    for (const [link, target] of exportsOf(installation, id)) {
+      wanted.add(link);
+      if (readLink(link) !== target) missing.push(link);
+    }
+    for (const link of missing) {
+      findings.add("export", "missing", link, `must lead to what ${id} exports`, () => {
+        rmSync(link, { recursive: true, force: true });
+        publishExports(installation, id);
+      });
+    }
+  }
+  checkOthers(findings, installation.exports, "", wanted);
+}
+
+function checkCurrent(installation: Installation, findings: Findings, id: string): void {
+  const link = currentLink(installation, id);
+  const current = currentRef(installation, id);
+  const isActive = (ref: NonNullable<typeof current>): boolean =>
+    tryRead(() => activeDeployment(installation, ref)) !== undefined;
+  if (current !== undefined && isActive(current)) return;
+  const other = [...refsOf(installation, id)].find((ref) => ref.kind === "app" && isActive(ref));
+  if (other === undefined) return;
+  const target = `${other.arch}/${other.branch}`;
+  const what = readLink(link) === undefined ? "missing" : "dangling";
+  findings.add("link", what, link, `must lead to ${target}`, () => {
+    rmSync(link, { recursive: true, force: true });
+    swapLink(target, link);
+  });
+}
+
+/** Whatever is in `exports/` and not wanted there. */
+function checkOthers(findings: Findings, top: string, below: string, wanted: ReadonlySet<string>): void {
+  for (const entry of entries(join(top, below))) {
+    const name = join(below, entry.name);
+    const path = join(top, name);
+    if (wanted.has(path) || isCache(name, entry.name)) continue;
+    if (entry.isDirectory()) {
+      checkOthers(findings, top, name, wanted);
+      continue;
+    }
+    const remove = (): void => rmSync(path, { force: true });
+    const target = readLink(path);
+    if (/\.tmp-[0-9]+-[0-9]+$/.test(name))
+      findings.add("temporary", "leftover", path, "a write was interrupted", remove);
+    else if (target === undefined || !isOurs(target))
+      findings.add("export", "foreign", path, "no app exports it", remove);
+    else if (!existsSync(path)) findings.add("export", "dangling", path, `leads to ${target}, which is gone`, remove);
+    else findings.add("export", "foreign", path, `leads to ${target}, which is not exported there`, remove);
+  }
+}
+
+function isOurs(target: string): boolean {
+  return /^(?:\.\.\/)+app\/[^/]+\/current\/active\/export\//.test(target);
+}
+
+function isCache(path: string, name: string): boolean {
+  return caches.has(name) || (path.startsWith(`${mimeFolder}/`) && !path.startsWith(`${mimeFolder}/packages/`));
+}
+
+function entries(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return [];
+    throw fileError(error, "read", folder);
+  }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { formatRef, type Ref } from "../../metadata/ref.ts";
+import { readLink, swapLink } from "../deploy/links.ts";
+import { removeFolder } from "../deploy/remove.ts";
+import { retire } from "../deploy/retire.ts";
+import { deployedCommits, readDeployment, refFolder, refsOf, tryRead } from "../deployments.ts";
+import type { Installation } from "../installation.ts";
+import { type JournalEntry, type JournalFacts, journalFacts } from "../journal.ts";
+import type { Deployment } from "../types.ts";
+import type { Findings } from "./findings.ts";
+
+/** A version of a ref that should be deployed. */
+export interface Version {
+  readonly ref: Ref;
+  readonly commit: string;
+  readonly path: string;
+  readonly isActive: boolean;
+  /** What its `deploy.json` says; undefined where that is missing or malformed. */
+  readonly deployment: Deployment | undefined;
+  /** Where it came from, by its own word, that of another version of the ref, or the journal. */
+  readonly origin: { readonly origin: string; readonly source: string } | undefined;
+}
+
+/**
+ * Finds the versions that should be there, mends `active` links, and removes what an interrupted install or uninstall
+ * left. A ref without the link is one of those, unless the journal says that it was installed.
+ */
+export function findVersions(installation: Installation, findings: Findings): readonly Version[] {
+  const journal = journalFacts(installation);
+  return [...refsOf(installation)].flatMap((ref) => {
+    const last = journal.lastOf.get(formatRef(ref));
+    const commits = deployedCommits(installation, ref);
+    const active = findActive(installation, findings, ref, commits, last, journal.lastOf.size > 0);
+    if (active === undefined) return [];
+    const all = commits.includes(active) ? commits : [...commits, active];
+    return describe(installation, ref, all, active, journal);
+  });
+}
+
+function findActive(
+  installation: Installation,
+  findings: Findings,
+  ref: Ref,
+  commits: readonly string[],
+  last: JournalEntry | undefined,
+  hasJournal: boolean,
+): string | undefined {
+  const folder = refFolder(installation, ref);
+  const link = join(folder, "active");
+  const target = readLink(link);
+  if (target !== undefined && /^[0-9a-f]{64}$/.test(target)) return target;
+  const wasInstalled = last === undefined ? !hasJournal : last.change !== "uninstall";
+  const newest = newestOf(folder, commits);
+  if (newest === undefined || !wasInstalled) {
+    findings.add("deployment", "leftover", folder, "an install or uninstall was interrupted", () => {
+      retire(
+        installation,
+        commits.map((commit) => join(folder, commit)),
+      );
+      removeFolder(installation, folder);
+      removeEmptyAbove(installation, ref);
+    });
+    return undefined;
+  }
+  const chosen = last !== undefined && commits.includes(last.commit) ? last.commit : newest;
+  findings.add("link", target === undefined ? "missing" : "damaged", link, `must lead to ${chosen}`, () => {
+    rmSync(link, { recursive: true, force: true });
+    swapLink(chosen, link);
+  });
+  return chosen;
+}
+
+function newestOf(folder: string, commits: readonly string[]): string | undefined {
+  const time = (commit: string): number => statSync(join(folder, commit)).mtimeMs;
+  return [...commits].sort((left, right) => time(right) - time(left))[0];
+}
+
+/** Removes the folders of arch and id where no ref is left in them. */
+function removeEmptyAbove(installation: Installation, ref: Ref): void {
+  const id = join(installation.path, ref.kind, ref.id);
+  const arch = join(id, ref.arch);
+  if (readdirSync(arch).length === 0) removeFolder(installation, arch);
+  const isLast = ![...refsOf(installation, ref.id)].some((other) => other.kind === ref.kind);
+  if (isLast) removeFolder(installation, id);
+}
+
+function describe(
+  installation: Installation,
+  ref: Ref,
+  commits: readonly string[],
+  active: string,
+  journal: JournalFacts,
+): Version[] {
+  const read = commits.map((commit) => tryRead(() => readDeployment(installation, ref, commit)));
+  const other = read.find((deployment) => deployment !== undefined);
+  const noted = (commit: string): Version["origin"] => {
+    const entry = journal.versions.get(`${formatRef(ref)} ${commit}`);
+    return entry === undefined ? undefined : { origin: entry.remote, source: entry.url };
+  };
+  return commits.map((commit, at) => ({
+    ref,
+    commit,
+    path: join(refFolder(installation, ref), commit),
+    isActive: commit === active,
+    deployment: read[at],
+    origin: read[at] ?? noted(commit) ?? other,
+  }));
+}
