@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { mountPoint } from "../src/store/shown.ts";
 import { execute } from "./measure.ts";
 import {
   appId,
@@ -30,13 +31,35 @@ function installInto(kind: "app" | "runtime", id: string, { layout, repository }
   execute(flatpakCommand("install", "--system", "-y", "--noninteractive", remote, id));
 }
 
-/** Takes away what both peers have installed, their remotes and caches too. */
+const removed = join(work, "removed");
+let removals = 0;
+
+function unmountImages(): void {
+  const folder = dirname(mountPoint(dowelFolder, "image"));
+  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
+    const target = line.split(" ")[1] ?? "";
+    if (target.startsWith(`${folder}/`)) execute({ words: ["umount", target] });
+  }
+}
+
+/**
+ * Takes away what both peers have installed, their remotes and caches too. The files only move aside: ext4 looks for
+ * unused inodes past all that were freed in the last minutes, which would make the next install slower.
+ */
 export function removeInstallations(): void {
-  if (existsSync(dowelFolder)) execute(dowelCommand("uninstall", "--system", "--all", "-y"));
+  unmountImages();
   for (const folder of [dowelFolder, flatpakFolder, join(work, "flatpak-cache"), join(work, "cache")]) {
-    rmSync(folder, { recursive: true, force: true });
+    if (existsSync(folder)) {
+      mkdirSync(removed, { recursive: true });
+      renameSync(folder, join(removed, String(++removals)));
+    }
     mkdirSync(folder, { mode: 0o755 });
   }
+}
+
+/** Deletes what was moved aside. */
+export function deleteRemoved(): void {
+  rmSync(removed, { recursive: true, force: true });
 }
 
 /** Sees to it that both peers have the runtime and the app. */

@@ -2,6 +2,7 @@
 // Dowel beside its peers, measured in turn in one run: main.ts [NAME…]
 import { benchCli } from "./cli.ts";
 import { benchInstall } from "./install.ts";
+import { deleteRemoved } from "./installed.ts";
 import { benchLayers } from "./layers.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
@@ -23,6 +24,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   prepareWork();
+  deleteRemoved();
   const lines: Line[] = [];
   for (const name of words.length > 0 ? words : Object.keys(parts)) {
     process.stdout.write(`==> ${name}\n`);
@@ -30,6 +32,7 @@ async function main(words: readonly string[]): Promise<number> {
     printLines(found);
     lines.push(...found);
   }
+  deleteRemoved();
   return lines.every(({ kept }) => kept) ? 0 : 1;
 }
 

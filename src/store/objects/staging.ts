@@ -42,6 +42,7 @@ export class ObjectStaging implements Disposable {
   readonly #committed = new Set<string>();
   #stagedBytes = 0;
   #counter = 0;
+  #failed = false;
 
   constructor(installation: Installation) {
     this.#installation = installation;
@@ -108,15 +109,13 @@ export class ObjectStaging implements Disposable {
     this.#stagedBytes = 0;
   }
 
-  /** Gives objects their names: one rename where their folder is not there yet, else one for each. */
+  /**
+   * Gives objects their names: one rename where their folder is not there yet, else one for each. After a failure the
+   * staged folders may hold what is not whole, so that they must not move as they are.
+   */
   #name(folder: string, digests: readonly string[]): void {
     const target = join(this.#installation.objects, folder);
-    try {
-      // Fails where another process made it meanwhile, unless it is still empty.
-      if (!existsSync(target)) return renameSync(join(this.#folder, folder), target);
-    } catch (error) {
-      if (!isAlreadyThere(error)) throw error;
-    }
+    if (!this.#failed && !existsSync(target) && renameUnlessThere(join(this.#folder, folder), target)) return;
     for (const digest of digests) renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
   }
 
@@ -155,6 +154,7 @@ export class ObjectStaging implements Disposable {
     try {
       this.#enroll(digest, bytes.length, () => writeObject(path, bytes, executable));
     } catch (error) {
+      this.#failed = true;
       rmSync(path, { force: true });
       throw fileError(error, "write", path);
     }
@@ -164,9 +164,9 @@ export class ObjectStaging implements Disposable {
     const folder = digest.slice(0, 2);
     let digests = this.#folders.get(folder);
     if (digests === undefined) {
+      mkdirSync(join(this.#folder, folder));
       digests = [];
       this.#folders.set(folder, digests);
-      mkdirSync(join(this.#folder, folder));
     }
     place();
     digests.push(digest);
@@ -175,8 +175,15 @@ export class ObjectStaging implements Disposable {
   }
 }
 
-function isAlreadyThere(error: unknown): boolean {
-  return ["EEXIST", "ENOTEMPTY"].includes(errnoOf(error) ?? "");
+/** Moves a folder; false where another process has made one of this name meanwhile that holds something. */
+function renameUnlessThere(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (["EEXIST", "ENOTEMPTY"].includes(errnoOf(error) ?? "")) return false;
+    throw error;
+  }
 }
 
 function describe(bytes: Uint8Array): FileContent {
