@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { DowelError } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
+import { toJson } from "./json.ts";
 
 /** Text of an error for a person: message and code, then the hint; a mistake of the program itself keeps its stack. */
 export function formatError(error: unknown): string {
@@ -16,5 +18,5 @@ export function formatError(error: unknown): string {
 export function formatErrorJson(error: unknown): string {
   const known = error instanceof DowelError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  return `${JSON.stringify({ error: { code: known?.code ?? "INTERNAL", message, hint: known?.hint } })}\n`;
+  return `${toJson({ error: { code: known?.code ?? "INTERNAL", message, hint: known?.hint } })}\n`;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import type { DowelEvent, PlannedOperation, Report } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
+import { toJson } from "./json.ts";
 import { formatSize } from "./size.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -10,7 +12,7 @@ export interface Reporter extends Disposable {
 
 /** Prints every event as one line of JSON on standard output. */
 export function jsonReporter(terminal: Terminal): Reporter {
-  return { report: (event) => terminal.out(`${JSON.stringify(event)}\n`), [Symbol.dispose]: () => undefined };
+  return { report: (event) => terminal.out(`${toJson(event)}\n`), [Symbol.dispose]: () => undefined };
 }
 
 const operationWords: Readonly<Record<PlannedOperation["operation"], string>> = {

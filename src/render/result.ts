@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { toJson } from "./json.ts";
 import { type Column, chooseColumns, describeColumns, formatJson, formatTable, type Row } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -28,7 +29,7 @@ export function printResult(result: Result, terminal: Terminal): void {
       terminal.out(result.text);
       return;
     case "json":
-      terminal.out(`${JSON.stringify(result.value, undefined, 2)}\n`);
+      terminal.out(`${toJson(result.value, 2)}\n`);
       return;
     case "table":
       printTable(result, terminal);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { DowelError } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import { displayWidth } from "../sys/runtime.ts";
+import { toJson } from "./json.ts";
 
 export type Row = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -87,7 +89,7 @@ export function formatJson(columns: readonly Column[], rows: readonly Row[]): st
       columns.flatMap((column) => (row[column.name] === undefined ? [] : [[jsonKey(column), row[column.name]]])),
     ),
   );
-  return `${JSON.stringify(objects, undefined, 2)}\n`;
+  return `${toJson(objects, 2)}\n`;
 }
 
 /** What `--columns=help` prints. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images that install, but not as their makers wish: what is dangerous in them is dropped, and neighbours are left alone.
 import { afterAll, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
+import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
 import type { RawEntry } from "./rawtar.ts";
 import { addEvil, evilId, expectRefused, listing } from "./support.ts";
 
@@ -146,6 +147,21 @@ describe("what an image exports", () => {
     expect([place.folder, "/run/dowel/images"].some((root) => shown.startsWith(root))).toBe(true);
     expect(statSync(join(folder, "files/bin/probe")).size).toBe(10);
   });
+});
+
+test("words of an app never reach a terminal as control sequences (CVE-2023-28101)", () => {
+  using place = new Sandpit();
+  const name = "\u001b[2J\u001b]0;owned\u0007\u202eEvil";
+  const desktop = `[Desktop Entry]\nType=Application\nName=${name}\nComment=${name}\nExec=probe\n`;
+  installEvil(place, [{ name: `export/share/applications/${evilId}.desktop`, content: desktop }]);
+  for (const words of ["list --columns=all", "list", `info ${evilId}`, `info -m ${evilId}`, "list --json"]) {
+    const said = spawnSync("script", ["-qec", `${dowelPath} ${words}`, "/dev/null"], {
+      env: { ...place.environment, TERM: "xterm" },
+      encoding: "utf8",
+    });
+    expect([words, said.status]).toEqual([words, 0]);
+    expect([words, said.stdout]).not.toEqual([words, expect.stringMatching(/\u001b\[2J|\u001b\]|\u0007|\u202e/)]);
+  }
 });
 
 test("whiteouts hide nothing outside of their image, and never what their own layer brings", () => {

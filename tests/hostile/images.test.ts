@@ -2,8 +2,9 @@
 // Images that attack the one who installs them. Each is refused, and the installation stays as it was.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
-import { makeLayout, Sandpit } from "../e2e/support.ts";
+import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { appRef, makeLayout, Sandpit } from "../e2e/support.ts";
 import { gzipLayer, type HandMadeLayer, sha256 } from "../support/layout.ts";
 import { paxRecord, type RawEntry, rawTar } from "./rawtar.ts";
 import { addEvil, evilId, evilMetadata, expectRefused, honestEntries, listing } from "./support.ts";
@@ -225,6 +226,52 @@ describe("install refuses compressed data", () => {
   });
 });
 
+describe("install refuses an archive or layout", () => {
+  /** An archive of the evil layout, with some blob replaced by a link. */
+  function archiveWith(type: string, link: string): string {
+    const layout = pit.path("evil");
+    addEvil(layout, {});
+    const blob = readdirSync(join(layout, "blobs/sha256")).sort()[0] ?? "";
+    const entries = readdirSync(layout, { recursive: true, encoding: "utf8", withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => {
+        const name = relative(layout, join(entry.parentPath, entry.name));
+        return entry.name === blob ? { name, type, link } : { name, content: readFileSync(join(layout, name)) };
+      });
+    rmSync(layout, { recursive: true });
+    const path = pit.path("evil.tar");
+    writeFileSync(path, rawTar(entries));
+    return path;
+  }
+
+  for (const [name, type, link] of [
+    ["a hard link to /etc/passwd", "1", "/etc/passwd"],
+    ["a hard link out of it", "1", "../../../../../../etc/passwd"],
+    ["a symbolic link to /etc/passwd", "2", "/etc/passwd"],
+    ["a device", "3", ""],
+  ] as const) {
+    test(`with ${name} in place of a blob (GHSA-9rww-v4mm-x4jg)`, () => {
+      const path = archiveWith(type, link);
+      const { status, stdout, stderr } = pit.dowel(["install", "--user", "-y", `oci-archive:${path}`, evilId]);
+      rmSync(path);
+      expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/\[[A-Z_]+\]/) });
+      expect(stdout + stderr).not.toContain("root:");
+      expectUnchanged();
+    });
+  }
+
+  test("with a link in place of a blob's file", () => {
+    const layout = pit.path("evil");
+    const path = join(layout, "blobs", addEvil(layout, {}).replace(":", "/"));
+    rmSync(path);
+    symlinkSync("/etc/passwd", path);
+    const { status, stdout, stderr } = tryInstall(layout);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/\[[A-Z_]+\]/) });
+    expect(stdout + stderr).not.toContain("root:");
+    expectUnchanged();
+  });
+});
+
 describe("install refuses an image whose parts do not belong together:", () => {
   test("the unpacked layer has another digest", () => {
     refuseLayers([{ ...gzipLayer(rawTar(honestEntries())), diffId: `sha256:${"0".repeat(64)}` }], "DIGEST_MISMATCH");
@@ -233,6 +280,16 @@ describe("install refuses an image whose parts do not belong together:", () => {
   test("the layer has another digest", () => {
     const digest = `sha256:${"1".repeat(64)}`;
     refuseLayers([{ ...gzipLayer(rawTar(honestEntries())), digest }], "DIGEST_MISMATCH", digest);
+  });
+
+  test("its label names another app, which is installed from elsewhere", () => {
+    const layout = pit.path("evil");
+    const other = evilMetadata("", "org.example.Probe");
+    addEvil(layout, { layers: [gzipLayer(rawTar(honestEntries(other)))] }, { ref: appRef, metadata: other });
+    const outcome = pit.dowel(["install", "--user", "-y", "--or-update", `oci:${layout}`]);
+    expectRefused(outcome, "ALREADY_INSTALLED", "org.example.Probe", "probe-origin");
+    expectRefused(tryInstall(layout), "REF_NOT_FOUND");
+    expectUnchanged();
   });
 
   const labels: readonly (readonly [string, { ref?: string; metadata?: string; file?: string }, string])[] = [

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { DowelError } from "../../src/base/errors.ts";
 import { nearestWord } from "../../src/base/suggest.ts";
 import { formatError, formatErrorJson } from "../../src/render/error.ts";
+import { toJson } from "../../src/render/json.ts";
 import { humanReporter, jsonReporter } from "../../src/render/reporter.ts";
 import { printResult } from "../../src/render/result.ts";
 import { formatSize } from "../../src/render/size.ts";
@@ -113,6 +114,16 @@ test("formatError() shows message and hint, escaped, without a stack", () => {
   expect(JSON.parse(formatErrorJson(error))).toEqual({
     error: { code: "IO", message: "Cannot read /a\u001b]0;x", hint: "Try again" },
   });
+});
+
+test("toJson() is JSON of the same value, without what a terminal would obey", () => {
+  const value = { text: "a\u001b[2J\u009b\u202e\u2028\u{e0001}\n\u{1f600}ä", list: [1, "\u007f"] };
+  for (const indent of [undefined, 2]) {
+    const text = toJson(value, indent);
+    expect(JSON.parse(text)).toEqual(value);
+    expect(text).not.toMatch(/[\u001b\u007f-\u009f\u2028-\u202e\u{e0001}]/u);
+    expect(text).toContain("\u{1f600}ä");
+  }
 });
 
 describe("reporters", () => {
