@@ -9,6 +9,7 @@ import { type Finding, Findings } from "../store/repair/findings.ts";
 import { inspect } from "../store/repair/inspect.ts";
 import type { Version } from "../store/repair/versions.ts";
 import { withCommit } from "./commit.ts";
+import type { ChangeContext } from "./fetch.ts";
 import { checkWritable } from "./places.ts";
 
 export interface RepairOptions {
@@ -34,30 +35,33 @@ export async function repair(installation: Installation, options: RepairOptions)
   const findings = new Findings(!options.dryRun);
   const incomplete = await inspect(installation, findings, { report, signal });
   if (!options.dryRun) {
-    for (const version of incomplete) await fetchAgain(installation, version, report, signal);
+    const silentOrigins = new Set<string>();
+    for (const version of incomplete) await fetchAgain({ installation, report, signal }, version, silentOrigins);
   }
   return findings.close();
 }
 
-async function fetchAgain(
-  installation: Installation,
-  version: Version,
-  report: Report,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+/** `silentOrigins`: remotes that do not answer, so that each is waited for only once. */
+async function fetchAgain(context: ChangeContext, version: Version, silentOrigins: Set<string>): Promise<void> {
+  const { installation, report, signal } = context;
   const { ref, commit, origin } = version;
   const name = `${formatRef(ref)} ${commit.slice(0, 12)}`;
   if (origin === undefined) {
     report({ type: "warning", text: `${name}: nothing says where it came from; install it again` });
     return;
   }
+  if (silentOrigins.has(origin.origin)) {
+    report({ type: "warning", text: `${name} cannot be fetched again: ${origin.origin} does not answer` });
+    return;
+  }
   try {
-    await withCommit(ref, commit, origin, { installation, report, signal }, async (image) => {
+    await withCommit(ref, commit, origin, context, async (image) => {
       using _lock = await lockForChange(installation, { report, signal });
       await rebuild(installation, version, image, signal);
     });
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED") throw error;
+    if (error.code === "REGISTRY_UNREACHABLE") silentOrigins.add(origin.origin);
     report({ type: "warning", text: `${name} cannot be fetched again: ${error.message}` });
   }
 }
