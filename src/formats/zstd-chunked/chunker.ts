@@ -78,29 +78,42 @@ export class Chunker {
   }
 
   #roll(bytes: Uint8Array, start: number, end: number): void {
+    const window = this.#window;
+    const inWindow = Math.min(end, start + windowBytes);
+    let from = start;
+    for (let at = start; at < inWindow; at++) {
+      const place = (this.#windowAt + at - start) % windowBytes;
+      if (this.#step(bytes[at] ?? 0, window[place] ?? 0)) from = this.#split(bytes, from, at + 1);
+    }
     let sum1 = this.#sum1;
     let sum2 = this.#sum2;
-    let from = start;
-    const window = this.#window;
-    const fromWindow = Math.min(end, start + windowBytes);
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at] ?? 0;
-      const drop = (at < fromWindow ? window[(this.#windowAt + at - start) & 63] : bytes[at - windowBytes]) ?? 0;
-      sum1 = (sum1 + byte - drop) | 0;
+    // as `#step`, but for most bytes, and so without calls
+    for (let at = inWindow; at < end; at++) {
+      const drop = bytes[at - windowBytes] ?? 0;
+      sum1 = (sum1 + (bytes[at] ?? 0) - drop) | 0;
       sum2 = (sum2 + sum1 - windowBytes * (drop + characterOffset)) | 0;
-      if ((sum2 & splitMask) === splitMask) {
-        this.#sink.data(bytes.subarray(from, at + 1), false);
-        this.#sink.cut(false);
-        from = at + 1;
-      }
+      if ((sum2 & splitMask) === splitMask) from = this.#split(bytes, from, at + 1);
     }
     this.#sum1 = sum1;
     this.#sum2 = sum2;
     for (let at = Math.max(start, end - windowBytes); at < end; at++) {
-      window[(this.#windowAt + at - start) & 63] = bytes[at] ?? 0;
+      window[(this.#windowAt + at - start) % windowBytes] = bytes[at] ?? 0;
     }
-    this.#windowAt = (this.#windowAt + end - start) & 63;
+    this.#windowAt = (this.#windowAt + end - start) % windowBytes;
     if (from < end) this.#sink.data(bytes.subarray(from, end), false);
+  }
+
+  /** Takes one byte into the sums and another out of them; says whether a chunk ends here. */
+  #step(byte: number, drop: number): boolean {
+    this.#sum1 = (this.#sum1 + byte - drop) | 0;
+    this.#sum2 = (this.#sum2 + this.#sum1 - windowBytes * (drop + characterOffset)) | 0;
+    return (this.#sum2 & splitMask) === splitMask;
+  }
+
+  #split(bytes: Uint8Array, start: number, end: number): number {
+    this.#sink.data(bytes.subarray(start, end), false);
+    this.#sink.cut(false);
+    return end;
   }
 }
 

@@ -7,7 +7,9 @@ import { ZstdFrames } from "../compression/zstd-frames.ts";
 /** Packs bytes as one zstd frame with a checksum. The same bytes and level give the same frame. */
 export function packFrame(bytes: Uint8Array, level: number): Uint8Array {
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  return zstdCompressSync(bytes, { params });
+  // room for all that can come out: the engine then works once, and in memory of that size alone
+  const chunkSize = Math.max(bytes.length + (bytes.length >> 7) + 128, 1024);
+  return zstdCompressSync(bytes, { params, chunkSize });
 }
 
 /**
