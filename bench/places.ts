@@ -126,6 +126,7 @@ export function prepareApp(): Trees {
 export function prepareWork(): void {
   for (const name of ["bin/dowel", "lib/dowel/dowel-program"]) {
     mkdirSync(dirname(join(program, name)), { recursive: true });
+    rmSync(join(program, name), { force: true });
     copyFileSync(join("build", name), join(program, name));
   }
   for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o755 });
