@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  fstatSync,
   mkdirSync,
   openSync,
   readSync,
@@ -17,7 +16,8 @@ import { objectPath } from "../../formats/composefs/model.ts";
 import { FsVerityHasher } from "../../formats/fsverity/digest.ts";
 import { temporaryName } from "../../sys/durability.ts";
 
-const pieceBytes = 1024 * 1024;
+// shared by all calls, which are synchronous and do not nest
+const buffer = new Uint8Array(1024 * 1024);
 
 export interface MeasuredFile {
   /** Bytes that were read. */
@@ -30,12 +30,10 @@ export interface MeasuredFile {
 function readPieces(path: string | Buffer, each: (piece: Uint8Array) => void): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    const { size } = fstatSync(fd);
-    const buffer = new Uint8Array(Math.min(Math.max(size, 1), pieceBytes));
-    for (;;) {
-      const length = readSync(fd, buffer);
-      if (length === 0) return;
-      each(buffer.subarray(0, length));
+    // what read(2) gives short of a whole piece is the end of a regular file
+    for (let length = buffer.length; length === buffer.length; ) {
+      length = readSync(fd, buffer);
+      if (length > 0) each(buffer.subarray(0, length));
     }
   } finally {
     closeSync(fd);
