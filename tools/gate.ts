@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { checkSizes } from "./sizes.ts";
 
 interface Count {
@@ -16,6 +17,9 @@ interface Step {
 }
 
 const bun = process.execPath;
+
+/** How long processes may outlive the step that started them before that counts as a failure. */
+const leftoverMilliseconds = 10_000;
 
 async function execute(
   words: readonly string[],
@@ -31,11 +35,17 @@ async function execute(
       if (show) process.stdout.write(text);
     });
   }
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const code = await new Promise<number>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (status) => resolve(status ?? 1));
+    child.once("error", reject);
+    child.once("exit", (status) => resolve(status ?? 1));
   });
-  return { code, output };
+  const left = await Promise.race([closed.then(() => false), sleep(leftoverMilliseconds, true, { ref: false })]);
+  if (!left) return { code, output };
+  process.stdout.write("A process that was started here still runs and holds the output\n");
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return { code: code === 0 ? 1 : code, output };
 }
 
 /** A check that counts as one test. */
