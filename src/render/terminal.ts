@@ -37,7 +37,8 @@ export function processTerminal(): Terminal {
   return {
     fancy: process.stdout.isTTY === true && !plain,
     live: process.stderr.isTTY === true && !plain,
-    width: process.stderr.columns ?? 80,
+    // A terminal that does not know its size says 0.
+    width: process.stderr.columns || 80,
     canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
     out: (text) => writeAll(1, text),
     err: (text) => writeAll(2, text),

@@ -58,11 +58,12 @@ export class StageSandbox {
     appendFileSync(this.#log, `$ ${shown}\n`);
     const decoder = new StringDecoder("utf8");
     let tail = "";
+    const lines = new Lines((text) => report({ type: "build.output", stage, text }));
     const take = (text: string): void => {
       if (text === "") return;
       appendFileSync(this.#log, text);
       tail = (tail + text).slice(-keptText);
-      report({ type: "build.output", stage, text });
+      lines.add(text);
     };
     const { code } = await spawnPlan(this.#encode(command), [], {
       output: (chunk) => take(decoder.write(Buffer.from(chunk))),
@@ -70,6 +71,7 @@ export class StageSandbox {
       environment: {},
     });
     take(decoder.end());
+    lines.end();
     if (code !== 0) throw this.#failure(shown, code, tail);
   }
 
@@ -100,6 +102,29 @@ export class StageSandbox {
     return new DowelError("BUILD_FAILED", output === "" ? text : `${text}\n${output}`, {
       hint: `All output is in ${this.#log}.${kept}`,
     });
+  }
+}
+
+/** Passes text on in whole lines, as far as they are not endless. */
+class Lines {
+  readonly #pass: (text: string) => void;
+  #rest = "";
+
+  constructor(pass: (text: string) => void) {
+    this.#pass = pass;
+  }
+
+  add(text: string): void {
+    this.#rest += text;
+    const length = this.#rest.length > keptText ? this.#rest.length : this.#rest.lastIndexOf("\n") + 1;
+    if (length === 0) return;
+    this.#pass(this.#rest.slice(0, length));
+    this.#rest = this.#rest.slice(length);
+  }
+
+  end(): void {
+    if (this.#rest !== "") this.#pass(this.#rest);
+    this.#rest = "";
   }
 }
 
