@@ -19,9 +19,12 @@ export interface RepairOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Whether nothing is left that a user would miss; leftovers cost only space. */
+/** What costs a little space or time and nothing else. */
+const harmless: ReadonlySet<string> = new Set(["leftover", "dangling"]);
+
+/** Whether nothing is left that a user would miss. */
 export function isSound(findings: readonly Finding[]): boolean {
-  return findings.every(({ what, mended }) => mended || what === "leftover");
+  return findings.every(({ what, mended }) => mended || harmless.has(what));
 }
 
 /**

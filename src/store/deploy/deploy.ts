@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, DowelError, fileError } from "../../base/errors.ts";
 import { silent } from "../../base/events.ts";
-import { formatRef, type Ref } from "../../metadata/ref.ts";
+import { formatRef, type Ref, sameRef } from "../../metadata/ref.ts";
 import {
   activeDeployment,
   currentLink,
@@ -13,7 +13,7 @@ import {
   refFolder,
   tryRead,
 } from "../deployments.ts";
-import { publishExports } from "../exports/publish.ts";
+import { linkExports, publishExports } from "../exports/publish.ts";
 import { imageFile, type StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { type Change, noteOrWarn } from "../journal.ts";
@@ -32,11 +32,11 @@ export interface DeployOptions extends WaitOptions, StageOptions {
 
 /**
  * Makes a stored image the active deployment of its ref: built in `tmp/`, synced, renamed into place, then `active` is
- * switched, so at every moment either the old or the new one is there. The first branch of an app becomes its current
+ * switched, so at every moment either the old or the new one is there. A new branch of an app becomes its current
  * one, and what the current one exports is linked in `exports/`. The deployment before is kept, older ones go.
  *
  * Throws `EXPORT_INVALID`, `KEYFILE_SYNTAX`, `NO_SPACE`, `STORE_LOCKED`; the deployment before is active then. Only where
- * the links in `exports/` cannot be made the new one is, and the next change makes them.
+ * links in `exports/` that lead nowhere any more cannot be removed the new one is, and the next change removes them.
  */
 export async function deployImage(
   installation: Installation,
@@ -93,7 +93,10 @@ function requireImage(installation: Installation, ref: Ref, commit: string): voi
   throw new DowelError("STORE_INVALID", `The image ${commit} of ${formatRef(ref)} has gone from ${installation.path}`);
 }
 
-/** Switches to a deployment; where that fails, one that was not there before goes again. */
+/**
+ * Switches to a deployment; where that fails, one that was not there before goes again. The links for its exports are
+ * made first and lead nowhere yet, so that the switch of `active` alone decides what there is.
+ */
 async function activate(
   installation: Installation,
   deployment: Deployment,
@@ -101,23 +104,32 @@ async function activate(
   { report, signal }: WaitOptions,
   change: Change = before === undefined ? "deploy install" : "deploy update",
 ): Promise<void> {
-  const { ref, commit } = deployment;
+  const { ref, commit, path } = deployment;
+  const mayExport = ref.kind === "app" && becomesCurrent(installation, ref, before === undefined);
   try {
     await ensureShown(deployment, signal);
+    if (mayExport) prepareExports(installation, ref, path);
     swapLink(commit, join(refFolder(installation, ref), "active"));
   } catch (error) {
-    if (change !== "rollback" && before?.commit !== commit) removeFolder(installation, deployment.path);
+    if (change !== "rollback" && before?.commit !== commit) removeFolder(installation, path);
     throw error;
   }
   noteOrWarn(installation, change, deployment, before?.commit ?? "", report);
-  if (ref.kind === "app") exportApp(installation, ref, before === undefined);
+  if (!mayExport) return;
+  swapLink(`${ref.arch}/${ref.branch}`, currentLink(installation, ref.id));
+  publishExports(installation, ref.id);
 }
 
-function exportApp(installation: Installation, ref: Ref, isNew: boolean): void {
+/** Whether a ref is the current one of its app, or is to be: the newest branch is, and any where there is none. */
+function becomesCurrent(installation: Installation, ref: Ref, isNew: boolean): boolean {
   const current = currentRef(installation, ref.id);
-  const hasCurrent = current !== undefined && tryRead(() => activeDeployment(installation, current)) !== undefined;
-  if (isNew || !hasCurrent) swapLink(`${ref.arch}/${ref.branch}`, currentLink(installation, ref.id));
-  publishExports(installation, ref.id);
+  if (isNew || current === undefined || sameRef(current, ref)) return true;
+  return tryRead(() => activeDeployment(installation, current)) === undefined;
+}
+
+function prepareExports(installation: Installation, { id, arch, branch }: Ref, path: string): void {
+  if (currentRef(installation, id) === undefined) swapLink(`${arch}/${branch}`, currentLink(installation, id));
+  linkExports(installation, id, path);
 }
 
 /** Keeps the versions to go back to: the one that was active before, then the newest; removes all others. */

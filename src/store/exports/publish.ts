@@ -11,16 +11,25 @@ import type { Installation } from "../installation.ts";
  * update changes what they show without touching them.
  */
 export function publishExports(installation: Installation, id: string): void {
-  for (const [link, target] of exportsOf(installation, id)) swapLink(target, link);
+  linkExports(installation, id, join(installation.path, "app", id, "current/active"));
   removeDangling(installation.exports);
 }
 
-/** The links in `exports/` that are an app's, with what they must lead to. */
-export function* exportsOf(installation: Installation, id: string): Generator<[link: string, target: string]> {
-  const source = join(installation.path, "app", id, "current/active/export");
-  for (const path of filesBelow(source, "")) {
+/** Makes the links for what a deployment exports, which may lead nowhere until it is the active one. */
+export function linkExports(installation: Installation, id: string, deployment: string): void {
+  for (const [link, target] of exportsOf(installation, id, deployment)) swapLink(target, link);
+}
+
+/** The links in `exports/` that are an app's, with what they must lead to, by the files of one of its deployments. */
+export function* exportsOf(
+  installation: Installation,
+  id: string,
+  deployment: string,
+): Generator<[link: string, target: string]> {
+  const shown = join(installation.path, "app", id, "current/active/export");
+  for (const path of filesBelow(join(deployment, "export"), "")) {
     const link = join(installation.exports, path);
-    if (!belongsToNearerApp(link, id)) yield [link, relative(dirname(link), join(source, path))];
+    if (!belongsToNearerApp(link, id)) yield [link, relative(dirname(link), join(shown, path))];
   }
 }
 

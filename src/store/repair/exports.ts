@@ -18,7 +18,7 @@ export function checkExports(installation: Installation, findings: Findings): vo
   for (const id of new Set([...refsOf(installation)].flatMap((ref) => (ref.kind === "app" ? [ref.id] : [])))) {
     checkCurrent(installation, findings, id);
     const missing: string[] = [];
-    for (const [link, target] of exportsOf(installation, id)) {
+    for (const [link, target] of exportsOf(installation, id, join(installation.path, "app", id, "current/active"))) {
       wanted.add(link);
       if (readLink(link) !== target) missing.push(link);
     }
@@ -41,7 +41,7 @@ function checkCurrent(installation: Installation, findings: Findings, id: string
   const other = [...refsOf(installation, id)].find((ref) => ref.kind === "app" && isActive(ref));
   if (other === undefined) return;
   const target = `${other.arch}/${other.branch}`;
-  const what = readLink(link) === undefined ? "missing" : "dangling";
+  const what = readLink(link) === undefined ? "missing" : "damaged";
   findings.add("link", what, link, `must lead to ${target}`, () => {
     rmSync(link, { recursive: true, force: true });
     swapLink(target, link);
