@@ -13,6 +13,7 @@
 #include "run.h"
 #include "sys.h"
 #include "text.h"
+#include "trace.h"
 
 enum { ENVIRONMENT_MAX = 16384, ARGUMENTS_MAX = 131072 };
 
@@ -125,6 +126,7 @@ static int search_and_execute(const char *command) {
 }
 
 _Noreturn void app_execute(const struct start *start) {
+  trace_mark("start the first process", NULL);
   build_arguments(start);
   build_environment(&start->plan);
   enter_folder(start);
@@ -134,6 +136,8 @@ _Noreturn void app_execute(const struct start *start) {
   identity_check();
   sigprocmask(SIG_SETMASK, &start->signals, NULL);
   install_filter(&start->plan);
+  trace_mark("install the system call filter", NULL);
+  trace_print();
   int error = search_and_execute(arguments[0]);
   if (error == ENOENT || error == ENOTDIR) {
     die_with(EXIT_NOT_FOUND, STEP_COMMAND, error, arguments[0],

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "run.h"
 #include "sys.h"
 #include "text.h"
@@ -16,8 +17,7 @@
 static void write_map(const char *path, const char *content, size_t length) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   if (fd < 0 || write(fd, content, length) != (ssize_t)length) {
-    die(STEP_IDENTITY, -1, errno, path,
-        "The kernel's policy (AppArmor, SELinux) may forbid user namespaces for this program.");
+    die(STEP_IDENTITY, -1, errno, path, hint_for_namespaces(errno));
   }
   close(fd);
 }

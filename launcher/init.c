@@ -13,6 +13,7 @@
 #include "run.h"
 #include "signals.h"
 #include "sys.h"
+#include "trace.h"
 
 // The kernel kills the init, and with it everything in its pid namespace, when the monitor dies. If that happened
 // before the request, the descriptor says so.
@@ -50,27 +51,34 @@ static void build_root(const struct plan *plan) {
   static struct sources sources;
   // 1. All sources are opened while only the host's tree exists: nothing in the sandbox can redirect them.
   sources_open(plan, &sources);
+  trace_mark("open the sources", NULL);
   // 2. The new root, read-only and not yet used by any process.
   int root = root_mount(plan);
+  trace_mark("mount the root", NULL);
   // 3. Mounts on it, with their flags set before they are visible, at targets resolved beneath the new root and never
   //    through a symbolic link.
   mounts_apply(plan, &sources, root);
   // 4. The host's tree is detached; what is left of it are the mounts made above.
   root_enter(root);
+  trace_mark("change the root", NULL);
 }
 
 _Noreturn void init_run(struct start *start) {
   const struct plan *plan = &start->plan;
+  trace_mark("create the namespaces", NULL);
   die_with_monitor(start->monitor);
   identity_map(start->user, start->group);
+  trace_mark("map the user", NULL);
   start->mask = umask(0);
   if ((plan->flags & PLAN_NETWORK) != 0) network_raise_loopback();
   if (plan->hostname != NULL && sethostname(plan->hostname, __builtin_strlen(plan->hostname)) != 0) {
     die(STEP_NAMESPACE, -1, errno, plan->hostname, NULL);
   }
+  trace_mark("set up the network", NULL);
   build_root(plan);
   // From here on neither init nor app has any capability, nor a way to regain one.
   identity_drop_capabilities();
+  trace_mark("drop privileges", NULL);
   // The app runs as the same user: it must not trace the init, nor reach the host through its /proc entries. The
   // app's own exec makes the app dumpable again.
   if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "fail.h"
 #include "program.h"
 #include "run.h"
+#include "trace.h"
 #include "warm.h"
 
 #ifndef VERSION
@@ -27,16 +28,20 @@ static int parse_descriptor(const char *word) {
   return number;
 }
 
-// `dowel-launch [--report=FD] FD [ARGUMENT…]`: how Dowel's program hands over a plan.
+// `dowel-launch [--report=FD] [--trace] FD [ARGUMENT…]`: how Dowel's program hands over a plan.
 static _Noreturn void launch(char **words) {
   static const char report[] = "--report=";
-  static const char hint[] = "dowel-launch [--report=FD] FD [ARGUMENT...]";
+  static const char hint[] = "dowel-launch [--report=FD] [--trace] FD [ARGUMENT...]";
   static struct start start;
   char **next = words + 1;
   if (*next != NULL && strncmp(*next, report, sizeof report - 1) == 0) {
     int fd = parse_descriptor(*next++ + sizeof report - 1);
     if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
     fail_report_to(fd);
+  }
+  if (*next != NULL && strcmp(*next, "--trace") == 0) {
+    trace_begin();
+    next++;
   }
   int fd = *next == NULL ? -1 : parse_descriptor(*next);
   if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
@@ -50,6 +55,8 @@ static _Noreturn void launch(char **words) {
       break;
   }
   start.arguments = next + 1;
+  if (!held_take(&start)) die(STEP_LOWER, -1, errno, plan_word(&start.plan, start.plan.held, 0), "Run it again.");
+  trace_mark("read the plan", NULL);
   monitor_run(&start);
 }
 

@@ -8,26 +8,10 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "run.h"
 #include "signals.h"
 #include "sys.h"
-
-static const char *namespace_hint(int error) {
-  switch (error) {
-    case EPERM:
-    case EACCES:
-      return "User namespaces are not allowed here; see the sysctls kernel.unprivileged_userns_clone and "
-             "kernel.apparmor_restrict_unprivileged_userns.";
-    case ENOSPC:
-    case EUSERS:
-      return "There are no namespaces left; see the sysctls user.max_user_namespaces, user.max_mnt_namespaces, "
-             "user.max_pid_namespaces and user.max_net_namespaces.";
-    case EINVAL:
-      return "The kernel was built without one of the user, mount, pid, uts, cgroup, ipc or net namespaces.";
-    default:
-      return NULL;
-  }
-}
 
 // Where the caller has gone already there is nobody to die with later, so it ends here.
 static void die_with_parent(pid_t parent) {
@@ -74,10 +58,10 @@ _Noreturn void monitor_run(struct start *start) {
   start->monitor = (int)syscall(SYS_pidfd_open, (long)getpid(), 0L);
   if (start->monitor < 0) die(STEP_PROCESS, -1, errno, NULL, "Dowel needs Linux 5.12 or newer.");
   pid_t init = sys_clone(namespace_flags(&start->plan) | SIGCHLD);
-  if (init < 0) die(STEP_NAMESPACE, -1, errno, NULL, namespace_hint(errno));
+  if (init < 0) die(STEP_NAMESPACE, -1, errno, NULL, hint_for_namespaces(errno));
   if (init == 0) init_run(start);
   // A pipe to the caller must end when the app closes it, and a report when the app has started.
-  sys_close_range(0, ~0U, 0);
+  held_close_others(start);
   plan_forget(start);
   watch(init);
 }

@@ -8,6 +8,7 @@
 #include "run.h"
 #include "sys.h"
 #include "text.h"
+#include "trace.h"
 
 struct work {
   const struct plan *plan;
@@ -70,11 +71,12 @@ static void make_symlink(const struct work *work) {
   close(parent);
 }
 
-// A mount point that the plan's own tmpfs lacks is made, of the kind of what comes to lie on it.
-static int open_mount_point(const struct work *work, bool directory) {
+// A mount point that the plan's own tmpfs lacks is made, of the kind of what comes to lie on it: a folder for -1.
+static int open_mount_point(const struct work *work, int mount) {
   int target = target_open(work->root, work->target, O_PATH);
   if (target < 0 && errno == ENOENT && plan_can_create(work->plan, work->index, work->target)) {
-    if (directory) {
+    struct stat status;
+    if (mount < 0 || (fstat(mount, &status) == 0 && S_ISDIR(status.st_mode))) {
       make_directory(work, 0755);
     } else {
       close(create_file(work, 0444));
@@ -85,8 +87,8 @@ static int open_mount_point(const struct work *work, bool directory) {
   return target;
 }
 
-static void attach(const struct work *work, int mount, bool directory) {
-  int target = open_mount_point(work, directory);
+static void attach(const struct work *work, int mount) {
+  int target = open_mount_point(work, mount);
   if (sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
     fail(work, STEP_MOUNT, errno == ENOTDIR ? "A folder can only be mounted on a folder, a file on a file." : NULL);
   }
@@ -95,11 +97,7 @@ static void attach(const struct work *work, int mount, bool directory) {
 
 static void bind(const struct work *work) {
   int source = work->sources->fds[work->index];
-  if (source < 0) return;
-  struct stat status;
-  if (fstat(source, &status) != 0) fail(work, STEP_MOUNT, NULL);
-  attach(work, source, S_ISDIR(status.st_mode));
-  close(source);
+  if (source >= 0) attach(work, source);
 }
 
 static void add_octal(struct text *text, uint32_t mode) {
@@ -118,12 +116,12 @@ static void mount_tmpfs(const struct work *work) {
   const char *const options[][2] = {
         {"mode", mode.data}, {work->one->size == 0 ? NULL : "size", size.data}, {NULL, NULL}};
   int mount = special_new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, (int)work->index);
-  attach(work, mount, true);
+  attach(work, mount);
   close(mount);
 }
 
 static void mount_special(const struct work *work) {
-  int point = open_mount_point(work, true);
+  int point = open_mount_point(work, -1);
   if (work->one->kind == MOUNT_PROC) {
     special_mount_proc(point, work->target, (int)work->index);
   } else {
@@ -166,6 +164,7 @@ void mounts_apply(const struct plan *plan, const struct sources *sources, int ro
     const struct mount_operation *one = &plan->mounts[i];
     struct work work = {plan, sources, root, i, one, plan_string(plan, one->target)};
     apply(&work);
+    trace_mark("mount", work.target);
     has_proc |= one->kind == MOUNT_PROC;
   }
   if (!has_proc) special_forbid_namespaces(-1);

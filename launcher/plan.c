@@ -5,7 +5,7 @@
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "plans are little endian");
-static_assert(sizeof(struct plan_header) == 104, "layout of the header");
+static_assert(sizeof(struct plan_header) == 112, "layout of the header");
 static_assert(sizeof(struct observation) == 56, "layout of an observation");
 static_assert(sizeof(struct mount_operation) == 40, "layout of a mount operation");
 
@@ -231,15 +231,21 @@ static bool check_record(struct parser *parser, struct plan_section section) {
   return true;
 }
 
-static bool check_lowers(struct parser *parser) {
-  const struct plan *plan = parser->plan;
-  if (plan->lowers.count < PLAN_LOWERS_MIN) return refuse(parser, "the root needs at least two folders", -1);
-  for (uint32_t i = 0; i < plan->lowers.count; i++) {
-    if (!is_normal_path(plan_word(plan, plan->lowers, i), true)) {
-      return refuse(parser, "a folder of the root is not an absolute, normal path", (int)i);
+static bool check_paths(struct parser *parser, struct words paths) {
+  for (uint32_t i = 0; i < paths.count; i++) {
+    if (!is_normal_path(plan_word(parser->plan, paths, i), true)) {
+      return refuse(parser, "a folder is not an absolute, normal path", (int)i);
     }
   }
   return true;
+}
+
+static bool check_folders(struct parser *parser, const struct plan_header *header) {
+  struct plan *plan = parser->plan;
+  if (!read_words(parser, header->lowers, PLAN_LOWERS_MAX, &plan->lowers)) return false;
+  if (plan->lowers.count < PLAN_LOWERS_MIN) return refuse(parser, "the root needs at least two folders", -1);
+  if (!read_words(parser, header->held, PLAN_HELD_MAX, &plan->held)) return false;
+  return check_paths(parser, plan->lowers) && check_paths(parser, plan->held);
 }
 
 static bool check_scalars(struct parser *parser, const struct plan_header *header) {
@@ -280,7 +286,7 @@ static bool check_all(struct parser *parser, const struct plan_header *header) {
   if (plan->command.count == 0 || plan_word(plan, plan->command, 0)[0] == '\0') {
     return refuse(parser, "there is no command", -1);
   }
-  if (!read_words(parser, header->lowers, PLAN_LOWERS_MAX, &plan->lowers) || !check_lowers(parser)) return false;
+  if (!check_folders(parser, header)) return false;
   if (!read_words(parser, header->set, PLAN_VARIABLES_MAX, &plan->set)) return false;
   if (!read_words(parser, header->unset, PLAN_VARIABLES_MAX, &plan->unset)) return false;
   if (!check_variables(parser, plan->set, true) || !check_variables(parser, plan->unset, false)) return false;

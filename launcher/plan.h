@@ -9,12 +9,13 @@
 
 #define PLAN_MAGIC "DOWELPLN"
 enum {
-  PLAN_VERSION = 1,
+  PLAN_VERSION = 2,
   PLAN_BYTES_MAX = 16 * 1024 * 1024,
   PLAN_WORDS_MAX = 1024,
   PLAN_RECORD_MAX = 8192,
   PLAN_LOWERS_MIN = 2,
   PLAN_LOWERS_MAX = 16,
+  PLAN_HELD_MAX = 4,
   PLAN_MOUNTS_MAX = 1024,
   // Each holds a descriptor until the root is complete, and 1024 of them is the usual limit.
   PLAN_BINDS_MAX = 512,
@@ -110,6 +111,7 @@ struct plan_header {
   struct plan_section filter;
   // Counted in bytes; the last one is NUL. Offset 0 means that there is no string.
   struct plan_section strings;
+  struct plan_section held;
 };
 
 struct words {
@@ -126,6 +128,8 @@ struct plan {
   struct words key;
   struct words lowers;
   struct words command;
+  // Folders that must stay while the sandbox runs.
+  struct words held;
   // Sorted by name: `NAME=VALUE` and `NAME`.
   struct words set;
   struct words unset;

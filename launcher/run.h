@@ -22,6 +22,8 @@ struct start {
   // Who the caller is; a new namespace does not know it before it is mapped.
   uid_t user;
   gid_t group;
+  // One descriptor for each of the plan's held folders.
+  int held[PLAN_HELD_MAX];
   // Tells the init whether the monitor still lives.
   int monitor;
 };
@@ -30,6 +32,10 @@ struct start {
 enum plan_reading { PLAN_OK, PLAN_UNREADABLE, PLAN_REFUSED };
 enum plan_reading plan_read(int fd, struct start *start, struct plan_error *error);
 void plan_forget(struct start *start);
+
+// held.c: opens and locks the plan's held folders; false with errno where one is gone.
+bool held_take(struct start *start);
+void held_close_others(const struct start *start);
 
 // monitor.c: starts the sandbox and ends with the app's exit code.
 _Noreturn void monitor_run(struct start *start);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "run.h"
 #include "sys.h"
 
@@ -14,7 +15,7 @@ static const char *source_hint(int error, bool no_symlinks) {
     return "The path goes through a symbolic link, which the app could have put there; replace it by a folder.";
   }
   if (error == EINVAL) return "A folder with locked mounts below it can only be shared together with them.";
-  return NULL;
+  return hint_for_descriptors(error);
 }
 
 // -1 with errno where it cannot be opened.

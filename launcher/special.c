@@ -46,7 +46,9 @@ void special_forbid_namespaces(int proc) {
   if (proc < 0) close(from);
 }
 
-// The files below belong to the host's root; for a sandbox that runs as root only a read-only mount protects them.
+// The files below belong to the host's root; in a sandbox that runs as root only a read-only mount protects them. In
+// others they belong to nobody, since only the sandbox's own user is mapped, and it is enough to cover /proc/sys, where
+// some files are open to all and ask for capabilities only when they are written.
 static void cover(int proc, const char *name, int operation) {
   struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
   int tree = sys_open_tree(proc, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -63,19 +65,19 @@ void special_mount_proc(int point, const char *target, int operation) {
   int proc = new_proc(operation);
   special_forbid_namespaces(proc);
   attach(proc, point, target, operation);
-  for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) cover(proc, covered[i], operation);
+  size_t count = geteuid() == 0 ? sizeof covered / sizeof covered[0] : 1;
+  for (size_t i = 0; i < count; i++) cover(proc, covered[i], operation);
   close(proc);
 }
 
 // A device node cannot be made inside a user namespace, so the host's one is bound.
 static void add_device(int dev, const char *name, const char *source, int operation) {
-  int file = openat(dev, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-  int tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-  if (file < 0 || tree < 0 || sys_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+  int file = (int)syscall(SYS_mknodat, (long)dev, name, (long)(S_IFREG | 0444), 0L);
+  int tree = file < 0 ? -1 : sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0 || sys_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     die(STEP_MOUNT, operation, errno, source, NULL);
   }
   close(tree);
-  close(file);
 }
 
 static void add_links(int dev, int operation) {

@@ -10,18 +10,31 @@
 #include "run.h"
 #include "sys.h"
 #include "text.h"
+#include "trace.h"
 #include "words.h"
 
-// `$XDG_RUNTIME_DIR/dowel`; without that variable a folder of the system for root, and one under /tmp for others.
-static void add_folder(struct text *path) {
+static bool is_own(int fd, uid_t user) {
+  struct stat status;
+  return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == user;
+}
+
+// `$XDG_RUNTIME_DIR/dowel`, where that is the caller's own; else a folder of the system for root, and one under /tmp for
+// others. src/sandbox/run-folder.ts chooses the same.
+static int open_named_folder(uid_t user) {
+  const int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_PATH;
   const char *runtime = getenv("XDG_RUNTIME_DIR");
-  if (runtime != NULL && runtime[0] == '/') {
-    text_add(path, runtime);
-    text_add(path, "/dowel");
-    return;
+  int session = runtime != NULL && runtime[0] == '/' ? open(runtime, flags) : -1;
+  if (session >= 0 && is_own(session, user)) {
+    int fd = openat(session, "dowel", flags);
+    close(session);
+    return fd;
   }
-  text_add(path, geteuid() == 0 ? "/run/dowel/user-" : "/tmp/.dowel-");
-  text_add_number(path, geteuid());
+  if (session >= 0) close(session);
+  char buffer[64];
+  struct text path = TEXT(buffer);
+  text_add(&path, user == 0 ? "/run/dowel/user-" : "/tmp/.dowel-");
+  text_add_number(&path, user);
+  return open(path.data, flags);
 }
 
 // FNV-1a with 64 bits over the words, each with its NUL. Only a name: the words themselves are compared too.
@@ -40,14 +53,11 @@ static void add_name(struct text *path, char **words, size_t count) {
 }
 
 // Whoever can write here decides what runs, so the folder must belong to the caller alone.
-static int open_folder(void) {
-  char buffer[PLAN_PATH_MAX + 1];
-  struct text path = TEXT(buffer);
-  add_folder(&path);
-  int fd = open(path.data, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_PATH);
+static int open_folder(uid_t user) {
   struct stat status;
+  int fd = open_named_folder(user);
   if (fd < 0) return -1;
-  if (fstat(fd, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & 07777) == 0700) return fd;
+  if (fstat(fd, &status) == 0 && status.st_uid == user && (status.st_mode & 07777) == 0700) return fd;
   close(fd);
   return -1;
 }
@@ -57,13 +67,14 @@ static int open_plan(char **words, size_t count) {
   struct text name = TEXT(buffer);
   text_add(&name, "plans/");
   add_name(&name, words, count);
-  int folder = open_folder();
+  uid_t user = geteuid();
+  int folder = open_folder(user);
   if (folder < 0) return -1;
   int fd = sys_openat2(folder, name.data, O_RDONLY | O_CLOEXEC | O_NONBLOCK, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   close(folder);
   struct stat status;
   if (fd < 0) return -1;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid()) return fd;
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == user) return fd;
   close(fd);
   return -1;
 }
@@ -110,12 +121,19 @@ static bool all_hold(const struct plan *plan) {
 void warm_run(char **words) {
   size_t count = words_before_arguments(words);
   if (count == 0) return;
+  for (size_t i = 1; i < count; i++) {
+    if (strcmp(words[i], "--trace") == 0) trace_begin();
+  }
   int fd = open_plan(words + 1, count);
   if (fd < 0) return;
   static struct start start;
   struct plan_error error;
   if (plan_read(fd, &start, &error) != PLAN_OK) return;
-  if (!is_for(&start.plan, words + 1, count) || !all_hold(&start.plan)) return;
+  if (!is_for(&start.plan, words + 1, count)) return;
+  trace_mark("read the plan", NULL);
+  // Locked before it is looked at: what is there then stays.
+  if (!held_take(&start) || !all_hold(&start.plan)) return;
+  trace_mark("check what it depends on", NULL);
   start.arguments = words + 1 + count;
   monitor_run(&start);
 }

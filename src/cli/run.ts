@@ -10,6 +10,7 @@ import { type RunFlags, runAliases, runFlags, toRunRequest } from "./runoptions.
 
 interface Flags extends RunFlags {
   readonly fileForwarding?: boolean;
+  readonly trace?: boolean;
 }
 
 /** The words from `run` to the app's name, as typed: the key of a warm start; none where they are not first. */
@@ -27,7 +28,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
     forwards ? [] : keyWords(context.words, args),
     context.signal,
   );
-  return execPlan(bytes, forwards ? takeForwardingMarks(args) : args);
+  return execPlan(bytes, forwards ? takeForwardingMarks(args) : args, flags.trace);
 }
 
 export default defineCommand<Flags, [string, ...string[]]>({
@@ -38,12 +39,14 @@ export default defineCommand<Flags, [string, ...string[]]>({
     ["run --command=sh --devel org.example.App", "opens a shell in the app's sandbox, with its Sdk"],
     ["run --share=network --filesystem=~/Documents:ro org.example.App", "adds permissions for this run"],
     ["run --nofilesystem=host --unshare=network org.example.App", "takes permissions away"],
+    ["run --trace org.example.App", "shows what a start spends its time on"],
     ["run --sandbox org.example.App", "runs it without any permission and without its data"],
   ],
   parameters: {
     flags: {
       ...runFlags,
       fileForwarding: switchFlag("Take files between the marks @@ and @@, as desktop files give them"),
+      trace: switchFlag("Print each step of the start with its microseconds"),
     },
     aliases: runAliases,
     positional: {

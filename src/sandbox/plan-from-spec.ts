@@ -32,13 +32,14 @@ export interface PlanContext {
 
 /** Turns a specification into what the launcher carries out. */
 export function planFromSpecification(specification: Specification, context: PlanContext): Plan {
-  const { environment, shared } = specification;
+  const { environment, shared, sharedFolder } = specification;
   return {
     key: context.key,
     record: context.record,
     namespaces: { network: !shared.network, ipc: !shared.ipc },
     hostname: undefined,
     lowers: [context.layer, ...specification.lowers],
+    held: [context.layer, ...(sharedFolder === undefined ? [] : [sharedFolder])],
     mounts: specification.mounts.map((mount) => toOperation(mount, context.layer)),
     environment: { clear: environment.clear, set: Object.entries(environment.set), unset: environment.unset },
     seccomp: buildFilter(specification.seccomp),

@@ -39,6 +39,23 @@ export async function lockFile(path: string, options: LockOptions): Promise<Disp
   return undefined;
 }
 
+/**
+ * Takes the lock on a folder that is there, unless another process has any; undefined then, and where it is a link or
+ * missing. The lock ends with `using` or with the process.
+ */
+export function tryLockFolder(path: string): Disposable | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errnoOf(error) ?? "")) return undefined;
+    throw error;
+  }
+  if (tryLock(fd, LOCK_EX | LOCK_NB, path)) return { [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  return undefined;
+}
+
 function tryLock(fd: number, operation: number, path: string): boolean {
   try {
     check("flock", path, () => libc.flock(fd, operation));

@@ -23,6 +23,7 @@ function fullPlan(): Plan {
   return workspace.plan({
     key: ["run", "org.example.App"],
     lowers: ["/config", "/app", "/runtime"],
+    held: ["/config"],
     record: [
       { kind: "absent", path: "/absent" },
       {
@@ -81,6 +82,8 @@ lowers 3
   /config
   /app
   /runtime
+held 1
+  /config
 command 2
   /app/bin/x
   ${""}

@@ -95,6 +95,7 @@ static int dump(const uint8_t *data, size_t size) {
          plan.cwd == NULL ? "-" : plan.cwd);
   dump_words(&plan, "key", plan.key);
   dump_words(&plan, "lowers", plan.lowers);
+  dump_words(&plan, "held", plan.held);
   dump_words(&plan, "command", plan.command);
   dump_words(&plan, "set", plan.set);
   dump_words(&plan, "unset", plan.unset);

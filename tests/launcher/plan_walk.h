@@ -42,6 +42,7 @@ static void walk_plan(const struct plan *plan) {
   walk_words(plan, plan->key);
   walk_words(plan, plan->lowers);
   walk_words(plan, plan->command);
+  for (uint32_t i = 0; i < plan->held.count; i++) walk_path(plan_word(plan, plan->held, i));
   walk_words(plan, plan->set);
   walk_words(plan, plan->unset);
   must(plan->command.count > 0 && plan->lowers.count >= PLAN_LOWERS_MIN);

@@ -73,6 +73,7 @@ export class Workspace {
       namespaces: { network: true, ipc: true },
       hostname: undefined,
       lowers: [this.join("config"), this.join("image")],
+      held: [],
       mounts: [
         { kind: "proc", target: "/proc" },
         { kind: "dev", target: "/dev" },

@@ -3,10 +3,12 @@ import { readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { temporaryName } from "../../sys/durability.ts";
+import { tryLockFolder } from "../../sys/locks.ts";
 
 const keptFiles = 200;
 const keptLayers = 64;
 const layerAgeMilliseconds = 2 * 24 * 60 * 60 * 1000;
+const sharedAgeMilliseconds = 60 * 1000;
 
 interface Aged {
   readonly path: string;
@@ -27,10 +29,16 @@ function byAge(folder: string): Aged[] {
   return found.sort((left, right) => right.modified - left.modified);
 }
 
+/** Removes a folder unless a running sandbox holds it. */
+function removeUnused(path: string): void {
+  using lock = tryLockFolder(path);
+  if (lock !== undefined) rmSync(path, { recursive: true, force: true });
+}
+
 /**
- * Takes away the oldest plans, linker caches and layers past what is kept. A plan is read whole when a sandbox starts,
- * and a linker cache copied into a layer, so they can go at any time; a layer is the root of what runs, so only old
- * ones go.
+ * Takes away the oldest plans, linker caches and layers past what is kept, and what instances of an app shared once none
+ * runs. A plan is read whole when a sandbox starts, and a linker cache copied into a layer, so they can go at any time.
+ * Layers and shared folders are held by those who use them; young ones stay for those who are about to.
  */
 export function sweep(runFolder: string, now = Date.now()): void {
   for (const name of ["plans", "ld.so"]) {
@@ -38,7 +46,10 @@ export function sweep(runFolder: string, now = Date.now()): void {
       rmSync(path, { recursive: true, force: true });
   }
   for (const { path, modified } of byAge(`${runFolder}/layers`).slice(keptLayers)) {
-    if (now - modified > layerAgeMilliseconds) rmSync(path, { recursive: true, force: true });
+    if (now - modified > layerAgeMilliseconds) removeUnused(path);
+  }
+  for (const { path, modified } of byAge(`${runFolder}/apps`)) {
+    if (now - modified > sharedAgeMilliseconds) removeUnused(path);
   }
 }
 

@@ -4,14 +4,16 @@ import { launcherPath } from "../../instances/launcher.ts";
 import { createSealedFile, replaceProcess } from "../../sys/process.ts";
 
 /**
- * Becomes the launcher, which carries out an encoded plan; `words` are appended to its command. Returns only by
- * throwing `SANDBOX_FAILED`.
+ * Becomes the launcher, which carries out an encoded plan; `words` are appended to its command. With `trace` it prints
+ * how long each of its steps takes. Returns only by throwing `SANDBOX_FAILED`.
  */
-export function execPlan(bytes: Uint8Array, words: readonly string[]): never {
+export function execPlan(bytes: Uint8Array, words: readonly string[], trace = false): never {
   const launcher = launcherPath();
   try {
     const plan = createSealedFile("plan", bytes);
-    replaceProcess(launcher, ["dowel-launch", String(plan), ...words], process.env, [plan]);
+    replaceProcess(launcher, ["dowel-launch", ...(trace ? ["--trace"] : []), String(plan), ...words], process.env, [
+      plan,
+    ]);
   } catch (cause) {
     throw new DowelError("SANDBOX_FAILED", `Cannot start the launcher ${launcher}`, {
       hint: "The installation of Dowel is incomplete; install it again.",

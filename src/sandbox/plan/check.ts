@@ -117,6 +117,7 @@ export function checkPlan(plan: Plan): void {
   if (plan.command[0] === "") refuse("The command of a plan is empty");
   checkCount("observations", plan.record.length, 0, planLimits.observations);
   checkCount("folders for its root", plan.lowers.length, planLimits.lowersMin, planLimits.lowers);
+  checkCount("held folders", plan.held.length, 0, planLimits.held);
   checkCount("mount operations", plan.mounts.length, 0, planLimits.mounts);
   checkCount("binds", plan.mounts.filter((one) => one.kind === "bind").length, 0, planLimits.binds);
   checkCount("variables", plan.environment.set.length, 0, planLimits.variables);
@@ -124,6 +125,7 @@ export function checkPlan(plan: Plan): void {
   checkCount("filter instructions", plan.seccomp.length / layout.instructionBytes, 0, planLimits.instructions);
   if (plan.seccomp.length % layout.instructionBytes !== 0) refuse("A filter instruction has 8 bytes");
   for (const lower of plan.lowers) checkPath("A folder of the root", lower);
+  for (const folder of plan.held) checkPath("A held folder", folder);
   for (const [index, operation] of plan.mounts.entries()) checkMount(plan, operation, index);
   for (const observation of plan.record) checkObservation(observation);
   for (const [name] of plan.environment.set) checkName(name);

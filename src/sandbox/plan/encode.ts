@@ -115,9 +115,10 @@ export function encodePlan(plan: Plan): Uint8Array {
     writeWords(writer, plan.command),
     { offset: writer.append(plan.seccomp), count: plan.seccomp.length / layout.instructionBytes },
   ];
+  const held = writeWords(writer, plan.held);
   if (plan.hostname !== undefined) writer.setString(20, plan.hostname);
   if (plan.cwd !== undefined) writer.setString(24, plan.cwd);
   const strings = writer.writeStrings();
-  writeHeader(writer, plan, [...sections, strings]);
+  writeHeader(writer, plan, [...sections, strings, held]);
   return writer.finish();
 }

@@ -6,8 +6,8 @@
  */
 export const layout = {
   magic: "DOWELPLN",
-  version: 1,
-  headerBytes: 104,
+  version: 2,
+  headerBytes: 112,
   observationBytes: 56,
   mountBytes: 40,
   wordBytes: 4,
@@ -21,6 +21,7 @@ export const planLimits = {
   observations: 8192,
   lowersMin: 2,
   lowers: 16,
+  held: 4,
   mounts: 1024,
   binds: 512,
   variables: 4096,

@@ -13,6 +13,8 @@ export interface Plan {
   readonly hostname: string | undefined;
   /** Lower folders of the root overlay, uppermost first: configuration layer, app, runtime. Two to 16. */
   readonly lowers: readonly string[];
+  /** Folders that must stay as long as the sandbox runs: the launcher holds a shared lock on each (flock(2)). At most 4. */
+  readonly held: readonly string[];
   /** Carried out in this order on the new root. */
   readonly mounts: readonly MountOperation[];
   readonly environment: EnvironmentPlan;

@@ -21,6 +21,7 @@ beforeEach(() => {
   mkdirSync(join(folder, "plans"));
   mkdirSync(join(folder, "layers"));
   mkdirSync(join(folder, "ld.so"));
+  mkdirSync(join(folder, "apps"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
+import { sweep } from "../../../src/engine/run/cache.ts";
 import type { RunRequest } from "../../../src/engine/run/describe.ts";
 import { type PreparedRun, prepareRun } from "../../../src/engine/run/prepare.ts";
 import { spawnPlan } from "../../../src/instances/spawn.ts";
@@ -251,5 +262,39 @@ describe("prepareRun() and the folder of plans", () => {
     rmSync(join(machine.session, "dowel"));
     machine.folder("session/dowel", 0o755);
     await expect(prepare()).rejects.toMatchObject({ code: "HOST_PATH_UNSAFE" });
+  });
+});
+
+describe("prepareRun() and a sandbox that runs", () => {
+  test("sweep() leaves a running sandbox its layer and what its app shares, and takes both afterwards", async () => {
+    machine.deployApp();
+    const run = await prepare();
+    const folder = join(machine.session, "dowel");
+    const [layer = "", shared = ""] = run.plan.held;
+    const ending = new AbortController();
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    const output = (chunk: Uint8Array) => {
+      if (Buffer.from(chunk).includes("ready")) resolve();
+    };
+    const ended = spawnPlan(run.bytes, ["wait"], { launcher, output, signal: ending.signal }).catch(() => undefined);
+    await ready;
+    for (let index = 0; index < 65; index += 1) mkdirSync(join(folder, `layers/newer-${index}`));
+    for (const path of [layer, shared]) utimesSync(path, 1_000_000_000, 1_000_000_000);
+    sweep(folder);
+    expect([layer, shared].map((path) => existsSync(path))).toEqual([true, true]);
+    ending.abort();
+    await ended;
+    sweep(folder);
+    expect([layer, shared].map((path) => existsSync(path))).toEqual([false, false]);
+    expect(startWarm("exit", "0")).toBeUndefined();
+  });
+
+  test("runFolder() is not in the XDG_RUNTIME_DIR of another user, and the launcher agrees", async () => {
+    machine.deployApp();
+    chownSync(machine.session, 65_533, 65_533);
+    const run = await prepare();
+    expect(run.cachePath).toStartWith("/run/dowel/user-0/plans/");
+    expect(startWarm("exit", "3")).toBe(3);
+    expect(existsSync(join(machine.session, "app"))).toBe(false);
   });
 });
