@@ -6,14 +6,11 @@ import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { writeImage } from "../../src/builder/image/image.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
-import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
 import { runtimeRef, Sandpit, startRegistry } from "../e2e/support.ts";
-import { copyPrograms, treeOf } from "./programs.ts";
+import { baseRef, makeBase } from "./programs.ts";
 
 const arch = runtimeRef.split("/")[2] ?? "";
-const baseRef = `runtime/org.example.Base/${arch}/1`;
 const id = "org.example.Hello";
 const pit = new Sandpit();
 let registry: Awaited<ReturnType<typeof startRegistry>>;
@@ -45,15 +42,7 @@ modules:
 `;
 
 beforeAll(async () => {
-  const tree = pit.path("base");
-  copyPrograms(join(tree, "files"), ["sh", "cat", "id", "install", "mkdir", "strip", "ldconfig"]);
-  mkdirSync(join(tree, "files/etc"));
-  const name = baseRef.slice("runtime/".length);
-  const metadata = `[Runtime]\nname=org.example.Base\nruntime=${name}\nsdk=${name}\n`;
-  writeFileSync(join(tree, "metadata"), metadata);
-  const ref = { kind: "runtime", id: "org.example.Base", arch, branch: "1" } as const;
-  const input = { ref, tree: treeOf(tree), metadata, layout: "flatpak", timestamp: 1, subject: "Base" } as const;
-  await writeImage(await openLayoutWriter(pit.path("layout")), input, { compression: "gzip", signal: undefined });
+  await makeBase(pit.path("layout"));
   pit.succeed(["install", "--user", "-y", `oci:${pit.path("layout")}`]);
   writeFileSync(pit.path("work/app.yml"), manifest);
   registry = await startRegistry(pit, pit.path("registry"));

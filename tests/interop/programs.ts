@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { hostArch } from "../../src/base/arch.ts";
+import { writeImage } from "../../src/builder/image/image.ts";
 import { addParents, type Tree } from "../../src/builder/tree/types.ts";
+import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
 
 const searched = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 
@@ -17,7 +30,7 @@ function librariesOf(program: string): readonly string[] {
 }
 
 /** Copies programs of this machine with their libraries into a tree that shall be somebody's `/usr`. */
-export function copyPrograms(usr: string, names: readonly string[]): void {
+function copyPrograms(usr: string, names: readonly string[]): void {
   const copied = new Set<string>();
   const copy = (from: string, to: string): void => {
     if (copied.has(to)) return;
@@ -33,7 +46,7 @@ export function copyPrograms(usr: string, names: readonly string[]): void {
 }
 
 /** The files of a folder as an image's tree. */
-export function treeOf(folder: string): Tree {
+function treeOf(folder: string): Tree {
   const tree: Tree = new Map();
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
     const path = join(folder, name);
@@ -46,4 +59,24 @@ export function treeOf(folder: string): Tree {
     }
   }
   return tree;
+}
+
+const baseId = "org.example.Base";
+export const baseRef = `runtime/${baseId}/${hostArch()}/1`;
+
+/** Writes an image of a small runtime, which is its own Sdk: a shell and a few programs of this machine. */
+export async function makeBase(layout: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "dowel-base-"));
+  try {
+    copyPrograms(join(folder, "files"), ["sh", "cat", "id", "install", "mkdir", "strip", "ldconfig"]);
+    mkdirSync(join(folder, "files/etc"));
+    const name = baseRef.slice("runtime/".length);
+    const metadata = `[Runtime]\nname=${baseId}\nruntime=${name}\nsdk=${name}\n`;
+    writeFileSync(join(folder, "metadata"), metadata);
+    const ref = { kind: "runtime", id: baseId, arch: hostArch(), branch: "1" } as const;
+    const input = { ref, tree: treeOf(folder), metadata, layout: "flatpak", timestamp: 1, subject: "Base" } as const;
+    await writeImage(await openLayoutWriter(layout), input, { compression: "gzip", signal: undefined });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
