@@ -68,6 +68,7 @@ export async function benchInstall(): Promise<Line[]> {
   if (!mine || !peer || !update || !peerUpdate) throw new Error("unreachable");
   return [
     compare("install over HTTP", mine, "flatpak install", peer, 0.4),
+    compare("install: CPU time", { ...mine, wall: mine.cpu }, "flatpak install", { ...peer, wall: peer.cpu }, 0.4),
     { ...limit("install: peak memory", mine.peak, "MiB", 300), peer: `flatpak ${peer.peak.toFixed(0)} MiB` },
     compare("update, five packages more", update, "flatpak update", peerUpdate, 1),
   ];

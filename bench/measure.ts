@@ -11,6 +11,8 @@ export interface Command {
 export interface Figures {
   /** Median wall time, milliseconds. */
   readonly wall: number;
+  /** Median time that processors spent, user and kernel, milliseconds: what a busy machine changes least. */
+  readonly cpu: number;
   /** Largest resident set of the process or one of its children, MiB. */
   readonly peak: number;
 }
@@ -48,7 +50,8 @@ function measureOnce(command: Command): Figures {
   const wall = performance.now() - start;
   if (result.exitCode !== 0)
     throw new Error(`${command.words.join(" ")} ended with ${result.exitCode}: ${result.stderr.toString()}`);
-  return { wall, peak: (result.resourceUsage?.maxRSS ?? 0) / 1024 ** 2 };
+  const { maxRSS = 0, cpuTime } = result.resourceUsage ?? {};
+  return { wall, cpu: Number(cpuTime?.total ?? 0) / 1000, peak: maxRSS / 1024 ** 2 };
 }
 
 /** Measures commands in turn, so that what else the machine does meets all of them; one warm-up each. */
@@ -62,6 +65,7 @@ export function measureInTurn(commands: readonly Command[], times: number, warmU
   }
   return samples.map((list) => ({
     wall: median(list.map(({ wall }) => wall)),
+    cpu: median(list.map(({ cpu }) => cpu)),
     peak: Math.max(...list.map(({ peak }) => peak)),
   }));
 }
