@@ -123,14 +123,14 @@ function unmountBelow(images: string, folder: string): void {
 const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
 export const appRef = `app/org.example.Probe/${architecture}/stable`;
 export const runtimeRef = `runtime/org.example.Platform/${architecture}/1`;
-export const runtimeMetadata = `[Runtime]\nname=org.example.Platform\nruntime=org.example.Platform/${architecture}/1\n`;
+const runtimeMetadata = `[Runtime]\nname=org.example.Platform\nruntime=org.example.Platform/${architecture}/1\n`;
 
-export function appMetadata(context = ""): string {
+function appMetadata(context = ""): string {
   return `[Application]\nname=org.example.Probe\nruntime=org.example.Platform/${architecture}/1\ncommand=probe\n${context}`;
 }
 
 /** The static probe program. */
-export function probePath(): string {
+function probePath(): string {
   execFileSync("make", ["-s", "-C", "launcher", `OUT=${resolve("build/bin")}`, "probe"]);
   return resolve("build/bin/probe");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** An image made by GNU tar, gzip and hand-written JSON, so that no code of the product stands on both sides of a test. */
@@ -99,9 +99,4 @@ function addToIndex(layout: string, entry: Descriptor): void {
     ({ annotations }) => annotations?.["org.opencontainers.image.ref.name"] !== name,
   );
   writeFileSync(path, JSON.stringify({ schemaVersion: 2, manifests: [...others, entry] }));
-}
-
-/** The size of a file, for tests that compare transfers. */
-export function sizeOf(path: string): number {
-  return statSync(path).size;
 }
