@@ -3,6 +3,7 @@ import type { Report } from "../base/events.ts";
 import type { Ref } from "../metadata/ref.ts";
 import type { InstallationPlace } from "../store/places.ts";
 import type { ImageLayout } from "./image/image.ts";
+import type { LayerCompression } from "./image/layer.ts";
 
 export interface BuildRequest {
   readonly manifestPath: string;
@@ -11,7 +12,7 @@ export interface BuildRequest {
   /** Folder of the OCI layout that the image goes to; default: `layout` in the state folder. */
   readonly layoutDir?: string;
   readonly layout?: ImageLayout;
-  readonly compression?: "gzip" | "zstd";
+  readonly compression?: LayerCompression;
   readonly arch?: string;
   /** Where the manifest names none. */
   readonly defaultBranch?: string;

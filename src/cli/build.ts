@@ -2,6 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { build } from "../builder/build.ts";
+import type { LayerCompression } from "../builder/image/layer.ts";
 import type { BuiltImage } from "../builder/request.ts";
 import { execute } from "../engine/execute.ts";
 import { placesToRead } from "../engine/places.ts";
@@ -22,7 +23,7 @@ interface Flags extends InstallationFlags {
   readonly stateDir?: string;
   readonly defaultBranch?: string;
   readonly layout?: "flatpak" | "rootfs";
-  readonly compression?: "zstd" | "gzip";
+  readonly compression?: LayerCompression;
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
   readonly disableCache?: boolean;
@@ -99,7 +100,12 @@ export default defineCommand<Flags, [string]>({
         brief: "How files lie in the image: as Flatpak reads it, or as a root file system",
         optional: true,
       },
-      compression: { kind: "enum", values: ["zstd", "gzip"], brief: "Compression of the layer", optional: true },
+      compression: {
+        kind: "enum",
+        values: ["zstd:chunked", "zstd", "gzip"],
+        brief: "Compression of the layer",
+        optional: true,
+      },
       jobs: {
         kind: "parsed",
         parse: readCount,

@@ -41,6 +41,7 @@ export async function writeImage(
   const tree = input.layout === "flatpak" ? input.tree : toRootfs(input.tree, input.ref);
   const layer = streamLayer(tree, options);
   const blob = await writer.addBlob(layer.chunks, "sha256", options.signal);
+  const { diffId, annotations } = layer.facts();
   const installedSize = treeSize(tree);
   const created = new Date(input.timestamp * 1000).toISOString().replace(".000Z", "Z");
   const ref = formatRef(input.ref);
@@ -63,7 +64,7 @@ export async function writeImage(
     env: [],
     entrypoint: [],
     command: [],
-    diffIds: [`sha256:${layer.diffId()}` as Digest],
+    diffIds: [`sha256:${diffId}` as Digest],
     history: [{ created, createdBy: "dowel build" }],
   });
   const config = await writer.addBytes(configBytes, mediaTypes.ociConfig);
@@ -71,7 +72,7 @@ export async function writeImage(
   const bytes = encodeManifest({
     mediaType: mediaTypes.ociManifest,
     config,
-    layers: [{ mediaType, digest: blob.digest, size: blob.size }],
+    layers: [{ mediaType, digest: blob.digest, size: blob.size, annotations }],
     annotations: new Map(),
   });
   const digest = digestOf(bytes);

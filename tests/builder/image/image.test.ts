@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { type ImageLayout, writeImage } from "../../../src/builder/image/image.ts";
+import type { LayerCompression } from "../../../src/builder/image/layer.ts";
 import { addParents, type Tree, textContent } from "../../../src/builder/tree/types.ts";
+import { readAnnotations } from "../../../src/formats/zstd-chunked/annotations.ts";
 import { loadImage } from "../../../src/oci/image.ts";
 import { LayoutSource } from "../../../src/oci/layout.ts";
 import { FolderFiles } from "../../../src/oci/layoutfiles.ts";
@@ -43,7 +45,7 @@ function sampleTree(folder: TestFolder, order: "forwards" | "backwards"): Tree {
 
 async function write(
   folder: TestFolder,
-  compression: "gzip" | "zstd",
+  compression: LayerCompression,
   layout: ImageLayout = "flatpak",
   order: "forwards" | "backwards" = "forwards",
 ) {
@@ -56,27 +58,32 @@ async function write(
 }
 
 describe("writeImage()", () => {
-  test.each(["gzip", "zstd"] as const)("writes a %s layer that tar unpacks to the same files", async (compression) => {
-    using folder = new TestFolder();
-    const { path, image } = await write(folder, compression);
-    const [layer] = image.manifest.layers;
-    const blob = `${path}/blobs/${layer?.digest.replace(":", "/")}`;
-    const target = folder.write("out/.keep", "").slice(0, -6);
-    execFileSync(
-      "tar",
-      ["-C", target, "--zstd", "-xf", blob].filter((word) => compression === "zstd" || word !== "--zstd"),
-    );
-    expect(readdirSync(target).toSorted()).toEqual([".keep", "files", "metadata"]);
-    expect(readFileSync(`${target}/files/lib/link`, "utf8")).toBe("#!/bin/sh\n");
-    expect(readFileSync(`${target}/files/lib/part`, "utf8")).toBe("eldo");
-    expect(statSync(`${target}/files/lib/large`).size).toBe(2_999_990);
-    const [one, other] = ["aa", "zz"].map((name) => statSync(`${target}/files/lib/${name}`));
-    expect(one?.ino).toBe(other?.ino ?? 0);
-    expect([statSync(`${target}/files/bin/run`).mode & 0o7777, one?.mode, one?.mtimeMs]).toEqual([0o755, 0o100644, 0]);
-    const tar = execFileSync(compression === "zstd" ? "zstd" : "gzip", ["-dc", blob], { maxBuffer: 1 << 28 });
-    const sum = execFileSync("sha256sum", { input: tar, encoding: "utf8" }).slice(0, 64);
-    expect(image.config.diffIds.map(String)).toEqual([`sha256:${sum}`]);
-  });
+  test.each(["gzip", "zstd", "zstd:chunked"] as const)(
+    "writes a %s layer that tar unpacks to the same files",
+    async (compression) => {
+      using folder = new TestFolder();
+      const { path, image } = await write(folder, compression);
+      const [layer] = image.manifest.layers;
+      const blob = `${path}/blobs/${layer?.digest.replace(":", "/")}`;
+      const target = folder.write("out/.keep", "").slice(0, -6);
+      execFileSync(
+        "tar",
+        ["-C", target, "--zstd", "-xf", blob].filter((word) => compression !== "gzip" || word !== "--zstd"),
+      );
+      expect(readdirSync(target).toSorted()).toEqual([".keep", "files", "metadata"]);
+      expect(readFileSync(`${target}/files/lib/link`, "utf8")).toBe("#!/bin/sh\n");
+      expect(readFileSync(`${target}/files/lib/part`, "utf8")).toBe("eldo");
+      expect(statSync(`${target}/files/lib/large`).size).toBe(2_999_990);
+      const [one, other] = ["aa", "zz"].map((name) => statSync(`${target}/files/lib/${name}`));
+      expect(one?.ino).toBe(other?.ino ?? 0);
+      expect([statSync(`${target}/files/bin/run`).mode & 0o7777, one?.mode, one?.mtimeMs]).toEqual([
+        0o755, 0o100644, 0,
+      ]);
+      const tar = execFileSync(compression === "gzip" ? "gzip" : "zstd", ["-dc", blob], { maxBuffer: 1 << 28 });
+      const sum = execFileSync("sha256sum", { input: tar, encoding: "utf8" }).slice(0, 64);
+      expect(image.config.diffIds.map(String)).toEqual([`sha256:${sum}`]);
+    },
+  );
 
   test("labels the image for Flatpak", async () => {
     using folder = new TestFolder();
@@ -95,12 +102,25 @@ describe("writeImage()", () => {
     expect(image.config.architecture).toBe("amd64");
   });
 
-  test("gives the same digest in another folder and for another order of the tree", async () => {
-    using one = new TestFolder();
-    using other = new TestFolder();
-    const left = await write(one, "zstd");
-    const right = await write(other, "zstd", "flatpak", "backwards");
-    expect(right.digest).toBe(left.digest);
+  test.each(["gzip", "zstd", "zstd:chunked"] as const)(
+    "gives the same digest in another folder and for another order of the tree, as %s",
+    async (compression) => {
+      using one = new TestFolder();
+      using other = new TestFolder();
+      const left = await write(one, compression);
+      const right = await write(other, compression, "flatpak", "backwards");
+      expect(right.digest).toBe(left.digest);
+    },
+  );
+
+  test("names the table of contents of a zstd:chunked layer, whose archive is that of the plain one", async () => {
+    using folder = new TestFolder();
+    const chunked = await write(folder, "zstd:chunked");
+    const plain = await write(folder, "zstd");
+    expect(chunked.image.config.diffIds).toEqual(plain.image.config.diffIds);
+    const annotations = Object.fromEntries(chunked.image.manifest.layers[0]?.annotations ?? []);
+    expect(readAnnotations(annotations, chunked.layerSize)?.tarSplit).toBeDefined();
+    expect(plain.image.manifest.layers[0]?.annotations).toBeUndefined();
   });
 
   test("puts an app below app/ in the rootfs layout", async () => {
