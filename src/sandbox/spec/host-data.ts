@@ -7,6 +7,8 @@ interface SharedFolder {
   /** Where the host may have it; the first that is there counts. */
   readonly sources: readonly string[];
   readonly target: string;
+  /** In the caller's home, where an app with rights there could have left a link: taken only where there is none. */
+  readonly inHome?: true;
   /** Whether fontconfig is told that the folder is the one of the host. */
   readonly fonts?: true;
 }
@@ -21,10 +23,14 @@ function sharedFolders(host: Host, home: string): readonly SharedFolder[] {
     { sources: ["/usr/share/fonts"], target: "/run/host/fonts", fonts: true },
     { sources: ["/usr/local/share/fonts"], target: "/run/host/local-fonts", fonts: true },
     { sources: ["/var/cache/fontconfig", "/usr/lib/fontconfig/cache"], target: "/run/host/fonts-cache" },
-    { sources: [`${data}/fonts`, `${home}/.fonts`], target: "/run/host/user-fonts", fonts: true },
-    { sources: [`${folder("XDG_CACHE_HOME", ".cache")}/fontconfig`], target: "/run/host/user-fonts-cache" },
+    { sources: [`${data}/fonts`, `${home}/.fonts`], target: "/run/host/user-fonts", fonts: true, inHome: true },
+    {
+      sources: [`${folder("XDG_CACHE_HOME", ".cache")}/fontconfig`],
+      target: "/run/host/user-fonts-cache",
+      inHome: true,
+    },
     { sources: ["/usr/share/icons"], target: "/run/host/share/icons" },
-    { sources: [`${data}/icons`, `${home}/.icons`], target: "/run/host/user-share/icons" },
+    { sources: [`${data}/icons`, `${home}/.icons`], target: "/run/host/user-share/icons", inHome: true },
   ];
 }
 
@@ -47,11 +53,12 @@ export function addHostData(root: RootBuilder, host: Host, home: string): void {
   const osRelease = host.read("/etc/os-release") ?? host.read("/usr/lib/os-release");
   if (osRelease !== undefined) root.file("/run/host/os-release", osRelease);
   const fonts: { source: string; target: string }[] = [];
-  for (const { sources, target, fonts: isFonts } of sharedFolders(host, home)) {
+  for (const { sources, target, inHome, fonts: isFonts } of sharedFolders(host, home)) {
     for (const source of sources) {
       const resolved = resolveHostPath(host, source);
-      if (resolved?.type !== "directory") continue;
-      if (root.bind(resolved.path, target, { optional: true }) && isFonts === true) fonts.push({ source, target });
+      if (resolved?.type !== "directory" || (inHome === true && resolved.links.length > 0)) continue;
+      const options = inHome === true ? ({ optional: true, distrusted: true } as const) : ({ optional: true } as const);
+      if (root.bind(resolved.path, target, options) && isFonts === true) fonts.push({ source, target });
       break;
     }
   }

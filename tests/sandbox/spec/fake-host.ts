@@ -107,11 +107,19 @@ export interface Scenario {
   readonly nodes?: Readonly<Record<string, FakeNode>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly input?: Partial<SpecificationInput>;
+  /** Another machine in place of the small one. */
+  readonly host?: {
+    readonly nodes: Readonly<Record<string, FakeNode>>;
+    readonly variables: Readonly<Record<string, string>>;
+  };
 }
 
 /** The specification of the example app with more metadata, options, host files or variables. */
 export function specifyExample(scenario: Scenario = {}): Specification {
-  const host = new FakeHost({ ...machine, ...scenario.nodes }, { ...variables, ...scenario.variables });
+  const host =
+    scenario.host === undefined
+      ? new FakeHost({ ...machine, ...scenario.nodes }, { ...variables, ...scenario.variables })
+      : new FakeHost(scenario.host.nodes, scenario.host.variables);
   const permissions = (scenario.options ?? []).reduce(applyPermissionOption, noPermissions);
   return specify(
     {

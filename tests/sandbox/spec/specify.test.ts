@@ -211,3 +211,48 @@ describe("specify() for devices and sockets", () => {
     expect(binds(given)).toContain("/run/user/1000/bus /run/flatpak/bus rw");
   });
 });
+
+describe("specify() and folders of the home that every app sees", () => {
+  const fonts = "/home/ann/.local/share/fonts";
+
+  test("specify() shows the user's fonts, and tells fontconfig where they come from", () => {
+    const specification = specifyExample({ nodes: { [fonts]: folder } });
+    expect(binds(specification)).toContain(`${fonts} /run/host/user-fonts ro`);
+    expect(fileText(specification, "/run/host/font-dirs.xml")).toContain(
+      `<remap-dir as-path="${fonts}">/run/host/user-fonts</remap-dir>`,
+    );
+  });
+
+  test("specify() shows nothing that a link in their place leads to", () => {
+    const nodes = { "/home/ann/.ssh": folder, [fonts]: { link: "../../.ssh" } };
+    expect(binds(specifyExample({ nodes })).filter((line) => line.includes("user-fonts"))).toEqual([]);
+  });
+});
+
+describe("specify() and agents", () => {
+  const options = ["--socket=gpg-agent", "--socket=cups", "--socket=pulseaudio"];
+
+  test("specify() finds the agent of another GNUPGHOME where gpgconf(1) does", () => {
+    const path = "/run/user/1000/gnupg/d.wsyxmmjxw1ryre8cgzcyo7u6/S.gpg-agent";
+    const specification = specifyExample({
+      options,
+      nodes: { [path]: socket },
+      variables: { GNUPGHOME: "/home/ann/keys/" },
+    });
+    expect(binds(specification)).toContain(`${path} /run/user/1000/gnupg/S.gpg-agent rw`);
+  });
+
+  test("specify() finds servers that configuration files name", () => {
+    const specification = specifyExample({
+      options,
+      nodes: {
+        "/etc/cups/client.conf": "# ServerName /run/other.sock\nServerName /run/print.sock\n",
+        "/run/print.sock": socket,
+        "/home/ann/.config/pulse/client.conf": "default-server = unix:/run/sound.sock\n",
+        "/run/sound.sock": socket,
+      },
+    });
+    expect(binds(specification)).toContain("/run/print.sock /run/cups/cups.sock rw");
+    expect(binds(specification)).toContain("/run/sound.sock /run/flatpak/pulse/native rw");
+  });
+});
