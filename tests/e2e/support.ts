@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcessByStdio, execFileSync, spawn, spawnSync } from "node:child_process";
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { mountPoint } from "../../src/store/shown.ts";
 import { addImage } from "../support/layout.ts";
 
 export const dowelPath = resolve("build/bin/dowel");
@@ -106,18 +117,17 @@ export class Sandpit implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    unmountBelow("/run/dowel/images", this.folder);
+    for (const path of [this.path("home/.local/share/dowel"), this.path("system")]) unmountImages(path);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
-/** Detaches composefs mounts whose objects lie in a folder that goes away. */
-function unmountBelow(images: string, folder: string): void {
-  if (!existsSync(images)) return;
-  for (const line of execFileSync("cat", ["/proc/self/mountinfo"], { encoding: "utf8" }).split("\n")) {
-    const target = line.split(" ")[4] ?? "";
-    if (target.startsWith(`${images}/`) && line.includes(folder)) spawnSync("umount", ["-l", target]);
-  }
+/** Detaches the composefs mounts of an installation that goes away. */
+function unmountImages(installation: string): void {
+  const folder = mountPoint(installation, "");
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) spawnSync("umount", ["-l", join(folder, name)]);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
