@@ -82,6 +82,6 @@ function startError(program: string, error: Error, options: ToolOptions): DowelE
   return new DowelError(options.code, `${options.doing}: cannot start ${program}: ${error.message}`, { cause: error });
 }
 
-export function lastLines(text: string, count: number): string {
+function lastLines(text: string, count: number): string {
   return text.trimEnd().split("\n").slice(-count).join("\n");
 }

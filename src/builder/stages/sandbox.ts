@@ -8,7 +8,6 @@ import { spawnPlan } from "../../instances/spawn.ts";
 import { buildPlan } from "../../sandbox/build.ts";
 import { encodePlan } from "../../sandbox/plan/encode.ts";
 import type { StateFolder } from "../state.ts";
-import { lastLines } from "../tools.ts";
 
 /** Where the sources of a module show in its sandbox. */
 export function sandboxFolder(name: string): string {
@@ -50,19 +49,17 @@ export class StageSandbox {
     writeFileSync(this.#log, "");
   }
 
-  /** Throws `BUILD_FAILED` with the end of the output where the command does not end with 0. */
+  /** Throws `BUILD_FAILED` where the command does not end with 0; what it printed has been reported by then. */
   async run(command: StageCommand): Promise<void> {
     const { stage, report, signal } = this.#input;
     const shown = showWords(command.words);
     report({ type: "build.command", stage, command: shown });
     appendFileSync(this.#log, `$ ${shown}\n`);
     const decoder = new StringDecoder("utf8");
-    let tail = "";
     const lines = new Lines((text) => report({ type: "build.output", stage, text }));
     const take = (text: string): void => {
       if (text === "") return;
       appendFileSync(this.#log, text);
-      tail = (tail + text).slice(-keptText);
       lines.add(text);
     };
     const { code } = await spawnPlan(this.#encode(command), [], {
@@ -72,7 +69,7 @@ export class StageSandbox {
     });
     take(decoder.end());
     lines.end();
-    if (code !== 0) throw this.#failure(shown, code, tail);
+    if (code !== 0) throw this.#failure(shown, code);
   }
 
   #encode({ words, cwd, environment }: StageCommand): Uint8Array {
@@ -94,12 +91,11 @@ export class StageSandbox {
     return encodePlan(plan);
   }
 
-  #failure(command: string, code: number, tail: string): DowelError {
+  #failure(command: string, code: number): DowelError {
     const { stage, sourceFolder } = this.#input;
     const kept = sourceFolder === undefined ? "" : ` The build folder is kept: ${sourceFolder}`;
-    const output = lastLines(tail, 40);
     const text = `Module ${stage}: the command ended with exit code ${code}: ${command}`;
-    return new DowelError("BUILD_FAILED", output === "" ? text : `${text}\n${output}`, {
+    return new DowelError("BUILD_FAILED", text, {
       hint: `All output is in ${this.#log}.${kept}`,
     });
   }
