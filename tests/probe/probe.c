@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <stddef.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -239,6 +241,20 @@ static int try_connect(const char *port) {
   return error;
 }
 
+// A socket that has a name but no file, and so belongs to the network namespace.
+static int try_abstract(const char *name) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(name);
+  if (length > sizeof address.sun_path - 2) return ENAMETOOLONG;
+  memcpy(address.sun_path + 1, name, length);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+  int error = connect(fd, (const struct sockaddr *)&address, size) == 0 ? 0 : errno;
+  close(fd);
+  return error;
+}
+
 static int verb_network(char **words) {
   const struct if_nameindex *interfaces = if_nameindex();
   printf("{\"verb\":\"network\",\"interfaces\":[");
@@ -248,7 +264,12 @@ static int verb_network(char **words) {
   }
   putchar(']');
   bool first = false;
-  if (words[0] != NULL) print_member(&first, "connect", error_name(try_connect(words[0])));
+  if (words[0] == NULL) {
+    puts("}");
+    return 0;
+  }
+  print_member(&first, "connect", error_name(try_connect(words[0])));
+  if (words[1] != NULL) print_member(&first, "abstract", error_name(try_abstract(words[1])));
   puts("}");
   return 0;
 }

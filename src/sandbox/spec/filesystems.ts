@@ -61,8 +61,11 @@ export function findExports(host: Host, home: string, permissions: Permissions, 
   const found = new Map<string, Export>();
   const links = new Map<string, string>();
   const missing: string[] = [];
+  const homeDenied = permissions.filesystems.get("home") === "none";
   for (const [token, mode] of permissions.filesystems) {
     for (const wanted of expandToken(host, home, token, mode)) {
+      // Who denies the home means it, also beside `host`, which would give it.
+      if (token === "host" && homeDenied && wanted.path === home) continue;
       const resolved = resolveHostPath(host, wanted.path);
       if (resolved === undefined) {
         if (mode === "create") missing.push(wanted.path);
