@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { mountPoint } from "../../src/store/shown.ts";
+import { listMounts, unmount } from "../../src/sys/mounts.ts";
 import { makeLayout, Sandpit } from "./support.ts";
 
 export const id = "org.example.Probe";
@@ -69,11 +72,8 @@ export class Trial implements Disposable {
   }
 
   unmount(): void {
-    for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
-      const target = line.split(" ")[4] ?? "";
-      if (target.startsWith("/run/dowel/images/") && line.includes(this.pit.folder))
-        spawnSync("umount", ["-l", target]);
-    }
+    const mounts = dirname(mountPoint(this.store, "any"));
+    for (const { target } of listMounts()) if (target.startsWith(`${mounts}/`)) unmount(target);
   }
 
   [Symbol.dispose](): void {

@@ -167,7 +167,7 @@ async function inspectDeployment(inspection: Inspection, version: Version): Prom
   if (image === undefined) return;
   const problem = checkDeployment(installation, version, image);
   if (problem === undefined) {
-    if (version.deployment !== undefined) await inspectMount(inspection, version.deployment);
+    if (version.deployment !== undefined) await inspectMount(inspection, version.deployment, version.isActive);
     return;
   }
   const failure =
@@ -198,16 +198,17 @@ async function attempt(findings: Findings, mend: () => Promise<void>): Promise<s
   }
 }
 
-/** After a boot nothing is mounted until somebody sees to it; only root can. */
+/** After a boot nothing is mounted until somebody sees to it; only root can. Versions to go back to can wait for that. */
 async function inspectMount(
   { installation, findings, rewritten, signal }: Inspection,
   deployment: Deployment,
+  isActive: boolean,
 ): Promise<void> {
   const target = lowerOf(deployment);
   if (deployment.shownAs !== "composefs" || process.geteuid?.() !== 0) return;
   const wasMounted = isMounted(target);
   if (rewritten.has(deployment.commit)) hideImage(installation, deployment.imageDigest);
-  if (isMounted(target)) return;
+  if (!isActive || isMounted(target)) return;
   const failure = await attempt(findings, async () => await ensureShown(deployment, signal));
   if (wasMounted && failure === undefined) return;
   const detail = `the image of ${formatRef(deployment.ref)} is not mounted`;
