@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { countSteps, killAt } from "./steps.ts";
 import { operations, Trial } from "./trial.ts";
 
@@ -11,10 +11,12 @@ const steps = "fsync,fdatasync,syncfs,rename,renameat,renameat2";
 for (const shownAs of ["composefs", "checkout"] as const) {
   describe(`a power cut at any step, images shown by ${shownAs}`, () => {
     const trial = new Trial(shownAs);
+    let copies = 0;
     const image = (name: string): string => trial.pit.path(`${name}.img`);
     const unmount = (): void => {
       trial.unmount();
-      spawnSync("umount", [trial.store]);
+      // The kernel lets go of composefs mounts a little later, so this must not wait for them.
+      spawnSync("umount", ["-l", trial.store]);
     };
 
     /** Nothing is written to the device but what is asked for: the journal of ext4 waits five minutes. */
@@ -22,8 +24,12 @@ for (const shownAs of ["composefs", "checkout"] as const) {
       execFileSync("mount", ["-o", "loop,commit=300", image(name), trial.store]);
       if (shownAs === "composefs") trial.pit.succeed(["plumbing", "mount", "--user"]);
     };
-    const copy = (from: string, to: string): void => {
-      execFileSync("cp", ["--sparse=always", image(from), image(to)]);
+    /** A copy under a name of its own, since the device of an earlier one may still be in use. */
+    const copy = (from: string): string => {
+      copies += 1;
+      execFileSync("cp", ["--sparse=always", image(from), image(`copy-${copies}`)]);
+      rmSync(image(`copy-${copies - 4}`), { force: true });
+      return `copy-${copies}`;
     };
 
     beforeAll(() => {
@@ -46,15 +52,16 @@ for (const shownAs of ["composefs", "checkout"] as const) {
     for (const { name, words, from, before, after } of operations) {
       test(`${name} leaves the old state or the new one, and the new one once it is done`, () => {
         trial.publish(name === "update" ? "two" : "one");
+        let running = "";
         const begin = (): void => {
           unmount();
-          copy(from, "running");
-          mount("running");
+          running = copy(from);
+          mount(running);
         };
         const cutThePower = (): void => {
-          copy("running", "cut");
+          const left = copy(running);
           unmount();
-          mount("cut");
+          mount(left);
         };
         begin();
         const counts = countSteps(trial, words, steps);
