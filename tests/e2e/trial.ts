@@ -6,7 +6,7 @@ import { mountPoint } from "../../src/store/shown.ts";
 import { listMounts, unmount } from "../../src/sys/mounts.ts";
 import { makeLayout, Sandpit } from "./support.ts";
 
-export const id = "org.example.Probe";
+const id = "org.example.Probe";
 
 export interface Finding {
   readonly kind: string;

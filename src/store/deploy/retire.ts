@@ -8,7 +8,7 @@ import { removeFolder } from "./remove.ts";
 import { findRunning, type Running } from "./running.ts";
 
 /** Deployments that are removed while they run wait here, as `COMMIT.NUMBER`, and keep their images and objects. */
-export function retiredFolder(installation: Pick<Installation, "path">): string {
+function retiredFolder(installation: Pick<Installation, "path">): string {
   return join(installation.path, ".removed");
 }
 

@@ -5,7 +5,7 @@ import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import type { Installation } from "../installation.ts";
 
 /** `images/COMMIT/objects.list`: the objects that an image needs, one a line: digest, space, bytes. */
-export function objectListPath(installation: Pick<Installation, "images">, commit: string): string {
+function objectListPath(installation: Pick<Installation, "images">, commit: string): string {
   return join(installation.images, commit, "objects.list");
 }
 
