@@ -3,7 +3,7 @@ import { checkCancelled, DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
-import { mayContinue } from "../store/transfer/layer.ts";
+import { mayContinue } from "../store/transfer/context.ts";
 import type { Deployment } from "../store/types.ts";
 import { type ChangeContext, fetchOperation } from "./fetch.ts";
 import { checkWritable } from "./places.ts";

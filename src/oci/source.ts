@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { BlobPart } from "../formats/zstd-chunked/answer.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { ByteStream } from "./verify.ts";
 
@@ -17,6 +18,12 @@ export interface BlobOptions {
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
+}
+
+/** Bytes of a blob from `start` to before `end`. */
+export interface BlobSpan {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Where images come from: an OCI layout folder, an OCI archive or a repository of a registry. */
@@ -38,6 +45,12 @@ export interface ImageSource extends AsyncDisposable {
   openBlob(descriptor: Descriptor, options?: BlobOptions): ByteStream;
   /** Part of a blob: exactly `length` bytes, not checked against any digest. */
   openRange(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): ByteStream;
+  /**
+   * Several parts of a blob, which must be ascending and apart, in few requests; only where that is better than all of
+   * the blob. They come in order, perhaps with bytes between them, not checked against any digest. Throws `REGISTRY_REFUSED` or
+   * `REGISTRY_RESPONSE` where parts cannot be had.
+   */
+  openSpans?(descriptor: Descriptor, spans: readonly BlobSpan[], signal?: AbortSignal): AsyncIterable<BlobPart>;
 }
 
 /** Where images go. */

@@ -90,7 +90,7 @@ async function* bodyFrom(transport: Transport, answer: Answer, request: BlobRequ
 }
 
 /** The chunks of a body; a connection that breaks or goes silent is `TRANSFER_INCOMPLETE`. */
-async function* watchedBody(transport: Transport, answer: Answer, signal: AbortSignal | undefined): ByteStream {
+export async function* watchedBody(transport: Transport, answer: Answer, signal: AbortSignal | undefined): ByteStream {
   const reader = answer.response.body?.getReader();
   if (reader === undefined) return;
   let ended = false;

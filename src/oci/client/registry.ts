@@ -3,18 +3,20 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import type { BlobPart } from "../../formats/zstd-chunked/answer.ts";
 import type { Descriptor } from "../descriptor.ts";
 import type { Digest } from "../digest.ts";
 import { decodeDocument } from "../manifest.ts";
 import { isIndexType, isManifestType } from "../mediatypes.ts";
 import { isRepositoryName } from "../reference.ts";
-import type { BlobOptions, ByteRange, ImageDestination, ImageSource, ResolvedDocument } from "../source.ts";
+import type { BlobOptions, BlobSpan, ByteRange, ImageDestination, ImageSource, ResolvedDocument } from "../source.ts";
 import { type ByteStream, collect, sized, verified, verifyBytes } from "../verify.ts";
 import { discard } from "./answer.ts";
 import { streamBlob } from "./blobs.ts";
 import { listPages } from "./lists.ts";
 import { fetchManifest, headManifest, putManifest } from "./manifests.ts";
 import { addFallbackReferrer, listReferrers } from "./referrers.ts";
+import { streamSpans } from "./spans.ts";
 import { certificateFolders } from "./tls.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import { mountBlob, uploadBlob } from "./upload.ts";
@@ -120,6 +122,11 @@ export class Repository implements ImageSource, ImageDestination {
     const end = offset + length;
     const chunks = streamBlob(transport, { repository, descriptor, offset, end, signal });
     return sized(chunks, length, `${this.name}: blob ${descriptor.digest}`);
+  }
+
+  openSpans(descriptor: Descriptor, spans: readonly BlobSpan[], signal?: AbortSignal): AsyncIterable<BlobPart> {
+    const { transport, repository } = this;
+    return streamSpans(transport, { repository, descriptor, spans, signal });
   }
 
   async hasBlob(descriptor: Descriptor, signal?: AbortSignal): Promise<boolean> {

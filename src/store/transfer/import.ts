@@ -15,16 +15,16 @@ import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
+import { ContentIndex } from "../objects/contents.ts";
 import { ObjectStaging } from "../objects/staging.ts";
-import { addKnownLayer, fetchLayer, type LayerContext } from "./layer.ts";
+import { commitBytes, type LayerContext } from "./context.ts";
+import { addKnownLayer, fetchLayer } from "./layer.ts";
+import { placesOf } from "./tables.ts";
 
 export interface ImportOptions {
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Staged contents become objects after so many bytes, so that an interruption costs little. */
-const commitBytes = 256 * 1024 * 1024;
 
 /**
  * Brings an image into an installation: fetches the layers that are not here, stores their contents, and writes
@@ -51,7 +51,9 @@ export async function importImage(
   checkLayers(manifest, config, name);
 
   using staging = new ObjectStaging(installation);
-  const context: LayerContext = { installation, source, staging, report, signal };
+  const isChunked = manifest.layers.some((layer) => placesOf(layer) !== undefined);
+  using index = isChunked ? ContentIndex.open(installation) : undefined;
+  const context: LayerContext = { installation, source, staging, index, report, signal };
   let view = viewOf(await addLayers(context, manifest, config, "known"), ref.kind, name);
   if (!objectsOf(view).every((digest) => staging.has(digest))) {
     view = viewOf(await addLayers(context, manifest, config, "complete"), ref.kind, name);
@@ -94,6 +96,7 @@ async function addLayers(
   const unsaved: (() => void)[] = [];
   const save = (): void => {
     staging.commit();
+    context.index?.save();
     for (const saveOne of unsaved.splice(0)) saveOne();
   };
   try {

@@ -5,22 +5,17 @@ import type { Report } from "../../base/events.ts";
 import { decompress } from "../../formats/compression/decompress.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
-import type { ImageSource } from "../../oci/source.ts";
 import type { ByteStream } from "../../oci/verify.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
 import { encodeEntry, loadRecord } from "../image/record.ts";
-import { unpackLayer } from "../image/unpack.ts";
-import type { Installation } from "../installation.ts";
+import type { FileContent } from "../image/tree.ts";
+import { type SeeContent, unpackLayer } from "../image/unpack.ts";
+import type { ContentIndex } from "../objects/contents.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
-
-export interface LayerContext {
-  readonly installation: Installation;
-  readonly source: ImageSource;
-  readonly staging: ObjectStaging;
-  readonly report: Report;
-  readonly signal: AbortSignal | undefined;
-}
+import { type LayerContext, mayContinue } from "./context.ts";
+import { fetchPartially } from "./partial.ts";
+import { Excerpt, indexWholeLayer, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
 
@@ -45,8 +40,8 @@ function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
 }
 
 /**
- * Fetches a layer, unpacks it into the staging and adds it to the stack. Returns the lines of its record. The digests of
- * the blob and of the unpacked bytes are right when this returns; before, nothing of it is trusted.
+ * Fetches a layer, or what is not here of it, stages its contents and adds it to the stack. Returns the lines of its
+ * record. All digests are right when this returns; before, nothing of it is trusted.
  */
 export async function fetchLayer(
   context: LayerContext,
@@ -54,20 +49,36 @@ export async function fetchLayer(
   layer: Descriptor,
   diffId: Digest,
 ): Promise<string[]> {
-  const { installation, source, staging, report, signal } = context;
+  const places = placesOf(layer);
+  const entries = places === undefined ? undefined : await fetchPartially(context, layer, places, diffId);
+  if (entries === undefined) return fetchWhole(context, stack, layer, diffId, places);
+  stack.beginLayer();
+  for (const entry of entries) stack.add(entry);
+  return entries.map(encodeEntry);
+}
+
+async function fetchWhole(
+  context: LayerContext,
+  stack: LayerStack,
+  layer: Descriptor,
+  diffId: Digest,
+  places: WholePlaces | undefined,
+): Promise<string[]> {
+  const { installation, source, staging, index, report, signal } = context;
   const what = `${source.name}: layer ${layer.digest}`;
   report({ type: "fetch.start", name: layer.digest, size: layer.size });
   const algorithm = digestAlgorithm(diffId);
   const hash = createHash(algorithm);
   const lines: string[] = [];
+  const notes = places === undefined || index === undefined ? undefined : new Notes(index, places);
   let arrived = false;
   try {
-    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report, () => {
+    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report, notes, () => {
       arrived = true;
     });
     const tar = hashed(decompress(blob, "auto", { signal }), hash);
     stack.beginLayer();
-    for await (const entry of unpackLayer(tar, staging, signal)) {
+    for await (const entry of unpackLayer(tar, staging, signal, notes?.see)) {
       stack.add(entry);
       lines.push(encodeEntry(entry));
     }
@@ -80,19 +91,38 @@ export async function fetchLayer(
     throw error;
   }
   forgetBlob(installation, layer);
+  notes?.finish();
   report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: false });
   return lines;
+}
+
+/** Gathers for the index what comes with a whole layer. */
+class Notes {
+  readonly toc: Excerpt;
+  readonly #index: ContentIndex;
+  readonly #places: WholePlaces;
+  readonly #contents = new Map<string, FileContent>();
+
+  constructor(index: ContentIndex, places: WholePlaces) {
+    this.#index = index;
+    this.#places = places;
+    this.toc = new Excerpt(places.toc);
+  }
+
+  readonly see: SeeContent = (path, sha256, content) => {
+    this.#index.addContent(sha256, content);
+    this.#contents.set(path, content);
+  };
+
+  finish(): void {
+    indexWholeLayer(this.#index, this.#places, this.toc.bytes, this.#contents);
+  }
 }
 
 /** A blob that is all here with the right digest, and yet ends too early, was made so. */
 function asDamage(error: unknown, what: string): unknown {
   if (!isDowelError(error, "TRANSFER_INCOMPLETE")) return error;
   return new DowelError("TAR_INVALID", `${what}: ${error.message}`, { cause: error });
-}
-
-/** Whether the bytes so far may be right, so that a later transfer can continue. */
-export function mayContinue(error: unknown): boolean {
-  return isDowelError(error) && /^(REGISTRY_|ABORTED|TRANSFER_INCOMPLETE|NO_SPACE|IO|NOT_PERMITTED)/.test(error.code);
 }
 
 async function* hashed(chunks: ByteStream, hash: Hash): AsyncGenerator<Uint8Array, void, undefined> {
@@ -106,11 +136,13 @@ async function* watched(
   chunks: ByteStream,
   layer: Descriptor,
   report: Report,
+  notes: Notes | undefined,
   onEnd: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let done = 0;
   let reported = 0;
   for await (const chunk of chunks) {
+    notes?.toc.take(done, chunk);
     yield chunk;
     done += chunk.length;
     if (done - reported < progressBytes) continue;

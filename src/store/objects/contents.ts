@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { FileContent } from "../image/tree.ts";
+import type { Installation } from "../installation.ts";
+
+/** Part of an object. What it holds is to be checked before use. */
+export interface ObjectPart {
+  /** Names the object. */
+  readonly object: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS contents (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, size INTEGER NOT NULL, inline BLOB) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS chunks (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+interface Rows {
+  readonly contents: (readonly [sha256: string, content: FileContent])[];
+  readonly chunks: (readonly [sha256: string, part: ObjectPart])[];
+}
+
+/**
+ * `index.sqlite`: which object holds the content with a sha256 digest, by which registries name it, and where the
+ * chunks of large files are. Only a cache: what it says may be outdated, so ask whether the object is there; without it
+ * more is fetched. A database, because a lookup must cost the same however many objects there are.
+ */
+export class ContentIndex implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #content: StatementSync;
+  readonly #chunk: StatementSync;
+  #rows: Rows = { contents: [], chunks: [] };
+
+  private constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    try {
+      // in this mode a power cut loses the last rows, and nothing else
+      this.#database.exec("PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      this.#database.exec(schema);
+      this.#content = this.#database.prepare("SELECT object, size, inline FROM contents WHERE sha256 = ?");
+      this.#chunk = this.#database.prepare("SELECT object, start, size FROM chunks WHERE sha256 = ?");
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /** One that is damaged is made anew; undefined where there can be none. */
+  static open(installation: Pick<Installation, "path">): ContentIndex | undefined {
+    const path = join(installation.path, "index.sqlite");
+    try {
+      return new ContentIndex(path);
+    } catch (error) {
+      if (!/malformed|not a database|corrupt|no such column/i.test(String(error))) return undefined;
+    }
+    try {
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+      return new ContentIndex(path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether nothing is in it. */
+  get isEmpty(): boolean {
+    return attempt(() => this.#database.prepare("SELECT 1 FROM contents LIMIT 1").get()) === undefined;
+  }
+
+  /** The content with a digest (hex). */
+  find(sha256: string): FileContent | undefined {
+    const row = attempt(() => this.#content.get(Buffer.from(sha256, "hex")));
+    const [object, inline] = [row?.["object"], row?.["inline"]];
+    if (!(object instanceof Uint8Array)) return undefined;
+    const digest = Buffer.from(object).toString("hex");
+    return { size: Number(row?.["size"]), digest, inline: inline instanceof Uint8Array ? inline : undefined };
+  }
+
+  /** A place where the chunk with a digest (hex) was. */
+  findChunk(sha256: string): ObjectPart | undefined {
+    const row = attempt(() => this.#chunk.get(Buffer.from(sha256, "hex")));
+    const object = row?.["object"];
+    if (!(object instanceof Uint8Array)) return undefined;
+    return { object: Buffer.from(object).toString("hex"), offset: Number(row?.["start"]), size: Number(row?.["size"]) };
+  }
+
+  addContent(sha256: string, content: FileContent): void {
+    this.#rows.contents.push([sha256, content]);
+  }
+
+  addChunk(sha256: string, part: ObjectPart): void {
+    this.#rows.chunks.push([sha256, part]);
+  }
+
+  forget(sha256: string): void {
+    attempt(() => this.#database.prepare("DELETE FROM contents WHERE sha256 = ?").run(Buffer.from(sha256, "hex")));
+  }
+
+  /** Writes what was added. Where that fails nothing is known of it, which does no harm. */
+  save(): void {
+    const { contents, chunks } = this.#rows;
+    this.#rows = { contents: [], chunks: [] };
+    if (contents.length + chunks.length === 0) return;
+    const saved = attempt(() => {
+      this.#database.exec("BEGIN IMMEDIATE");
+      const addContent = this.#database.prepare("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)");
+      const addChunk = this.#database.prepare("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)");
+      const hex = (text: string) => Buffer.from(text, "hex");
+      for (const [sha256, { digest, size, inline }] of contents) {
+        addContent.run(hex(sha256), hex(digest), size, inline ?? null);
+      }
+      for (const [sha256, { object, offset, size }] of chunks) addChunk.run(hex(sha256), hex(object), offset, size);
+      this.#database.exec("COMMIT");
+      return true;
+    });
+    if (saved === undefined) attempt(() => this.#database.exec("ROLLBACK"));
+  }
+
+  [Symbol.dispose](): void {
+    attempt(() => this.#database.close());
+  }
+}
+
+/** A database that fails knows nothing. */
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}

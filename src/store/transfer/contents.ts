@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash, hash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
+import { fileError } from "../../base/errors.ts";
+import type { Held } from "../../formats/zstd-chunked/plan.ts";
+import type { FileContent } from "../image/tree.ts";
+import type { ContentIndex } from "../objects/contents.ts";
+import type { ObjectStaging } from "../objects/staging.ts";
+
+const readBytes = 1024 * 1024;
+
+/** The contents of one layer by `sha256:HEX`: what was here before, and what has come. */
+export class LayerContents implements Held {
+  readonly #index: ContentIndex;
+  readonly #staging: ObjectStaging;
+  readonly #contents = new Map<string, FileContent>();
+  readonly #before = new Set<string>();
+
+  constructor(index: ContentIndex, staging: ObjectStaging) {
+    this.#index = index;
+    this.#staging = staging;
+  }
+
+  /** Whether the content was here before. */
+  file(digest: string): boolean {
+    const content = this.#index.find(hexOf(digest));
+    if (content === undefined) return false;
+    if (content.inline === undefined && !this.#staging.has(content.digest)) return false;
+    this.#contents.set(digest, content);
+    this.#before.add(digest);
+    return true;
+  }
+
+  /** Whether an object holds the chunk; looks at its bytes. */
+  chunk(digest: string): boolean {
+    return this.heldChunk(digest) !== undefined;
+  }
+
+  /** The bytes of a chunk that is in an object; at most 16 MiB. */
+  heldChunk(digest: string): Uint8Array | undefined {
+    const part = this.#index.findChunk(hexOf(digest));
+    if (part === undefined || part.size > 16 * readBytes || !this.#staging.has(part.object)) return undefined;
+    const bytes = Buffer.concat([...readFile(this.#staging.pathOf(part.object), part.offset, part.size)]);
+    return hash("sha256", bytes, "hex") === hexOf(digest) ? bytes : undefined;
+  }
+
+  get(digest: string): FileContent | undefined {
+    return this.#contents.get(digest);
+  }
+
+  put(digest: string, content: FileContent): void {
+    this.#contents.set(digest, content);
+    this.#index.addContent(hexOf(digest), content);
+  }
+
+  /** Bytes of a content that is here, from `offset` on. */
+  *read(digest: string, offset = 0, size?: number): Generator<Uint8Array> {
+    const content = this.#contents.get(digest);
+    if (content === undefined) throw new Error(`${digest} is not here`);
+    const { inline } = content;
+    const length = size ?? content.size - offset;
+    if (inline !== undefined) yield inline.subarray(offset, offset + length);
+    else if (length > 0) yield* readFile(this.#staging.pathOf(content.digest), offset, length);
+  }
+
+  /** Forgets what was here before and is not what its name says; tells whether there was such. */
+  forgetDamaged(): boolean {
+    let found = false;
+    for (const digest of this.#before) {
+      const sum = createHash("sha256");
+      for (const bytes of this.read(digest)) sum.update(bytes);
+      if (sum.digest("hex") === hexOf(digest)) continue;
+      this.#index.forget(hexOf(digest));
+      found = true;
+    }
+    return found;
+  }
+}
+
+function hexOf(digest: string): string {
+  return digest.slice("sha256:".length);
+}
+
+function* readFile(path: string, offset: number, size: number): Generator<Uint8Array> {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, "r");
+    for (let at = 0; at < size; ) {
+      const chunk = Buffer.allocUnsafeSlow(Math.min(readBytes, size - at));
+      const count = readSync(fd, chunk, 0, chunk.length, offset + at);
+      if (count === 0) return;
+      at += count;
+      yield chunk.subarray(0, count);
+    }
+  } catch (error) {
+    throw fileError(error, "read", path);
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isDowelError } from "../../base/errors.ts";
+import type { Report } from "../../base/events.ts";
+import type { ImageSource } from "../../oci/source.ts";
+import type { Installation } from "../installation.ts";
+import type { ContentIndex } from "../objects/contents.ts";
+import type { ObjectStaging } from "../objects/staging.ts";
+
+/** What the transfer of a layer works with. */
+export interface LayerContext {
+  readonly installation: Installation;
+  readonly source: ImageSource;
+  readonly staging: ObjectStaging;
+  /** Undefined where no layer needs it, or where there is none. */
+  readonly index: ContentIndex | undefined;
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Staged contents become objects after so many bytes, so that an interruption costs little. */
+export const commitBytes = 256 * 1024 * 1024;
+
+/** Whether the bytes so far may be right, so that a later transfer can continue. */
+export function mayContinue(error: unknown): boolean {
+  return isDowelError(error) && /^(REGISTRY_|ABORTED|TRANSFER_INCOMPLETE|NO_SPACE|IO|NOT_PERMITTED)/.test(error.code);
+}
