@@ -32,15 +32,22 @@ function conditionHolds(code: number, accumulator: number, k: number): boolean {
 
 /** Runs a seccomp filter as the kernel would and answers its action. Throws for a program that the kernel refuses. */
 export function runFilter(program: Uint8Array, call: Call): number {
+  return traceFilter(program, call).action;
+}
+
+/** The same, with the number of instructions that were carried out. */
+export function traceFilter(program: Uint8Array, call: Call): { readonly action: number; readonly steps: number } {
   const view = new DataView(program.buffer, program.byteOffset, program.length);
   const data = toData(call);
   let accumulator = 0;
+  let steps = 0;
   for (let at = 0; at * 8 < program.length; at += 1) {
+    steps += 1;
     const code = view.getUint16(at * 8, true);
     const k = view.getUint32(at * 8 + 4, true);
     if (code === 0x20) accumulator = data.getUint32(k, true);
     else if (code === 0x54) accumulator = (accumulator & k) >>> 0;
-    else if (code === 0x06) return k;
+    else if (code === 0x06) return { action: k, steps };
     else if (code === 0x05) at += k;
     else if ((code & 0x07) === 0x05) {
       at += view.getUint8(at * 8 + (conditionHolds(code, accumulator, k) ? 2 : 3));
