@@ -23,6 +23,9 @@ export interface Running {
 /** `/.flatpak-info` is short; what is longer was not made by a launcher. */
 const infoBytes = 256 * 1024;
 
+/** A launcher that has made no sandbox after so long is stuck, or its sandbox ended. */
+const startSeconds = 60;
+
 /** `O_NONBLOCK`, because in a root of its own an app can put a pipe there. */
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -48,7 +51,7 @@ export function findRunning(): Running {
     }
   }
   // The monitor stays outside, and its child, the init, is inside; a launcher without one is on the way.
-  return { commits, starting: launchers.some((pid) => !sandboxed.has(pid)) };
+  return { commits, starting: launchers.some((pid) => !sandboxed.has(pid) && ageOf(pid) < startSeconds) };
 }
 
 function readInfo(path: string): string | undefined {
@@ -84,11 +87,21 @@ function isLauncher(pid: string): boolean {
   }
 }
 
-/** Field 4 of proc_pid_stat(5); the name before it may hold anything, parentheses too. */
 function parentOf(pid: string): string {
+  return fieldOf(pid, 4);
+}
+
+/** Seconds since the process began; its start is counted in hundredths of a second since the boot. */
+function ageOf(pid: string): number {
+  const uptime = Number.parseFloat(readFileSync("/proc/uptime", "latin1"));
+  return uptime - Number(fieldOf(pid, 22)) / 100;
+}
+
+/** A field of proc_pid_stat(5), from the third; the name before it may hold anything, parentheses too. */
+function fieldOf(pid: string, number: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[1] ?? "";
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[number - 3] ?? "";
   } catch {
     return "";
   }
