@@ -36,6 +36,8 @@ export interface PlannedOperation {
   readonly origin: string;
   readonly downloadSize?: number;
   readonly installedSize?: number;
+  /** What an update lets an app do that it may not do now, as options; left out where there is nothing. */
+  readonly newPermissions?: readonly string[];
 }
 
 export type Report = (event: DowelEvent) => void;

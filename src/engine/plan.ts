@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDowelError } from "../base/errors.ts";
 import type { PlannedOperation } from "../base/events.ts";
+import { parseMetadata } from "../metadata/metadata.ts";
+import { addedPermissions } from "../metadata/permissions/growth.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { FailedOperation, Operation, Plan, SkippedOperation } from "./types.ts";
 
@@ -22,6 +25,20 @@ export function makePlan(
   return { operations, skipped, failed, downloadSize, installedSize };
 }
 
+/** What an update lets an app do that it may not do now; nothing where one of the versions cannot be read. */
+function newPermissions(operation: Operation): Pick<PlannedOperation, "newPermissions"> {
+  if (operation.operation !== "update") return {};
+  try {
+    const [before, after] = [operation.from.metadata, operation.image.metadata].map((text) => parseMetadata(text));
+    if (before === undefined || after === undefined) return {};
+    const added = addedPermissions(before.permissions, after.permissions);
+    return added.length === 0 ? {} : { newPermissions: added };
+  } catch (error) {
+    if (isDowelError(error)) return {};
+    throw error;
+  }
+}
+
 /** A plan in the form that events carry. */
 export function describePlan(plan: Plan): readonly PlannedOperation[] {
   return plan.operations.map((operation) => {
@@ -30,6 +47,7 @@ export function describePlan(plan: Plan): readonly PlannedOperation[] {
       return { operation: "uninstall", ref, origin: operation.deployment.origin };
     }
     const { downloadSize, installedSize } = operation.image;
-    return { operation: operation.operation, ref, origin: operation.origin, downloadSize, installedSize };
+    const { operation: name, origin } = operation;
+    return { operation: name, ref, origin, downloadSize, installedSize, ...newPermissions(operation) };
   });
 }

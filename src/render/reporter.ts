@@ -21,11 +21,12 @@ const operationWords: Readonly<Record<PlannedOperation["operation"], string>> = 
   uninstall: "Uninstalling",
 };
 
-/** One line for each operation of a plan: what, which ref, from where, how much to fetch. */
+/** One line for each operation of a plan: what, which ref, from where, how much to fetch; below it new permissions. */
 export function describeOperations(operations: readonly PlannedOperation[]): string {
-  const lines = operations.map(({ operation, ref, origin, downloadSize }) => {
+  const lines = operations.map(({ operation, ref, origin, downloadSize, newPermissions = [] }) => {
     const size = downloadSize === undefined || downloadSize === 0 ? "" : `, ${formatSize(downloadSize)} to fetch`;
-    return `  ${operation}  ${ref}  (${origin}${size})\n`;
+    const added = newPermissions.length === 0 ? "" : `      new permissions: ${newPermissions.join(" ")}\n`;
+    return `  ${operation}  ${ref}  (${origin}${size})\n${added}`;
   });
   return escapeForTerminal(lines.join(""), true);
 }

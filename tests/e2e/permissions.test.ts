@@ -2,7 +2,7 @@
 // Permissions through the compiled program: overrides, what info says of them, and what the sandbox then shows.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
@@ -128,6 +128,16 @@ for (const [who, uid] of [
         expect.stringContaining("shared=ipc;"),
         '    "network": false',
       ]);
+    });
+
+    test("update shows the permissions that a newer version adds, before it asks", () => {
+      rmSync(pit.path("images"), { recursive: true });
+      makeLayout(pit.path("images"), { context: context.replace("~/docs:ro;", "~/docs;xdg-download;"), text: "two\n" });
+      pit.own(pit.path("images"));
+      const { status, stderr } = pit.dowel(["update", "--user", id]);
+      expect(status).toBe(1);
+      expect(stderr).toContain("new permissions: --filesystem=xdg-download --filesystem=~/docs\n");
+      expect(read(kept)).toMatchObject({ content: "kept", write: "EROFS" });
     });
 
     test("run --sandbox drops permissions and data, and takes options", () => {
