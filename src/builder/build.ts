@@ -6,6 +6,7 @@ import { openLayoutWriter } from "../oci/layoutwriter.ts";
 import { finishTree } from "./finish/finish.ts";
 import { makeMetadata } from "./finish/metadata.ts";
 import { writeImage } from "./image/image.ts";
+import { defaultCompression } from "./image/layer.ts";
 import { ImageMemory } from "./image/memory.ts";
 import { pruneLayout } from "./image/prune.ts";
 import { readDocument } from "./manifest/include.ts";
@@ -77,7 +78,7 @@ export async function buildManifest(request: BuildRequest): Promise<BuiltImage> 
   const { digest } = await writeImage(
     writer,
     { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: epoch, subject: `Build of ${manifest.id}` },
-    { compression: request.compression ?? "zstd", signal: request.signal },
+    { compression: request.compression ?? defaultCompression, signal: request.signal },
   );
   memory.remember(key, digest);
   if (work.ownLayout) await pruneLayout(writer, work.layoutDir, request.signal);
@@ -93,7 +94,7 @@ function imageKey(
   manifest: Manifest,
   metadata: string,
   ref: Ref,
-  { layout = "flatpak", compression = "zstd" }: BuildRequest,
+  { layout = "flatpak", compression = defaultCompression }: BuildRequest,
 ): string {
   const { file: _file, modules: _modules, buildOptions: _options, warnings: _warnings, ...finish } = manifest;
   const cleanup = stages.map(({ module }) => module?.cleanup);

@@ -48,7 +48,7 @@ beforeAll(async () => {
   registry = await startRegistry(pit, pit.path("registry"));
   namespace = `oci+http://${registry.address}/apps`;
   pit.succeed(["push", baseRef, namespace]);
-  pit.succeed(["build", "app.yml", "--compression=gzip", "--output=oci:built", `--push=${namespace}`]);
+  pit.succeed(["build", "app.yml", "--output=oci:built", `--push=${namespace}`]);
 }, 60_000);
 afterAll(async () => {
   await registry.stop();
@@ -67,8 +67,19 @@ function unpack(image: string, bundle: string): string {
 }
 
 describe("skopeo and umoci", () => {
-  test("copy from the embedded registry what build pushed, and unpack it", () => {
+  test("copy from the embedded registry what build pushed with its table of contents", () => {
     const source = `docker://${registry.address}/apps/${id.toLowerCase()}:stable`;
+    run("skopeo", "copy", "--src-tls-verify=false", source, `dir:${pit.path("copied-chunked")}`);
+    const { layers } = JSON.parse(readFileSync(pit.path("copied-chunked/manifest.json"), "utf8"));
+    expect(Object.keys(layers[0].annotations)).toContain("io.github.containers.zstd-chunked.manifest-checksum");
+    const blob = pit.path(`copied-chunked/${layers[0].digest.slice("sha256:".length)}`);
+    expect(run("tar", "--zstd", "-xOf", blob, "files/share/data")).toBe("built by Dowel\n");
+  });
+
+  test("copy from the embedded registry what build pushed as gzip, and unpack it", () => {
+    const to = `oci+http://${registry.address}/gzip`;
+    pit.succeed(["build", "app.yml", "--compression=gzip", "--output=oci:gzip", `--push=${to}`]);
+    const source = `docker://${registry.address}/gzip/${id.toLowerCase()}:stable`;
     run("skopeo", "copy", "--src-tls-verify=false", source, `oci:${pit.path("copied")}:stable`);
     const { Labels: labels } = JSON.parse(run("skopeo", "inspect", `oci:${pit.path("copied")}:stable`));
     expect(labels["org.flatpak.ref"]).toBe(`app/${id}/${arch}/stable`);
@@ -163,7 +174,7 @@ describe("flatpak", () => {
 
   test("updates to what is pushed later", async () => {
     writeFileSync(pit.path("work/app.yml"), manifest.replace("built by Dowel", "built again"));
-    pit.succeed(["build", "app.yml", "--compression=gzip", "--output=oci:built", `--push=${namespace}`]);
+    pit.succeed(["build", "app.yml", "--output=oci:built", `--push=${namespace}`]);
     await flatpak("update", "--user", "-y", "--noninteractive");
     expect(await flatpak("run", id, "there")).toContain("built again\n");
   }, 60_000);

@@ -77,6 +77,23 @@ describe("against docker-registry", () => {
     expect(Buffer.compare(await collect(range, 5000, "range"), sample.layerBytes.subarray(1000, 6000))).toBe(0);
   });
 
+  test("openSpans() gives hundreds of parts, by few requests", async () => {
+    const from = join(scratch.path, "spans");
+    const sample = await sampleLayout(from, { layerBytes: 4_000_000, name: "v1" });
+    const repository = Registry.forHost(host).repository("apps/spans");
+    await copyImage(await openLayout(from), repository, { to: "v1" });
+    const spans = Array.from({ length: 600 }, (_, at) => ({ start: at * 5000 + 7, end: at * 5000 + 1000 + at }));
+    const parts: Uint8Array[] = [];
+    let at = spans[0]?.start ?? 0;
+    for await (const { offset, bytes } of repository.openSpans(sample.layer, spans)) {
+      if (offset !== at) expect(spans.map(({ start }) => start)).toContain(offset);
+      at = offset + bytes.length;
+      parts.push(new Uint8Array(bytes));
+    }
+    const expected = Buffer.concat(spans.map(({ start, end }) => sample.layerBytes.subarray(start, end)));
+    expect(Buffer.compare(Buffer.concat(parts), expected)).toBe(0);
+  });
+
   test("copyImage() sends nothing twice and mounts what another repository has", async () => {
     const from = join(scratch.path, "twice");
     await sampleLayout(from);

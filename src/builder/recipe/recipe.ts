@@ -8,6 +8,7 @@ import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { openLayoutWriter } from "../../oci/layoutwriter.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { writeImage } from "../image/image.ts";
+import { defaultCompression } from "../image/layer.ts";
 import { ImageMemory } from "../image/memory.ts";
 import { pruneLayout } from "../image/prune.ts";
 import type { BuildRequest, BuiltImage } from "../request.ts";
@@ -56,7 +57,8 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
   const add = async (ref: Ref, root: Root, cleanup: readonly string[]): Promise<void> => {
     const metadata = runtimeMetadata(recipe, ref, refs.platform, refs.sdk);
     const { file: _file, ...inputs } = recipe;
-    const key = stageKey(roots.id, { ...inputs, ref, metadata, layout: request.layout, with: request.compression });
+    const compression = request.compression ?? defaultCompression;
+    const key = stageKey(roots.id, { ...inputs, ref, metadata, layout: request.layout, with: compression });
     const known = memory.find(key);
     request.report({ type: "build.stage", stage: ref.id, cached: known !== undefined });
     if (known !== undefined) return done(ref, known);
@@ -66,7 +68,7 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
     const { digest } = await writeImage(
       writer,
       { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: 0, subject: `Build of ${ref.id}` },
-      { compression: request.compression ?? "zstd", signal: request.signal },
+      { compression, signal: request.signal },
     );
     memory.remember(key, digest);
     done(ref, digest);

@@ -8,6 +8,8 @@ import type { ContentIndex } from "../objects/contents.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 
 const readBytes = 1024 * 1024;
+/** Stays in the cache of a processor. */
+const scanBytes = 256 * 1024;
 
 /** The contents of one layer by `sha256:HEX`: what was here before, and what has come. */
 export class LayerContents implements Held {
@@ -15,6 +17,7 @@ export class LayerContents implements Held {
   readonly #staging: ObjectStaging;
   readonly #contents = new Map<string, FileContent>();
   readonly #before = new Set<string>();
+  readonly #buffer = Buffer.allocUnsafeSlow(scanBytes);
 
   constructor(index: ContentIndex, staging: ObjectStaging) {
     this.#index = index;
@@ -53,14 +56,25 @@ export class LayerContents implements Held {
     this.#index.addContent(hexOf(digest), content);
   }
 
-  /** Bytes of a content that is here, from `offset` on. */
-  *read(digest: string, offset = 0, size?: number): Generator<Uint8Array> {
+  /** Bytes of a content that is here. */
+  *read(digest: string, offset: number, size: number): Generator<Uint8Array> {
+    const content = this.#known(digest);
+    const { inline } = content;
+    if (inline !== undefined) yield inline.subarray(offset, offset + size);
+    else if (size > 0) yield* readFile(this.#staging.pathOf(content.digest), offset, size);
+  }
+
+  /** All bytes of a content that is here, each part in the same memory as the one before. */
+  *scan(digest: string): Generator<Uint8Array> {
+    const { inline, size, digest: object } = this.#known(digest);
+    if (inline !== undefined) yield inline;
+    else if (size > 0) yield* readFile(this.#staging.pathOf(object), 0, size, this.#buffer);
+  }
+
+  #known(digest: string): FileContent {
     const content = this.#contents.get(digest);
     if (content === undefined) throw new Error(`${digest} is not here`);
-    const { inline } = content;
-    const length = size ?? content.size - offset;
-    if (inline !== undefined) yield inline.subarray(offset, offset + length);
-    else if (length > 0) yield* readFile(this.#staging.pathOf(content.digest), offset, length);
+    return content;
   }
 
   /** Forgets what was here before and is not what its name says; tells whether there was such. */
@@ -68,7 +82,7 @@ export class LayerContents implements Held {
     let found = false;
     for (const digest of this.#before) {
       const sum = createHash("sha256");
-      for (const bytes of this.read(digest)) sum.update(bytes);
+      for (const bytes of this.scan(digest)) sum.update(bytes);
       if (sum.digest("hex") === hexOf(digest)) continue;
       this.#index.forget(hexOf(digest));
       found = true;
@@ -81,13 +95,13 @@ function hexOf(digest: string): string {
   return digest.slice("sha256:".length);
 }
 
-function* readFile(path: string, offset: number, size: number): Generator<Uint8Array> {
+function* readFile(path: string, offset: number, size: number, shared?: Buffer): Generator<Uint8Array> {
   let fd: number | undefined;
   try {
     fd = openSync(path, "r");
     for (let at = 0; at < size; ) {
-      const chunk = Buffer.allocUnsafeSlow(Math.min(readBytes, size - at));
-      const count = readSync(fd, chunk, 0, chunk.length, offset + at);
+      const chunk = shared ?? Buffer.allocUnsafeSlow(Math.min(readBytes, size - at));
+      const count = readSync(fd, chunk, 0, Math.min(chunk.length, size - at), offset + at);
       if (count === 0) return;
       at += count;
       yield chunk.subarray(0, count);

@@ -118,7 +118,7 @@ async function archiveDigest(
   const algorithm = digestAlgorithm(diffId);
   const hash = createHash(algorithm);
   try {
-    for await (const bytes of rebuildTar(tarSplit, (path) => contents.read(digests.get(path) ?? ""))) {
+    for await (const bytes of rebuildTar(tarSplit, (path) => contents.scan(digests.get(path) ?? ""))) {
       checkCancelled(signal);
       hash.update(bytes);
     }
