@@ -4,7 +4,7 @@
  * Every error code a user can meet, with one line that says what it means.
  * A code is never given a second meaning and never removed, because people search for them.
  */
-export const errorCodes = {
+const errorCodes = {
   // command line
   USAGE: "The command line is wrong",
   ABORTED: "The operation was cancelled",

@@ -19,7 +19,7 @@ export interface ReadMember {
   readonly body: Buffer;
 }
 
-export function toEntry(member: TarMember): TarEntry {
+function toEntry(member: TarMember): TarEntry {
   const { path, type, mode, uid, gid, size, mtime, linkName, xattrs, devMajor, devMinor } = member;
   return { path, type, mode, uid, gid, size, mtime, linkName, xattrs, devMajor, devMinor };
 }
