@@ -3,7 +3,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { checkCancelled, DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { type Compression, detectCompression } from "./kind.ts";
-import { pump, regroup } from "./pump.ts";
+import { ahead, pump, regroup } from "./pump.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 interface DecompressOptions {
@@ -13,8 +13,10 @@ interface DecompressOptions {
 }
 
 /** Large pieces: each costs a turn through the thread pool. */
-const inputBytes = 256 * 1024;
+const inputBytes = 1024 * 1024;
 const outputBytes = 1024 * 1024;
+/** What may wait for its reader: the thread pool unpacks so much while this thread does something else. */
+const waitingBytes = 4 * outputBytes;
 
 /**
  * Unpacks a stream with bounded memory; `auto` tells by the first bytes. All members of a gzip stream and all frames
@@ -29,7 +31,7 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const most = options.maxBytes ?? limits.layerBytes;
   const input = new Input(stream, options.signal);
-  const pieces = regroup(input.chunks(), inputBytes);
+  const pieces = ahead(regroup(input.chunks(), inputBytes));
   const { head, all } = await peek(pieces);
   const compression = kind === "auto" ? detectCompression(head) : kind;
   let size = 0;
@@ -74,8 +76,12 @@ async function peek(
   const first = await pieces.next();
   const head = first.done === true ? new Uint8Array(0) : first.value;
   async function* all(): AsyncGenerator<Uint8Array> {
-    if (head.length > 0) yield head;
-    yield* pieces;
+    try {
+      if (head.length > 0) yield head;
+      yield* pieces;
+    } finally {
+      await pieces.return(undefined);
+    }
   }
   return { head, all: all() };
 }
@@ -86,7 +92,8 @@ async function* unpack(
   input: Input,
 ): AsyncGenerator<Uint8Array> {
   const isZstd = compression === "zstd";
-  const engine = isZstd ? createZstdDecompress({ chunkSize: outputBytes }) : createGunzip({ chunkSize: outputBytes });
+  const options = { chunkSize: outputBytes, readableHighWaterMark: waitingBytes };
+  const engine = isZstd ? createZstdDecompress(options) : createGunzip(options);
   let offset = 0;
   const watched = watch(pieces, isZstd ? new ZstdFrames() : undefined, (start) => {
     offset = start;

@@ -6,7 +6,7 @@ type ZlibEngine = Transform & { readonly bytesWritten: number };
 
 /** Chunks of exactly `size` bytes, the last one excepted; copies only what is not there in one piece. */
 export async function* regroup(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let group = new Uint8Array(0);
+  let group: Uint8Array = new Uint8Array(0);
   let have = 0;
   for await (const chunk of source) {
     let at = 0;
@@ -16,9 +16,14 @@ export async function* regroup(source: AsyncIterable<Uint8Array>, size: number):
         at += size;
         continue;
       }
-      if (have === 0) group = new Uint8Array(size);
       const part = chunk.subarray(at, at + size - have);
-      group.set(part, have);
+      if (have === 0) {
+        // often the only one, so no larger than it is
+        group = new Uint8Array(part);
+      } else {
+        if (group.length < size) group = enlarged(group, size);
+        group.set(part, have);
+      }
       have += part.length;
       at += part.length;
       if (have === size) {
@@ -28,6 +33,29 @@ export async function* regroup(source: AsyncIterable<Uint8Array>, size: number):
     }
   }
   if (have > 0) yield group.subarray(0, have);
+}
+
+function enlarged(bytes: Uint8Array, size: number): Uint8Array {
+  const larger = new Uint8Array(size);
+  larger.set(bytes);
+  return larger;
+}
+
+/** The same chunks; while one of them is used, the next one is already asked for: the source must not reuse memory. */
+export async function* ahead(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  try {
+    for (let next = chunks.next(); ; ) {
+      const result = await next;
+      if (result.done === true) return;
+      next = chunks.next();
+      // an error is thrown where its chunk would have come, or nobody wants to know it any more
+      next.catch(() => undefined);
+      yield result.value;
+    }
+  } finally {
+    await chunks.return?.();
+  }
 }
 
 /**

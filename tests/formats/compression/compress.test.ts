@@ -5,7 +5,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { compress } from "../../../src/formats/compression/compress.ts";
 import { detectCompression } from "../../../src/formats/compression/kind.ts";
-import { regroup } from "../../../src/formats/compression/pump.ts";
+import { ahead, regroup } from "../../../src/formats/compression/pump.ts";
 import { chunked, collect, noise, skippable, unpackAll } from "./support.ts";
 
 const content = Buffer.concat([Buffer.alloc(1_500_000, "abcdefgh\n"), noise(1_000_000)]);
@@ -73,5 +73,37 @@ describe("regroup()", () => {
         expect(result.at(-1)?.length ?? 1).toBeGreaterThan(0);
       }),
     );
+  });
+});
+
+describe("ahead()", () => {
+  test("asks for the next chunk before the last one is used, and gives an error in its place", async () => {
+    const asked: number[] = [];
+    async function* source(): AsyncGenerator<Uint8Array> {
+      for (let index = 0; ; index++) {
+        asked.push(index);
+        if (index === 2) throw new Error("the wire was cut");
+        yield Uint8Array.of(index);
+      }
+    }
+    const seen: string[] = [];
+    const run = async (): Promise<void> => {
+      for await (const chunk of ahead(source())) seen.push(`${chunk[0]}: asked for ${asked.at(-1)}`);
+    };
+    await expect(run()).rejects.toThrow("the wire was cut");
+    expect(seen).toEqual(["0: asked for 1", "1: asked for 2"]);
+  });
+
+  test("closes its source where it is left early", async () => {
+    let closed = false;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) yield Uint8Array.of(1);
+      } finally {
+        closed = true;
+      }
+    }
+    for await (const _ of ahead(source())) break;
+    expect(closed).toBe(true);
   });
 });
