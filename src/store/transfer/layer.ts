@@ -15,7 +15,7 @@ import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, mayContinue } from "./context.ts";
 import { fetchPartially } from "./partial.ts";
-import { Excerpt, indexWholeLayer, placesOf, type WholePlaces } from "./tables.ts";
+import { Excerpt, indexWholeLayer, leastChunkedBytes, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
 
@@ -111,7 +111,7 @@ class Notes {
 
   readonly see: SeeContent = (path, sha256, content) => {
     this.#index.addContent(sha256, content);
-    this.#contents.set(path, content);
+    if (content.size >= leastChunkedBytes) this.#contents.set(path, content);
   };
 
   finish(): void {

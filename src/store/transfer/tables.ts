@@ -71,9 +71,12 @@ export class Excerpt {
   }
 }
 
-/** Notes where the chunks of a file are, if it has several. */
-export function indexChunks(index: ContentIndex, entry: TocEntry, { digest, inline }: FileContent): void {
-  if (entry.chunks.length < 2 || inline !== undefined) return;
+/** Smaller files come whole where they change, which costs about as much as a part of them. */
+export const leastChunkedBytes = 32 * 1024;
+
+/** Notes where the chunks of a large file are, if it has several. */
+export function indexChunks(index: ContentIndex, entry: TocEntry, { digest }: FileContent): void {
+  if (entry.chunks.length < 2 || entry.size < leastChunkedBytes) return;
   for (const chunk of entry.chunks) {
     if (chunk.hole) continue;
     const { offset, size } = chunk;
@@ -81,7 +84,7 @@ export function indexChunks(index: ContentIndex, entry: TocEntry, { digest, inli
   }
 }
 
-/** Notes the chunks of a layer that came as a whole; `contents` are its files by path. */
+/** Notes the chunks of a layer that came as a whole; `contents` are its large files by path. */
 export function indexWholeLayer(
   index: ContentIndex,
   places: WholePlaces,
