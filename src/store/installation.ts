@@ -13,6 +13,7 @@ const formatVersion = "1";
  * - `version`: the text `1`
  * - `objects/ab/cdef…`: contents, named by their fs-verity sha256 digest
  * - `layers/DIFF_ID`: what each layer brought, so that a layer that is here is not fetched again
+ * - `index.sqlite`: which object has which sha256 digest, and where chunks of large files are; only a cache
  * - `images/MANIFEST/`: `manifest.json`, `config.json`, `image.cfs`, its `digest`, and `objects.list`
  * - `{app,runtime}/ID/ARCH/BRANCH/COMMIT/`, `active` -> COMMIT, `app/ID/current` -> ARCH/BRANCH
  * - `exports/`: links to what the current apps export
