@@ -30,6 +30,7 @@ export const syscallNumber = {
 /** EWOULDBLOCK and ENOTSUP share numbers with EAGAIN and EOPNOTSUPP; the last writer wins, so those come last. */
 const errnoNames: ReadonlyMap<number, string> = new Map([
   ...Object.entries(constants.errno).map(([name, value]) => [value, name] as const),
+  [15, "ENOTBLK"],
   [constants.errno.EAGAIN, "EAGAIN"],
   [constants.errno.EOPNOTSUPP, "EOPNOTSUPP"],
 ]);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { errnoOf } from "../base/errors.ts";
 import { O_PATH } from "./beneath.ts";
 import { address, check, cString, libc, ptr, syscall, syscallNumber } from "./libc.ts";
+import { attachLoop } from "./loop.ts";
 
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
@@ -57,14 +59,14 @@ export interface ComposefsMount {
 }
 
 /**
- * Mounts a composefs image read-only: EROFS from the file (Linux 6.12), below an overlay whose data-only lower is the
+ * Mounts a composefs image read-only: EROFS, below an overlay whose data-only lower is the
  * folder of objects (Linux 6.5). Needs root. Throws a `SystemError`; nothing stays mounted then.
  */
 export function mountComposefs(options: ComposefsMount): void {
   const image = openSync(options.image, constants.O_RDONLY);
   const objects = openSync(options.objects, O_PATH | constants.O_DIRECTORY);
   try {
-    const metadata = createMount("erofs", [["source", `/proc/self/fd/${image}`], ["ro"], ["noacl"]]);
+    const metadata = createErofs(image);
     try {
       // The overlay's lower needs a path; the target serves for the moment, then the overlay covers it.
       attach(metadata, options.target);
@@ -81,6 +83,18 @@ export function mountComposefs(options: ComposefsMount): void {
     closeSync(objects);
     closeSync(image);
   }
+}
+
+/** From the file itself (Linux 6.12), or through a loop device where kernel or file system cannot, as tmpfs cannot. */
+function createErofs(image: number): number {
+  const settings = (source: string): Setting[] => [["source", source], ["ro"], ["noacl"]];
+  try {
+    return createMount("erofs", settings(`/proc/self/fd/${image}`));
+  } catch (error) {
+    if (errnoOf(error) !== "ENOTBLK") throw error;
+  }
+  using device = attachLoop(image);
+  return createMount("erofs", settings(device.path));
 }
 
 function attachOverlay(options: ComposefsMount, objects: number): void {

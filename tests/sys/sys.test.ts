@@ -113,6 +113,17 @@ describe("mountComposefs()", () => {
     } finally {
       unmount(at("target"));
     }
+    mkdirSync(at("memory"));
+    execFileSync("mount", ["-t", "tmpfs", "tmpfs", at("memory")]);
+    try {
+      execFileSync("cp", [at("image"), at("memory/image")]);
+      mountComposefs({ image: at("memory/image"), objects: at("objects"), target: at("target"), verity: false });
+      expect(readFileSync(at("target/sub/file"), "utf8")).toBe("content");
+      unmount(at("target"));
+      expect(execFileSync("losetup", ["-l"], { encoding: "utf8" })).not.toContain(at("memory/image"));
+    } finally {
+      unmount(at("memory"));
+    }
     writeFileSync(at("broken"), Buffer.alloc(8192));
     expect(() =>
       mountComposefs({ image: at("broken"), objects: at("objects"), target: at("target"), verity: false }),
