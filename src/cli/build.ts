@@ -103,7 +103,7 @@ export default defineCommand<Flags, [string]>({
       compression: {
         kind: "enum",
         values: ["zstd:chunked", "zstd", "gzip"],
-        brief: "Compression of the layer",
+        brief: "Compression of the layer; zstd:chunked lets updates fetch only what changed",
         optional: true,
       },
       jobs: {
