@@ -40,6 +40,8 @@ export class ObjectStaging implements Disposable {
   /** The staged ones by the folder that they come to lie in. */
   readonly #folders = new Map<string, string[]>();
   readonly #committed = new Set<string>();
+  /** Whether the folders of objects were there when they were first asked for; only what is there is looked into. */
+  readonly #known = new Map<string, boolean>();
   #stagedBytes = 0;
   #counter = 0;
   #failed = false;
@@ -106,6 +108,7 @@ export class ObjectStaging implements Disposable {
     for (const digest of this.#staged) this.#committed.add(digest);
     this.#staged.clear();
     this.#folders.clear();
+    this.#known.clear();
     this.#stagedBytes = 0;
   }
 
@@ -132,7 +135,18 @@ export class ObjectStaging implements Disposable {
 
   /** Whether the object is staged or stored. The pin keeps what was stored here from being collected. */
   has(digest: string): boolean {
-    return this.#staged.has(digest) || this.#committed.has(digest) || hasObject(this.#installation, digest);
+    return this.#staged.has(digest) || this.#committed.has(digest) || this.#isStored(digest);
+  }
+
+  /** A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
+  #isStored(digest: string): boolean {
+    const folder = digest.slice(0, 2);
+    let known = this.#known.get(folder);
+    if (known === undefined) {
+      known = existsSync(join(this.#installation.objects, folder));
+      this.#known.set(folder, known);
+    }
+    return known && hasObject(this.#installation, digest);
   }
 
   /** Content that was staged or stored, for reading back. */
@@ -202,7 +216,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 
 /** Sets what a umask or the time of day would change. */
 function finish(fd: number, executable: boolean): void {
-  fchmodSync(fd, objectMode(executable));
+  if ((process.umask() & 0o555) !== 0) fchmodSync(fd, objectMode(executable));
   futimesSync(fd, 0, 0);
 }
 
