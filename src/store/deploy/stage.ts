@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileError, isDowelError } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
 import { syncFileSystem, syncFolder, writeFileDurably } from "../../sys/durability.ts";
-import { exchangePaths } from "../../sys/exchange.ts";
+import { replaceFolder } from "../../sys/exchange.ts";
 import { encodeDeployment, readDeployment, refFolder } from "../deployments.ts";
 import { collectExports } from "../exports/collect.ts";
 import type { StoredImage } from "../image/stored.ts";
@@ -56,8 +56,7 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
     build(installation, image, deployment, folder, options.report ?? silent);
     syncFileSystem(folder);
     mkdirSync(dirname(path), { recursive: true });
-    if (existsSync(path)) exchangePaths(folder, path);
-    else renameSync(folder, path);
+    replaceFolder(folder, path);
     syncFolder(dirname(path));
   } catch (error) {
     throw fileError(error, "deploy", path);

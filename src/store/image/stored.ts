@@ -7,7 +7,6 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -18,7 +17,7 @@ import type { Ref } from "../../metadata/ref.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { syncFolder } from "../../sys/durability.ts";
-import { exchangePaths } from "../../sys/exchange.ts";
+import { replaceFolder } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
 import { encodeObjectList } from "../objects/list.ts";
 import { composefsOf } from "./composefs.ts";
@@ -91,8 +90,7 @@ export function writeImage(
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
     chmodSync(staged, 0o755);
     syncFolder(staged);
-    if (existsSync(folder)) exchangePaths(staged, folder);
-    else renameSync(staged, folder);
+    replaceFolder(staged, folder);
     syncFolder(installation.images);
   } catch (error) {
     throw fileError(error, "write", folder);

@@ -12,11 +12,13 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { startWriting, syncFileSystem, syncFolder } from "../../sys/durability.ts";
+import { renameUnlessThere } from "../../sys/exchange.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { hasObject, objectName, objectPath } from "./paths.ts";
@@ -72,20 +74,8 @@ export class ObjectStaging implements Disposable {
   async addStream(chunks: AsyncIterable<Uint8Array>, executable: boolean): Promise<FileContent> {
     const path = join(this.#folder, `part-${++this.#counter}`);
     const hasher = new FsVerityHasher();
-    let size = 0;
     try {
-      const fd = openSync(path, newFile, objectMode(executable));
-      try {
-        for await (const chunk of chunks) {
-          hasher.update(chunk);
-          writeAll(fd, chunk);
-          size += chunk.length;
-        }
-        finish(fd, executable);
-        if (size >= writtenEarlyBytes) startWriting(fd);
-      } finally {
-        closeSync(fd);
-      }
+      const size = await writeStream(path, chunks, executable, (chunk) => hasher.update(chunk));
       const digest = Buffer.from(hasher.digest()).toString("hex");
       if (this.has(digest)) rmSync(path);
       else this.#enroll(digest, size, () => renameSync(path, this.#stagedPath(digest)));
@@ -189,17 +179,6 @@ export class ObjectStaging implements Disposable {
   }
 }
 
-/** Moves a folder; false where another process has made one of this name meanwhile that holds something. */
-function renameUnlessThere(from: string, to: string): boolean {
-  try {
-    renameSync(from, to);
-    return true;
-  } catch (error) {
-    if (["EEXIST", "ENOTEMPTY"].includes(errnoOf(error) ?? "")) return false;
-    throw error;
-  }
-}
-
 function describe(bytes: Uint8Array): FileContent {
   const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
   const small = bytes.length > 0 && bytes.length <= inlineThreshold;
@@ -212,6 +191,33 @@ function objectMode(executable: boolean): number {
 
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
+}
+
+/** Writes a new file; each chunk is looked at while it is written. Answers how many bytes there were. */
+async function writeStream(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  executable: boolean,
+  look: (chunk: Uint8Array) => void,
+): Promise<number> {
+  const file = await open(path, newFile, objectMode(executable));
+  let writing: Promise<void> | undefined;
+  let size = 0;
+  try {
+    for await (const chunk of chunks) {
+      await writing;
+      writing = file.writeFile(chunk);
+      look(chunk);
+      size += chunk.length;
+    }
+    await writing;
+    finish(file.fd, executable);
+    if (size >= writtenEarlyBytes) startWriting(file.fd);
+    return size;
+  } finally {
+    await Promise.allSettled([writing]);
+    await file.close();
+  }
 }
 
 /** Sets what a umask or the time of day would change. */
