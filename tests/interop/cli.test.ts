@@ -48,7 +48,7 @@ beforeAll(async () => {
   registry = await startRegistry(pit, pit.path("registry"));
   namespace = `oci+http://${registry.address}/apps`;
   pit.succeed(["push", baseRef, namespace]);
-  pit.succeed(["build", "app.yml", "--output=oci:built", `--push=${namespace}`]);
+  pit.succeed(["build", "app.yml", "--compression=zstd:chunked", "--output=oci:built", `--push=${namespace}`]);
 }, 60_000);
 afterAll(async () => {
   await registry.stop();
