@@ -104,13 +104,10 @@ function testSteps(): Step[] {
 function chooseSteps(words: readonly string[]): readonly Step[] {
   if (words[0] === "check") return checks;
   if (words[0] !== "all") return [tests(words.join(" "), words)];
+  const targets = ["all", "probe", "sanitize", "analyze"];
   const launcher = check("launcher: warnings, analysis, sanitizers", [
-    "make",
-    "-s",
-    "-C",
-    "launcher",
-    `OUT=${process.cwd()}/build/bin`,
-    "test",
+    ...["make", "-s", "-C", "launcher", `OUT=${process.cwd()}/build/check`],
+    ...targets,
   ]);
   return [...checks, launcher, ...testSteps()];
 }
