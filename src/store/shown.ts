@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readFileSync, rmdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
@@ -24,6 +24,35 @@ function installationKey(path: string): string {
 
 export function mountPoint(installationPath: string, imageDigest: string): string {
   return join(mountsFolder, installationKey(installationPath), imageDigest);
+}
+
+/** Notes which folder of objects the mounts of an installation read: one that was deleted and made anew has another. */
+function objectsMark(path: string): string {
+  return `${join(mountsFolder, installationKey(path))}.objects`;
+}
+
+function objectsIdentity(path: string): string {
+  const status = statSync(join(path, "objects"), { throwIfNoEntry: false });
+  return `${status?.dev}:${status?.ino}\n`;
+}
+
+function readsOwnObjects(path: string): boolean {
+  try {
+    return readFileSync(objectsMark(path), "utf8") === objectsIdentity(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return false;
+    throw fileError(error, "read", objectsMark(path));
+  }
+}
+
+/** Takes away the mounts of an installation that read objects which are no longer its own. */
+function forgetForeignMounts(path: string): void {
+  if (readsOwnObjects(path)) return;
+  const folder = dirname(mountPoint(path, "any"));
+  if (lstatSync(folder, { throwIfNoEntry: false }) !== undefined) {
+    for (const name of readdirSync(folder)) hideMountPoint(join(folder, name));
+  }
+  writeFileSync(objectsMark(path), objectsIdentity(path));
 }
 
 function installationOf(deployment: Pick<Deployment, "path">): string {
@@ -53,7 +82,8 @@ export function isMounted(path: string): boolean {
 export async function ensureShown(deployment: Deployment, signal?: AbortSignal): Promise<void> {
   if (deployment.shownAs === "checkout") return;
   const target = lowerOf(deployment);
-  if (isMounted(target)) return;
+  const path = installationOf(deployment);
+  if (isMounted(target) && readsOwnObjects(path)) return;
   if (process.geteuid?.() !== 0) {
     throw new DowelError(
       "UNSUPPORTED",
@@ -63,9 +93,10 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
       },
     );
   }
-  const installation = installationAt({ name: "", kind: "system", path: installationOf(deployment), priority: 0 });
+  const installation = installationAt({ name: "", kind: "system", path, priority: 0 });
   mkdirSync(mountsFolder, { recursive: true, mode: 0o755 });
   using _lock = await lockFile(join(mountsFolder, "lock"), { exclusive: true, signal });
+  forgetForeignMounts(path);
   if (isMounted(target)) return;
   mkdirSync(target, { recursive: true, mode: 0o755 });
   try {

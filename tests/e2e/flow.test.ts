@@ -145,4 +145,18 @@ describe("the system's installation", () => {
     expect(refused.stderr).toContain("root");
     host.succeed(["uninstall", "--system", "-y", "--all"]);
   });
+
+  test("deleted by hand and made anew, shows its own objects and not those that are gone", () => {
+    using host = new Sandpit();
+    const layout = makeLayout(host.path("images"));
+    for (let round = 0; round < 2; round++) {
+      rmSync(host.path("system"), { recursive: true, force: true });
+      // Else the kernel still knows the files that are gone.
+      writeFileSync("/proc/sys/vm/drop_caches", "2");
+      host.succeed(["install", "--system", "-y", `oci:${layout}`, id]);
+      expect(JSON.parse(host.succeed(["info", "--json", id]))).toMatchObject({ shown_as: "composefs" });
+      expect(host.succeed(["run", id, "id"])).toContain('"uid":0');
+    }
+    host.succeed(["uninstall", "--system", "-y", "--all"]);
+  });
 });
