@@ -5,10 +5,10 @@ import { DowelError, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { splitRelativePath } from "../../base/paths.ts";
 import { decodeUtf8 } from "../../base/text.ts";
-import { parseJson } from "./json.ts";
-import { SourceText } from "./node.ts";
-import { Value } from "./value.ts";
-import { parseYaml } from "./yaml.ts";
+import { parseJson } from "../../formats/document/json.ts";
+import { SourceText } from "../../formats/document/node.ts";
+import { Value } from "../../formats/document/value.ts";
+import { parseYaml } from "../../formats/document/yaml.ts";
 
 /** Reads a manifest file, JSON where the name ends in `.json` and YAML else. */
 export function readDocument(file: string, shownAs: string): Value {

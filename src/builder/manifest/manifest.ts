@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
+import type { Fields, Value } from "../../formats/document/value.ts";
 import { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { isValidArch, isValidBranch, isValidId } from "../../metadata/ref.ts";
 import { applyFinishArgs } from "./finishargs.ts";
@@ -8,7 +9,6 @@ import { Includer, readDocument } from "./include.ts";
 import { decodeModules } from "./module.ts";
 import { decodeBuildOptions } from "./options.ts";
 import type { Manifest } from "./types.ts";
-import type { Fields, Value } from "./value.ts";
 
 /** Reads a manifest and the files it includes. Throws `MANIFEST_INVALID` (`FILE:LINE:COLUMN: KEY: expected …`) or `UNSUPPORTED`. */
 export function loadManifest(path: string): Manifest {

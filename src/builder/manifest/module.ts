@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Fields, Value } from "../../formats/document/value.ts";
 import type { Includer } from "./include.ts";
 import { decodeBuildOptions } from "./options.ts";
 import { decodeSources } from "./source.ts";
 import { type BuildSystem, buildSystems, type Module } from "./types.ts";
-import type { Fields, Value } from "./value.ts";
 
 /** Reads a list of modules; a text in it is the path of a file with one module or a list of them. */
 export function decodeModules(value: Value | undefined, includer: Includer): readonly Module[] {

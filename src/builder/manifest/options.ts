@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Fields, Value } from "../../formats/document/value.ts";
 import { type BuildOptions, type FlagName, flagNames, type PathName, pathNames } from "./types.ts";
-import type { Fields, Value } from "./value.ts";
 
 const noOptions: BuildOptions = {
   flags: {},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { basename } from "node:path";
+import type { Fields, Value } from "../../formats/document/value.ts";
 import type { Includer } from "./include.ts";
 import type { Checksums, Origin } from "./types.ts";
-import type { Fields, Value } from "./value.ts";
 
 const checksumLengths = { md5: 32, sha1: 40, sha256: 64, sha512: 128 } as const;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
+import type { Fields, Value } from "../../formats/document/value.ts";
 import type { Includer } from "./include.ts";
 import { decodeOrigin, nameOfOrigin } from "./origin.ts";
 import { type ArchiveFormat, archiveFormats, type Source } from "./types.ts";
-import type { Fields, Value } from "./value.ts";
 
 const types = [
   "archive",

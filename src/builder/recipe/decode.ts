@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
+import type { Value } from "../../formats/document/value.ts";
 import { isValidBranch, isValidId } from "../../metadata/ref.ts";
 import { readDocument } from "../manifest/include.ts";
 import { decodeExtensions } from "../manifest/manifest.ts";
-import type { Value } from "../manifest/value.ts";
 
 /** How a runtime and its Sdk are made from packages of Debian or a distribution made from it. */
 export interface Recipe {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { parseJson } from "../../../src/builder/manifest/json.ts";
-import { SourceText } from "../../../src/builder/manifest/node.ts";
 import { decodeBuildOptions } from "../../../src/builder/manifest/options.ts";
 import type { BuildOptions } from "../../../src/builder/manifest/types.ts";
-import { Value } from "../../../src/builder/manifest/value.ts";
 import { buildEnvironment } from "../../../src/builder/stages/environment.ts";
 import { mergeOptions } from "../../../src/builder/stages/options.ts";
+import { parseJson } from "../../../src/formats/document/json.ts";
+import { SourceText } from "../../../src/formats/document/node.ts";
+import { Value } from "../../../src/formats/document/value.ts";
 
 function options(value: object): BuildOptions {
   const source = new SourceText("test", JSON.stringify(value));

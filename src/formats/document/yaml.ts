@@ -5,7 +5,7 @@ import type { Entry, Node, SourceText } from "./node.ts";
 
 /**
  * Parses YAML 1.2 with one document. Plain `true`, `false`, `null`, `~` and decimal whole numbers are typed; all else,
- * as `yes` and `25.08`, is text. Aliases work, merge keys do not. Throws `MANIFEST_INVALID`.
+ * as `yes` and `25.08`, is text. Aliases work, merge keys do not. Throws the code of the text.
  */
 export function parseYaml(source: SourceText): Node {
   const document = yaml.parseDocument(source.text, { schema: "failsafe", prettyErrors: false, logLevel: "silent" });

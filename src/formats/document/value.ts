@@ -3,7 +3,7 @@ import { DowelError } from "../../base/errors.ts";
 import { nearestWord } from "../../base/suggest.ts";
 import type { Entry, Node, SourceText } from "./node.ts";
 
-/** A value of a document together with its key path, to be read as one type or another. Throws `MANIFEST_INVALID`. */
+/** A value of a document together with its key path, to be read as one type or another. Throws the code of the text. */
 export class Value {
   readonly source: SourceText;
   readonly node: Node;

@@ -3,7 +3,7 @@ import * as jsonc from "jsonc-parser";
 import { limits } from "../../base/limits.ts";
 import type { Entry, Node, SourceText } from "./node.ts";
 
-/** Parses JSON with comments (RFC 8259 and both kinds of comment; no trailing commas). Throws `MANIFEST_INVALID`. */
+/** Parses JSON with comments (RFC 8259 and both kinds of comment; no trailing commas). Throws the code of the text. */
 export function parseJson(source: SourceText): Node {
   const errors: jsonc.ParseError[] = [];
   const tree = jsonc.parseTree(source.text, errors, { disallowComments: false, allowTrailingComma: false });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ErrorCode } from "../../base/codes.ts";
 import { DowelError } from "../../base/errors.ts";
 
 /** A value of a JSON or YAML text that knows where it stands; `at` counts UTF-16 units from the start of the text. */
@@ -19,10 +20,13 @@ export interface Entry {
 export class SourceText {
   readonly file: string;
   readonly text: string;
+  readonly #code: ErrorCode;
 
-  constructor(file: string, text: string) {
+  /** `code`: of the errors about it. */
+  constructor(file: string, text: string, code: ErrorCode = "MANIFEST_INVALID") {
     this.file = file;
     this.text = text;
+    this.#code = code;
   }
 
   locate(at: number): string {
@@ -32,10 +36,6 @@ export class SourceText {
   }
 
   fail(at: number, message: string, hint?: string): never {
-    throw new DowelError(
-      "MANIFEST_INVALID",
-      `${this.locate(at)}: ${message}`,
-      hint === undefined ? undefined : { hint },
-    );
+    throw new DowelError(this.#code, `${this.locate(at)}: ${message}`, hint === undefined ? undefined : { hint });
   }
 }
