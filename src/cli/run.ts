@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { switchFlag, textArgument } from "./flags.ts";
 import { takesFiles } from "./permissionoptions.ts";
-import { type RunFlags, runAliases, runFlags, toRunRequest } from "./runoptions.ts";
+import { isSaidByWords, type RunFlags, runAliases, runFlags, toRunRequest } from "./runoptions.ts";
 
 interface Flags extends RunFlags {
   readonly fileForwarding?: boolean;
@@ -25,7 +25,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
   const { bytes } = await prepareRun(
     toRunRequest(flags, name, options),
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
-    forwards ? [] : keyWords(context.words, args),
+    forwards || !isSaidByWords(flags) ? [] : keyWords(context.words, args),
     context.signal,
   );
   return execPlan(bytes, forwards ? takeForwardingMarks(args) : args, flags.trace);

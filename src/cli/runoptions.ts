@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { DowelError } from "../base/errors.ts";
 import type { RunRequest } from "../engine/run/describe.ts";
+import { descriptorNumber } from "../engine/run/trees.ts";
 import { noPermissions } from "../metadata/permissions/model.ts";
 import { applyPermissionOption } from "../metadata/permissions/options.ts";
-import { type InstallationFlags, installationFlags, switchFlag, textFlag } from "./flags.ts";
+import type { ParentSandbox } from "../sandbox/spec/types.ts";
+import { type InstallationFlags, installationFlags, switchFlag, textFlag, textsFlag } from "./flags.ts";
 import { typedPermissions } from "./permissionoptions.ts";
 import { permissionFlags } from "./permissions.ts";
 import { installationChoice } from "./transaction.ts";
@@ -16,6 +20,25 @@ export interface RunFlags extends InstallationFlags {
   readonly devel?: boolean;
   readonly runtime?: string;
   readonly runtimeVersion?: string;
+  readonly commit?: string;
+  readonly runtimeCommit?: string;
+  readonly appPath?: string;
+  readonly appFd?: string;
+  readonly usrPath?: string;
+  readonly usrFd?: string;
+  readonly bindFd?: readonly string[];
+  readonly roBindFd?: readonly string[];
+  readonly sessionBus?: boolean;
+  readonly noSessionBus?: boolean;
+  readonly a11yBus?: boolean;
+  readonly noA11yBus?: boolean;
+  readonly logSessionBus?: boolean;
+  readonly logSystemBus?: boolean;
+  readonly logA11yBus?: boolean;
+  readonly parentPid?: string;
+  readonly parentExposePids?: boolean;
+  readonly parentSharePids?: boolean;
+  readonly instanceIdFd?: string;
   readonly clearEnv?: boolean;
   readonly dieWithParent?: boolean;
   readonly sandbox?: boolean;
@@ -32,6 +55,25 @@ export const runFlags = {
   devel: switchFlag("Use the Sdk, and let the app be debugged"),
   runtime: textFlag("Use another runtime", "RUNTIME"),
   runtimeVersion: textFlag("Use another branch of the runtime", "BRANCH"),
+  commit: textFlag("Run a version that is still kept", "COMMIT"),
+  runtimeCommit: textFlag("Use a version of the runtime that is still kept", "COMMIT"),
+  appPath: textFlag("Show a folder as /app; the app's own is at /run/parent/app", "FOLDER"),
+  appFd: textFlag("Show the folder of an open descriptor as /app", "FD"),
+  usrPath: textFlag("Show a folder as /usr; the runtime's own is at /run/parent/usr", "FOLDER"),
+  usrFd: textFlag("Show the folder of an open descriptor as /usr", "FD"),
+  bindFd: textsFlag("Show what an open descriptor holds, at its own place", "FD"),
+  roBindFd: textsFlag("Show what an open descriptor holds, at its own place, only to read", "FD"),
+  sessionBus: switchFlag("With the session bus, also in a --sandbox"),
+  noSessionBus: switchFlag("Without the session bus"),
+  a11yBus: switchFlag("With the accessibility bus, also in a --sandbox"),
+  noA11yBus: switchFlag("Without the accessibility bus"),
+  logSessionBus: switchFlag("Print what goes over the session bus"),
+  logSystemBus: switchFlag("Print what goes over the system bus"),
+  logA11yBus: switchFlag("Print what goes over the accessibility bus"),
+  parentPid: textFlag("Process of a running sandbox, for the next two options", "PID"),
+  parentExposePids: switchFlag("Let the running sandbox see the processes of the new one"),
+  parentSharePids: switchFlag("Let both sandboxes see each other's processes"),
+  instanceIdFd: textFlag("Write the instance's id to an open descriptor", "FD"),
   clearEnv: switchFlag("Do not pass on the environment"),
   dieWithParent: switchFlag("End the sandbox when the caller ends"),
   sandbox: switchFlag("Without the app's own permissions and data; only what other options give"),
@@ -39,6 +81,30 @@ export const runFlags = {
 } as const;
 
 export const runAliases = { u: "user", d: "devel", p: "dieWithParent" } as const;
+
+/** The value of a pair of switches; the one that takes away wins. */
+function switched(on: boolean | undefined, off: boolean | undefined): boolean | undefined {
+  if (off === true) return false;
+  return on === true ? true : undefined;
+}
+
+function parentOf({ parentPid, parentExposePids, parentSharePids }: RunFlags): ParentSandbox | undefined {
+  const pids = parentSharePids === true ? "shared" : parentExposePids === true ? "exposed" : "own";
+  if (parentPid !== undefined && /^[1-9][0-9]{0,9}$/.test(parentPid)) return { pid: Number(parentPid), pids };
+  if (parentPid !== undefined) throw new DowelError("USAGE", `--parent-pid=${parentPid}: expected a process id`);
+  if (pids === "own") return undefined;
+  throw new DowelError("USAGE", "--parent-expose-pids and --parent-share-pids need --parent-pid=PID");
+}
+
+/** Whether the words say all about a start: what descriptors hold, and where relative paths lead, they do not. */
+export function isSaidByWords(flags: RunFlags): boolean {
+  const fds = [flags.appFd, flags.usrFd, flags.instanceIdFd, flags.parentPid, ...(flags.bindFd ?? [])];
+  const paths = [flags.appPath, flags.usrPath];
+  return (
+    [...fds, ...(flags.roBindFd ?? [])].every((fd) => fd === undefined) &&
+    paths.every((path) => path === undefined || path === "" || path.startsWith("/"))
+  );
+}
 
 /** What to run, from the options and the words up to the app's name. */
 export function toRunRequest(flags: RunFlags, name: string, words: readonly string[]): RunRequest {
@@ -48,6 +114,26 @@ export function toRunRequest(flags: RunFlags, name: string, words: readonly stri
     arch: flags.arch,
     runtime: flags.runtime,
     runtimeVersion: flags.runtimeVersion,
+    commit: flags.commit,
+    runtimeCommit: flags.runtimeCommit,
+    appPath: flags.appPath,
+    appFd: flags.appFd,
+    usrPath: flags.usrPath,
+    usrFd: flags.usrFd,
+    bindFds: flags.bindFd,
+    roBindFds: flags.roBindFd,
+    buses: {
+      session: switched(flags.sessionBus, flags.noSessionBus),
+      a11y: switched(flags.a11yBus, flags.noA11yBus),
+      log: [
+        ...(flags.logSessionBus === true ? (["session"] as const) : []),
+        ...(flags.logSystemBus === true ? (["system"] as const) : []),
+        ...(flags.logA11yBus === true ? (["a11y"] as const) : []),
+      ],
+    },
+    parent: parentOf(flags),
+    instanceIdFd:
+      flags.instanceIdFd === undefined ? undefined : descriptorNumber(flags.instanceIdFd, "--instance-id-fd"),
     installations: installationChoice(flags),
     permissions: typedPermissions(words).reduce(applyPermissionOption, noPermissions),
     command: flags.command,

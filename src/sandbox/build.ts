@@ -7,6 +7,7 @@ import type { Host } from "./probe/host.ts";
 import { RecordingHost } from "./probe/recording.ts";
 import { runFolder } from "./run-folder.ts";
 import { RootBuilder } from "./spec/builder.ts";
+import { noBuses } from "./spec/buses.ts";
 import { EnvironmentBuilder } from "./spec/environment.ts";
 import { addBuildEtc, findUser } from "./spec/etc.ts";
 import { addBase } from "./spec/root.ts";
@@ -36,8 +37,9 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   const environment = new EnvironmentBuilder("/app/lib");
   const user = findUser(host);
   const home = "/run/build-home";
-  addBase(root, host, build.sdkLower, user.uid);
-  addBuildEtc(root, host, build.sdkLower, { ...user, home }, build.network);
+  addBase(root, host, `${build.sdkLower}/usr`, user.uid);
+  root.assume("/usr");
+  addBuildEtc(root, host, `${build.sdkLower}/usr`, { ...user, home }, build.network);
   root.special("dev", "/dev");
   root.tmpfs("/var/tmp", 0o1777);
   root.tmpfs(home, 0o700);
@@ -63,6 +65,9 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
     environment: environment.result(true),
     seccomp: { arch: build.arch, devel: true, multiarch: true, bluetooth: false, canbus: false },
     shared: { network: build.network, ipc: false },
+    buses: noBuses,
+    parent: undefined,
+    instanceIdFd: undefined,
     cwd: build.cwd,
     command: build.command,
     dieWithParent: true,

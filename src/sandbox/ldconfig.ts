@@ -4,6 +4,7 @@ import type { Plan } from "./plan/types.ts";
 import { planFromSpecification } from "./plan-from-spec.ts";
 import type { Host } from "./probe/host.ts";
 import { RootBuilder } from "./spec/builder.ts";
+import { noBuses } from "./spec/buses.ts";
 import { linkerConfiguration } from "./spec/linker.ts";
 import { addBase } from "./spec/root.ts";
 import type { SandboxImage, Specification } from "./spec/types.ts";
@@ -28,7 +29,8 @@ export function ldconfigPlan(
 ): Plan {
   const { app, runtime, ldconfig } = images;
   const root = new RootBuilder(host);
-  addBase(root, host, runtime.lower, host.identity.uid);
+  addBase(root, host, `${runtime.lower}/usr`, host.identity.uid);
+  root.assume("/usr");
   root.assume("/app");
   root.special("dev", "/dev");
   root.symlink("/etc/ld.so.conf.d", "../usr/etc/ld.so.conf.d");
@@ -47,6 +49,9 @@ export function ldconfigPlan(
     environment: { clear: true, set: { PATH: "/usr/bin:/usr/sbin" }, unset: [] },
     seccomp: { arch: app.ref.arch, devel: false, multiarch: false, bluetooth: false, canbus: false },
     shared: { network: false, ipc: false },
+    buses: noBuses,
+    parent: undefined,
+    instanceIdFd: undefined,
     cwd: "/",
     command: [ldconfig, "-X", "-C", `${output}/cache`],
     dieWithParent: true,

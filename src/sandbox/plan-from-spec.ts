@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import type { MountOperation, Observation, Plan } from "./plan/types.ts";
 import { buildFilter } from "./seccomp/filter.ts";
@@ -33,6 +34,9 @@ export interface PlanContext {
 /** Turns a specification into what the launcher carries out. */
 export function planFromSpecification(specification: Specification, context: PlanContext): Plan {
   const { environment, shared, sharedFolder } = specification;
+  if (specification.parent !== undefined || specification.instanceIdFd !== undefined) {
+    throw new DowelError("UNSUPPORTED", "--parent-pid and --instance-id-fd are not available yet");
+  }
   return {
     key: context.key,
     record: context.record,

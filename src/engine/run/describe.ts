@@ -3,29 +3,34 @@ import { DowelError } from "../../base/errors.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { overrideFiles, readOverrides } from "../../metadata/overrides.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
-import { formatRef, parsePartialRef, type Ref } from "../../metadata/ref.ts";
+import { formatRef, matchesRef, type PartialRef, parsePartialRef, type Ref, type RefKind } from "../../metadata/ref.ts";
 import type { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { sessionFolder } from "../../sandbox/run-folder.ts";
 import { findUser } from "../../sandbox/spec/etc.ts";
 import { dataFolderOf, findHome } from "../../sandbox/spec/home.ts";
 import { specify } from "../../sandbox/spec/specify.ts";
 import type { RunOptions, SandboxImage, Specification, SpecificationInput } from "../../sandbox/spec/types.ts";
-import { userPlace } from "../../store/places.ts";
+import { deployedCommits } from "../../store/deployments.ts";
+import { type InstallationPlace, userPlace } from "../../store/places.ts";
 import { ensureShown, lowerOf } from "../../store/shown.ts";
 import type { Deployment } from "../../store/types.ts";
 import { type InstallationChoice, placesToRead } from "../places.ts";
 import { makeAppFolder, makeBelow, makeRuntimeFolder, makeWanted } from "./data.ts";
 import { linkerCache, linkerCachePath } from "./ldcache.ts";
-import { type Located, locate } from "./locate.ts";
+import { installedRefs, type Located, locate } from "./locate.ts";
+import { findTrees, type TreeRequest } from "./trees.ts";
 
-export interface RunRequest extends RunOptions {
+export interface RunRequest extends Omit<RunOptions, "app" | "usr" | "binds">, TreeRequest {
   /** As typed: an id, or a ref with parts left out. */
   readonly name: string;
   readonly branch: string | undefined;
   readonly arch: string | undefined;
+  /** A version that is still kept, by its commit or the beginning of one. */
+  readonly commit?: string | undefined;
   /** `ID/ARCH/BRANCH` in place of the app's own runtime. */
   readonly runtime: string | undefined;
   readonly runtimeVersion: string | undefined;
+  readonly runtimeCommit?: string | undefined;
   readonly installations: InstallationChoice;
 }
 
@@ -54,11 +59,36 @@ export function locateMain(host: RecordingHost, request: RunRequest): Located {
   const partial = parsePartialRef(request.name);
   const wanted = { ...partial, arch: request.arch ?? partial.arch, branch: request.branch ?? partial.branch };
   const places = placesToRead(request.installations);
-  const app = wanted.kind === "runtime" ? undefined : locate(host, places, "app", wanted);
-  const found = app ?? (wanted.kind === "app" ? undefined : locate(host, places, "runtime", wanted));
+  const find = (kind: RefKind) =>
+    wanted.kind === undefined || wanted.kind === kind ? locate(host, places, kind, wanted, request.commit) : undefined;
+  const found = find("app") ?? find("runtime");
   if (found !== undefined) return found;
-  throw new DowelError("NOT_INSTALLED", `${request.name} is not installed`, {
-    hint: `Install it with: dowel install ${request.name}`,
+  throw notInstalled(places, wanted, request);
+}
+
+/** Names what is there in place of what is missing. */
+function notInstalled(
+  places: readonly InstallationPlace[],
+  wanted: PartialRef,
+  { name, commit }: Pick<RunRequest, "name" | "commit">,
+): DowelError {
+  const there = places.flatMap((place) => installedRefs(place, wanted));
+  const refs = there.filter((ref) => matchesRef(ref, wanted));
+  const [ref] = refs;
+  if (commit !== undefined && ref !== undefined) {
+    const kept = places.flatMap((place) => refs.flatMap((one) => deployedCommits(place, one)));
+    return new DowelError("NOT_INSTALLED", `${formatRef(ref)} is not there as commit ${commit}`, {
+      hint: `Kept are: ${kept.map((one) => one.slice(0, 12)).join(", ")}. To fetch it: dowel update --commit=${commit} ${ref.id}`,
+    });
+  }
+  const parts = [wanted.arch, wanted.branch].filter((part) => part !== undefined);
+  const what =
+    parts.length > 0 && there.length > 0 ? `${wanted.id} is not installed as ${parts.join(", ")}` : undefined;
+  return new DowelError("NOT_INSTALLED", what ?? `${name} is not installed`, {
+    hint:
+      what === undefined
+        ? `Install it with: dowel install ${name}`
+        : `Installed are: ${there.map(formatRef).join(", ")}`,
   });
 }
 
@@ -78,9 +108,11 @@ function runtimeRef(app: SandboxImage, request: RunRequest): Ref {
 
 function locateRuntime(host: RecordingHost, app: SandboxImage, request: RunRequest): Deployment {
   const ref = runtimeRef(app, request);
-  const found = locate(host, placesToRead({}), "runtime", ref);
+  const found = locate(host, placesToRead({}), "runtime", ref, request.runtimeCommit);
   if (found !== undefined) return found.deployment;
-  throw new DowelError("RUNTIME_NOT_FOUND", `${formatRef(app.ref)} needs ${formatRef(ref)}, which is not installed`, {
+  const version = request.runtimeCommit === undefined ? "" : ` as commit ${request.runtimeCommit}`;
+  const what = `${formatRef(app.ref)} needs ${formatRef(ref)}${version}, which is not installed`;
+  throw new DowelError("RUNTIME_NOT_FOUND", what, {
     hint: `Install it with: dowel install ${formatRef(ref)}`,
   });
 }
@@ -115,13 +147,16 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
   const isApp = image.ref.kind === "app";
   const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), makes, signal) : image;
   const home = findHome(host, findUser(host)).path;
+  const trees = findTrees(request);
+  const isReplaced = trees.app !== undefined || trees.usr !== undefined;
   const cache = makes ? linkerCache : linkerCachePath;
   return {
     app: isApp ? image : undefined,
     runtime,
     overrides: overridesFor(host, main),
-    linkerCache: isApp ? await cache(host, image, runtime, runFolder, signal) : undefined,
-    options: request,
+    // It lists the libraries of the two images.
+    linkerCache: isApp && !isReplaced ? await cache(host, image, runtime, runFolder, signal) : undefined,
+    options: { ...request, ...trees },
     hidden: [...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`],
     runFolder,
     session: sessionFolder(host.identity.uid),

@@ -27,6 +27,9 @@ export function plainRequest(request: Pick<RunRequest, "name" | "installations">
     dieWithParent: false,
     sandboxed: false,
     documents: true,
+    buses: { session: undefined, a11y: undefined, log: [] },
+    parent: undefined,
+    instanceIdFd: undefined,
   };
 }
 

@@ -57,10 +57,10 @@ function zoneOf(host: Host): string {
   return /^[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*$/.test(zone) ? zone : "UTC";
 }
 
-function addTime(root: RootBuilder, host: Host, runtimeLower: string): void {
+function addTime(root: RootBuilder, host: Host, usr: string): void {
   const zoneinfo = "/usr/share/zoneinfo";
   const zone = zoneOf(host);
-  if (imageHasFolder(host, runtimeLower, zoneinfo)) {
+  if (imageHasFolder(host, usr, "share/zoneinfo")) {
     root.assume(zoneinfo);
     if (host.lookAt(zoneinfo)?.type === "directory") root.bind(zoneinfo, zoneinfo);
   }
@@ -76,9 +76,9 @@ function addNetworkFiles(root: RootBuilder, host: Host): void {
   }
 }
 
-function addRuntimeEntries(root: RootBuilder, host: Host, runtimeLower: string): void {
-  if (!imageHasFolder(host, runtimeLower, "/usr/etc")) return;
-  const folder = `${runtimeLower}/usr/etc`;
+function addRuntimeEntries(root: RootBuilder, host: Host, usr: string): void {
+  if (!imageHasFolder(host, usr, "etc")) return;
+  const folder = `${usr}/etc`;
   for (const name of host.list(folder)) {
     if (madeHere.has(name)) continue;
     const node = host.lookAt(`${folder}/${name}`);
@@ -88,19 +88,19 @@ function addRuntimeEntries(root: RootBuilder, host: Host, runtimeLower: string):
 }
 
 /** `/etc`: the runtime's own files by links into `/usr/etc`, and what belongs to the user, the machine and the time. */
-export function addEtc(root: RootBuilder, host: Host, runtimeLower: string, user: User): void {
+export function addEtc(root: RootBuilder, host: Host, usr: string, user: User): void {
   addUsers(root, user);
   const machineId = host.read("/etc/machine-id") ?? host.read("/var/lib/dbus/machine-id");
   if (machineId !== undefined) root.file("/etc/machine-id", machineId);
   root.file("/etc/pkcs11/pkcs11.conf", "user-config: none\n");
   addNetworkFiles(root, host);
-  addRuntimeEntries(root, host, runtimeLower);
-  addTime(root, host, runtimeLower);
+  addRuntimeEntries(root, host, usr);
+  addTime(root, host, usr);
 }
 
 /** `/etc` of a build: nothing of the machine, but the names of hosts where the build has the network. */
-export function addBuildEtc(root: RootBuilder, host: Host, sdkLower: string, user: User, network: boolean): void {
+export function addBuildEtc(root: RootBuilder, host: Host, usr: string, user: User, network: boolean): void {
   addUsers(root, user);
   if (network) addNetworkFiles(root, host);
-  addRuntimeEntries(root, host, sdkLower);
+  addRuntimeEntries(root, host, usr);
 }

@@ -5,7 +5,7 @@ import type { Conditions, Grants } from "../../metadata/permissions/grant.ts";
 import { isGranted } from "../../metadata/permissions/grant.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import { formatRef } from "../../metadata/ref.ts";
-import type { SandboxImage } from "./types.ts";
+import type { Replacement, SpecificationInput } from "./types.ts";
 
 /** The version of Flatpak whose behaviour apps and portals may count on. */
 const flatpakVersion = "1.18.0";
@@ -28,10 +28,14 @@ export function flattenPermissions(permissions: Permissions, conditions: Conditi
   };
 }
 
+function setPath(keyfile: Keyfile, key: string, own: string, other: Replacement | undefined): void {
+  keyfile.set("Instance", key, other === undefined ? own : (other.path ?? ""));
+  if (other !== undefined) keyfile.set("Instance", `original-${key}`, own);
+}
+
 /** The text of `/.flatpak-info`, which tells apps and portals what the sandbox is. */
 export function formatInfo(
-  app: SandboxImage | undefined,
-  runtime: SandboxImage,
+  { app, runtime, options }: Pick<SpecificationInput, "app" | "runtime" | "options">,
   permissions: Permissions,
   marks: { readonly devel: boolean; readonly sandbox: boolean },
 ): string {
@@ -41,10 +45,10 @@ export function formatInfo(
   keyfile.set(group, "name", main.ref.id);
   keyfile.set(group, "runtime", formatRef(runtime.ref));
   if (app !== undefined) {
-    keyfile.set("Instance", "app-path", `${app.lower}/app`);
+    setPath(keyfile, "app-path", `${app.lower}/app`, options.app);
     keyfile.set("Instance", "app-commit", app.commit);
   }
-  keyfile.set("Instance", "runtime-path", `${runtime.lower}/usr`);
+  setPath(keyfile, "runtime-path", `${runtime.lower}/usr`, options.usr);
   keyfile.set("Instance", "runtime-commit", runtime.commit);
   keyfile.set("Instance", "branch", main.ref.branch);
   keyfile.set("Instance", "arch", main.ref.arch);

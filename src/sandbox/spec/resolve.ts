@@ -44,6 +44,7 @@ export function resolveHostPath(host: Host, path: string): ResolvedPath | undefi
  * names then showed in the sandbox.
  */
 export function imageHasFolder(host: Host, lower: string, path: string): boolean {
+  if (host.lookAt(lower)?.type !== "directory") return false;
   let current = lower;
   for (const name of path.split("/").filter(Boolean)) {
     current = join(current, name);

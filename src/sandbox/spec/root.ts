@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
-import type { SandboxImage } from "./types.ts";
+import type { Replacement, SandboxImage } from "./types.ts";
 
 const usrLinks = ["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
 const sysFolders = ["block", "bus", "class", "dev", "devices"];
 
 /**
  * The parts of the root that every sandbox has: kernel file systems, links into `/usr`, `/tmp`, `/run`, `/var`. `tmp` is
- * the host's folder that becomes `/tmp`, where it is not one of the sandbox's own.
+ * the host's folder that becomes `/tmp`, where it is not one of the sandbox's own; `usr` the one that becomes `/usr`.
  */
-export function addBase(root: RootBuilder, host: Host, runtimeLower: string, uid: number, tmp?: string): void {
+export function addBase(root: RootBuilder, host: Host, usr: string, uid: number, tmp?: string): void {
   for (const name of usrLinks) {
-    if (host.lookAt(`${runtimeLower}/usr/${name}`) !== undefined) root.symlink(`/${name}`, `usr/${name}`);
+    if (host.lookAt(`${usr}/${name}`) !== undefined) root.symlink(`/${name}`, `usr/${name}`);
   }
-  root.assume("/usr");
   root.special("proc", "/proc");
   for (const name of sysFolders) {
     const path = `/sys/${name}`;
@@ -31,10 +30,30 @@ export function addBase(root: RootBuilder, host: Host, runtimeLower: string, uid
   root.file("/run/host/container-manager", "flatpak\n");
 }
 
-/** `/app`: from the app's image, or empty, with the places where debugging finds sources. */
-export function addAppFolder(root: RootBuilder, app: SandboxImage | undefined): void {
-  if (app === undefined) root.directory("/app");
+function replace(root: RootBuilder, target: string, { path, distrusted }: Replacement): void {
+  if (path !== undefined) root.bind(path, target, distrusted ? { distrusted } : {});
+}
+
+/** `/usr`: from the runtime's image, or another folder; then the runtime's own lies at `/run/parent/usr`. */
+export function addUsrFolder(root: RootBuilder, host: Host, runtime: SandboxImage, usr: Replacement | undefined): void {
+  root.assume("/usr");
+  if (usr === undefined) return;
+  replace(root, "/usr", usr);
+  root.bind(`${runtime.lower}/usr`, "/run/parent/usr");
+  for (const name of usrLinks) {
+    if (host.lookAt(`${runtime.lower}/usr/${name}`) !== undefined) root.symlink(`/run/parent/${name}`, `usr/${name}`);
+  }
+}
+
+/**
+ * `/app`: from the app's image, another folder or empty, with the places where debugging finds sources. Where it is not
+ * the app's own, that lies at `/run/parent/app`.
+ */
+export function addAppFolder(root: RootBuilder, app: SandboxImage | undefined, other: Replacement | undefined): void {
+  if (app === undefined || other !== undefined) root.directory("/app");
   else root.assume("/app");
+  if (other !== undefined) replace(root, "/app", other);
+  if (app !== undefined && other !== undefined) root.bind(`${app.lower}/app`, "/run/parent/app");
   root.symlink("/run/build", "/app/lib/debug/source");
   root.symlink("/run/build-runtime", "/usr/lib/debug/source");
 }

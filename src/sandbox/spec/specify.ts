@@ -6,6 +6,7 @@ import { noPermissions, type Permissions } from "../../metadata/permissions/mode
 import { formatRef } from "../../metadata/ref.ts";
 import type { Host } from "../probe/host.ts";
 import { RootBuilder } from "./builder.ts";
+import { describeBuses } from "./buses.ts";
 import { findWaylandSocket, hostConditions } from "./conditions.ts";
 import { addDevices } from "./devices.ts";
 import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
@@ -15,7 +16,7 @@ import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsT
 import { addHostData, addSystemSockets } from "./host-data.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
 import { addLinkerCache } from "./linker.ts";
-import { addAppFolder, addBase } from "./root.ts";
+import { addAppFolder, addBase, addUsrFolder } from "./root.ts";
 import { addSessionFolders, sharedFolderOf } from "./shared.ts";
 import { addSockets } from "./sockets.ts";
 import type { Specification, SpecificationInput } from "./types.ts";
@@ -56,10 +57,12 @@ export function specify(input: SpecificationInput, host: Host): Specification {
 
   const root = new RootBuilder(host);
   const environment = new EnvironmentBuilder(app === undefined || linkerCache !== undefined ? undefined : "/app/lib");
-  addBase(root, host, runtime.lower, user.uid, shared === undefined ? undefined : `${shared}/tmp`);
-  addAppFolder(root, app);
+  const usr = options.usr?.path ?? `${runtime.lower}/usr`;
+  addBase(root, host, usr, user.uid, shared === undefined ? undefined : `${shared}/tmp`);
+  addUsrFolder(root, host, runtime, options.usr);
+  addAppFolder(root, app, options.app);
   if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
-  addEtc(root, host, runtime.lower, user);
+  addEtc(root, host, usr, user);
   addDevices(root, host, {
     granted: granted("devices"),
     sound: granted("sockets")("pulseaudio"),
@@ -67,12 +70,13 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   });
   addHostData(root, host, homeInput.home);
   addSystemSockets(root, host, input.session, granted("shared")("network"));
-  root.file("/.flatpak-info", formatInfo(app, runtime, permissions, { devel, sandbox: options.sandboxed }));
+  root.file("/.flatpak-info", formatInfo(input, permissions, { devel, sandbox: options.sandboxed }));
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
   addSessionFolders(root, host, input);
   addHome(root, host, homeInput);
   for (const link of home.links) root.symlink(link.path, link.to);
   const hasWayland = findWaylandSocket(host) !== undefined;
+  for (const { path, type, access } of options.binds) root.bind(path, path, { access, type, distrusted: true });
   addSockets({ root, host, environment, home: home.path, granted: granted("sockets") }, hasWayland);
 
   environment.apply(permissions);
@@ -84,7 +88,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const main = app ?? runtime;
   return {
     identity: { id: main.ref.id, ref: formatRef(main.ref), commit: main.commit, runtime: formatRef(runtime.ref) },
-    lowers: app === undefined ? [runtime.lower] : [app.lower, runtime.lower],
+    lowers: app === undefined || options.app !== undefined ? [runtime.lower] : [app.lower, runtime.lower],
     layer: root.layer,
     mounts: root.mounts,
     data: dataEntries(homeInput),
@@ -101,6 +105,15 @@ export function specify(input: SpecificationInput, host: Host): Specification {
       canbus: feature("canbus"),
     },
     shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
+    buses: describeBuses({
+      id: app?.ref.id,
+      sandboxed: options.sandboxed,
+      permissions,
+      granted: granted("sockets"),
+      options: options.buses,
+    }),
+    parent: options.parent,
+    instanceIdFd: options.instanceIdFd,
     cwd: options.cwd,
     command: [options.command ?? app?.metadata.command ?? (app === undefined ? "/bin/bash" : "/bin/sh")],
     dieWithParent: options.dieWithParent,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Metadata } from "../../metadata/metadata.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
+import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Ref } from "../../metadata/ref.ts";
 
 /** An app or runtime as it lies on this machine. */
@@ -12,6 +13,35 @@ export interface SandboxImage {
   /** Folder for the root overlay: holds `app/` of an app, `usr/` of a runtime. */
   readonly lower: string;
   readonly metadata: Metadata;
+}
+
+/** A folder of the host in place of an image's files; without a path an empty one. */
+export interface Replacement {
+  readonly path: string | undefined;
+  /** An app could have put a link into the path. */
+  readonly distrusted: boolean;
+}
+
+/** A path of the host that shows at its own place, whatever the permissions say. */
+export interface HostBind {
+  readonly path: string;
+  readonly type: "directory" | "file";
+  readonly access: "ro" | "rw";
+}
+
+/** What the command line says of the buses; undefined: as usual. */
+export interface BusOptions {
+  readonly session: boolean | undefined;
+  readonly a11y: boolean | undefined;
+  /** Buses whose traffic is printed. */
+  readonly log: readonly Bus[];
+}
+
+/** A sandbox that runs already and whose processes the new one sees, or shares. */
+export interface ParentSandbox {
+  /** Of one of its processes, as the host numbers them. */
+  readonly pid: number;
+  readonly pids: "own" | "exposed" | "shared";
 }
 
 /** What the command line of `run` asks for. */
@@ -26,6 +56,15 @@ export interface RunOptions {
   readonly sandboxed: boolean;
   /** Whether the files that the document portal shows the app come in. */
   readonly documents: boolean;
+  /** In place of the app's `/app`. */
+  readonly app: Replacement | undefined;
+  /** In place of the runtime's `/usr`. */
+  readonly usr: Replacement | undefined;
+  readonly binds: readonly HostBind[];
+  readonly buses: BusOptions;
+  readonly parent: ParentSandbox | undefined;
+  /** A descriptor of the caller that is told the instance's id. */
+  readonly instanceIdFd: number | undefined;
 }
 
 export interface SpecificationInput {
@@ -84,6 +123,18 @@ export interface SeccompVariant {
   readonly canbus: boolean;
 }
 
+/** What the sandbox may do on one bus. Names may end in `.*`; rules are those of xdg-dbus-proxy(1), `NAME=RULE`. */
+export interface BusSpecification {
+  /** Nothing, what the lists say, or the bus itself. */
+  readonly access: "none" | "filtered" | "whole";
+  readonly log: boolean;
+  readonly see: readonly string[];
+  readonly talk: readonly string[];
+  readonly own: readonly string[];
+  readonly calls: readonly string[];
+  readonly broadcasts: readonly string[];
+}
+
 /** A sandbox as a plain value: it can be printed, compared and turned into a plan. */
 export interface Specification {
   readonly identity: { readonly id: string; readonly ref: string; readonly commit: string; readonly runtime: string };
@@ -110,6 +161,9 @@ export interface Specification {
   readonly seccomp: SeccompVariant;
   /** Whether the sandbox shares the host's. */
   readonly shared: { readonly network: boolean; readonly ipc: boolean };
+  readonly buses: Readonly<Record<Bus, BusSpecification>>;
+  readonly parent: ParentSandbox | undefined;
+  readonly instanceIdFd: number | undefined;
   readonly cwd: string | undefined;
   readonly command: readonly string[];
   readonly dieWithParent: boolean;

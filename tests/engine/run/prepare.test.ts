@@ -17,7 +17,7 @@ import { sweep } from "../../../src/engine/run/cache.ts";
 import type { RunRequest } from "../../../src/engine/run/describe.ts";
 import { type PreparedRun, prepareRun } from "../../../src/engine/run/prepare.ts";
 import { spawnPlan } from "../../../src/instances/spawn.ts";
-import { launcher } from "../../launcher/support.ts";
+import { launcher, probe } from "../../launcher/support.ts";
 import { appId, arch, Machine, request } from "./support.ts";
 
 let machine: Machine;
@@ -174,6 +174,46 @@ describe("prepareRun() and what is installed", () => {
       code: "RUNTIME_NOT_FOUND",
       hint: `Install it with: dowel install runtime/org.test.Platform/${arch}/2`,
     });
+  });
+
+  test("prepareRun() names the branches that are there in place of a missing one", async () => {
+    machine.deployApp();
+    await expect(prepare({ branch: "beta" })).rejects.toMatchObject({
+      code: "NOT_INSTALLED",
+      message: `${appId} is not installed as beta`,
+      hint: `Installed are: app/${appId}/${arch}/stable`,
+    });
+  });
+
+  test("prepareRun() takes a version that is kept, of app and runtime, by the beginning of its commit", async () => {
+    const old = machine.deployApp("", { commit: "1" });
+    const active = machine.deployApp("", { commit: "2" });
+    expect((await prepare()).specification.identity.commit).toBe(active);
+    const run = await prepare({ commit: old.slice(0, 12) });
+    expect(run.specification.identity.commit).toBe(old);
+    expect((await start(run, "exit", "4")).code).toBe(4);
+    expect(startWarm("exit", "5")).toBe(5);
+    await expect(prepare({ commit: "f".repeat(64) })).rejects.toMatchObject({
+      code: "NOT_INSTALLED",
+      hint: expect.stringContaining("dowel update --commit="),
+    });
+    await expect(prepare({ commit: "latest" })).rejects.toMatchObject({ code: "USAGE" });
+    await expect(prepare({ runtimeCommit: "abcd" })).rejects.toMatchObject({ code: "RUNTIME_NOT_FOUND" });
+  });
+
+  test("prepareRun() shows other folders as /app and /usr", async () => {
+    machine.deployApp();
+    machine.file("other-app/mark", "other");
+    const [mark] = (await start(await prepare({ appPath: machine.folder("other-app") }), "files", "/app/mark")).records;
+    expect(mark).toMatchObject({ content: "other", write: "EROFS" });
+    const usr = machine.folder("other-usr");
+    mkdirSync(join(usr, "bin"));
+    copyFileSync(probe, join(usr, "bin/probe"));
+    machine.file("other-usr/etc/mark", "other");
+    const run = await prepare({ usrPath: usr });
+    const [etc, parent] = (await start(run, "files", "/etc/mark", "/run/parent/bin/probe")).records;
+    expect(etc).toMatchObject({ stat: "OK", to: "../usr/etc/mark" });
+    expect(parent).toMatchObject({ stat: "OK" });
   });
 
   test("prepareRun() takes another runtime when told to", async () => {

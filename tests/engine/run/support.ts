@@ -120,6 +120,9 @@ export function request(changes: Partial<RunRequest> = {}, options: readonly str
     dieWithParent: false,
     sandboxed: false,
     documents: true,
+    buses: { session: undefined, a11y: undefined, log: [] },
+    parent: undefined,
+    instanceIdFd: undefined,
     ...changes,
   };
 }

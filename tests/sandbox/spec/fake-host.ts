@@ -5,7 +5,7 @@ import { noPermissions } from "../../../src/metadata/permissions/model.ts";
 import { applyPermissionOption } from "../../../src/metadata/permissions/options.ts";
 import type { Host, HostNode, HostNodeType } from "../../../src/sandbox/probe/host.ts";
 import { specify } from "../../../src/sandbox/spec/specify.ts";
-import type { SandboxImage, Specification, SpecificationInput } from "../../../src/sandbox/spec/types.ts";
+import type { RunOptions, SandboxImage, Specification, SpecificationInput } from "../../../src/sandbox/spec/types.ts";
 
 /** A file's text, its bytes, or what else lies there; folders above are there by themselves. */
 export type FakeNode =
@@ -107,6 +107,7 @@ export interface Scenario {
   readonly nodes?: Readonly<Record<string, FakeNode>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly input?: Partial<SpecificationInput>;
+  readonly run?: Partial<RunOptions>;
   /** Another machine in place of the small one. */
   readonly host?: {
     readonly nodes: Readonly<Record<string, FakeNode>>;
@@ -136,6 +137,13 @@ export function specifyExample(scenario: Scenario = {}): Specification {
         dieWithParent: false,
         sandboxed: false,
         documents: true,
+        app: undefined,
+        usr: undefined,
+        binds: [],
+        buses: { session: undefined, a11y: undefined, log: [] },
+        parent: undefined,
+        instanceIdFd: undefined,
+        ...scenario.run,
       },
       hidden: ["/home/ann/.local/share/dowel"],
       runFolder: "/run/user/1000/dowel",
