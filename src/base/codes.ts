@@ -27,6 +27,7 @@ const errorCodes = {
   REF_INVALID: "A ref, id, branch or architecture is malformed",
   DIGEST_INVALID: "A digest is malformed or of an unknown algorithm",
   IMAGE_REFERENCE_INVALID: "The name of an image is malformed",
+  VERSION_REQUIRED: "An app or runtime needs a newer version of Flatpak than this program is equal to",
   METADATA_INVALID: "The metadata of an app or runtime is malformed",
   // images and registries
   DIGEST_MISMATCH: "Content does not have the digest that it should have",

@@ -4,6 +4,7 @@ import { parseMetadata } from "../../metadata/metadata.ts";
 import { overrideFiles, readOverrides } from "../../metadata/overrides.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import { formatRef, matchesRef, type PartialRef, parsePartialRef, type Ref, type RefKind } from "../../metadata/ref.ts";
+import { checkRequiredVersions } from "../../metadata/required.ts";
 import type { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { sessionFolder } from "../../sandbox/run-folder.ts";
 import { findUser } from "../../sandbox/spec/etc.ts";
@@ -144,6 +145,7 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
   observePlaces(host);
   const main = locateMain(host, request);
   const image = await toImage(host, main.deployment, makes, signal);
+  checkRequiredVersions(image.metadata.requiredFlatpak, formatRef(image.ref));
   const isApp = image.ref.kind === "app";
   const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), makes, signal) : image;
   const home = findHome(host, findUser(host)).path;

@@ -5,10 +5,8 @@ import type { Conditions, Grants } from "../../metadata/permissions/grant.ts";
 import { isGranted } from "../../metadata/permissions/grant.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import { formatRef } from "../../metadata/ref.ts";
+import { flatpakVersion } from "../../metadata/required.ts";
 import type { Replacement, SpecificationInput } from "./types.ts";
-
-/** The version of Flatpak whose behaviour apps and portals may count on. */
-const flatpakVersion = "1.18.0";
 
 /** Grants as they came out: no denials, no conditions. */
 function flattenGrants(grants: Grants, conditions: Conditions): Grants {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
+import { DowelError, isDowelError } from "../../base/errors.ts";
 import { decodeUtf8 } from "../../base/text.ts";
+import type { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
+import { readPermissions } from "../../metadata/permissions/codec.ts";
 import { formatRef, parseRef, type Ref } from "../../metadata/ref.ts";
+import { checkRequiredVersions } from "../../metadata/required.ts";
 
 const refLabel = "org.flatpak.ref";
 const metadataLabel = "org.flatpak.metadata";
@@ -20,7 +23,7 @@ export function refOfLabels(labels: ReadonlyMap<string, string>, image: string):
  * The metadata text of an image, from its label and its file. Where both are there they must be equal byte for byte:
  * what people agree to before a download is the label, what the sandbox obeys is the file (CVE-2021-43860).
  * The text must hold no control characters and name the app or runtime that the ref names.
- * Throws `IMAGE_UNSUITABLE` or `METADATA_INVALID`.
+ * Throws `IMAGE_UNSUITABLE`, `METADATA_INVALID`, `PERMISSION_INVALID`, or `VERSION_REQUIRED` where it needs a newer Dowel.
  */
 export function metadataOf(
   labels: ReadonlyMap<string, string>,
@@ -43,13 +46,29 @@ export function metadataOf(
   if (control !== null) {
     throw new DowelError("METADATA_INVALID", `${image}: its metadata has a control character at ${control.index}`);
   }
-  checkName(text, ref, image);
+  const keyfile = parseKeyfile(text, `${image}: metadata`);
+  const group = ref.kind === "app" ? "Application" : "Runtime";
+  checkName(keyfile, group, ref, image);
+  checkPermissions(keyfile, image);
+  checkRequiredVersions(keyfile.getList(group, "required-flatpak") ?? [], formatRef(ref));
   return text;
 }
 
-function checkName(text: string, ref: Ref, image: string): void {
-  const group = ref.kind === "app" ? "Application" : "Runtime";
-  const name = parseKeyfile(text, `${image}: metadata`).get(group, "name");
+/** What no start could use is not installed. */
+function checkPermissions(keyfile: Keyfile, image: string): void {
+  try {
+    readPermissions(keyfile);
+  } catch (error) {
+    if (!isDowelError(error, "PERMISSION_INVALID")) throw error;
+    throw new DowelError(error.code, `${image}: its metadata: ${error.message}`, {
+      hint: "The image is faulty; tell those who made it.",
+      cause: error,
+    });
+  }
+}
+
+function checkName(keyfile: Keyfile, group: string, ref: Ref, image: string): void {
+  const name = keyfile.get(group, "name");
   if (name === ref.id) return;
   const found = name === undefined ? "is missing" : `is ${JSON.stringify(name)}`;
   throw new DowelError(
