@@ -9,6 +9,8 @@ import { checkSizes } from "./sizes.ts";
 interface Count {
   readonly passed: number;
   readonly failed: number;
+  /** What is worth reading again at the end, where a log may be cut. */
+  readonly report?: string;
 }
 
 interface Step {
@@ -20,6 +22,9 @@ const bun = process.execPath;
 
 /** How long processes may outlive the step that started them before that counts as a failure. */
 const leftoverMilliseconds = 10_000;
+
+/** Lines before a failure that are shown once more at the end. */
+const reportLines = 40;
 
 async function execute(
   words: readonly string[],
@@ -55,13 +60,27 @@ function check(name: string, words: readonly string[]): Step {
     run: async () => {
       const { code, output } = await execute(words, false);
       if (code !== 0) process.stdout.write(output);
-      return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+      return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1, report: output };
     },
   };
 }
 
 function number(output: string, word: string): number {
   return Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
+}
+
+/** What the test runner printed between the last passed test and a failed one: the failure with its place. */
+function failures(output: string): string {
+  const lines = output.split("\n");
+  const shown: string[] = [];
+  let since = 0;
+  for (const [index, line] of lines.entries()) {
+    if (line.startsWith("(pass)")) since = index + 1;
+    if (!line.startsWith("(fail)")) continue;
+    shown.push(...lines.slice(Math.max(since, index - reportLines), index + 1));
+    since = index + 1;
+  }
+  return shown.join("\n");
 }
 
 /** Test files, in one process of the test runner; a runner that fails without a failed test counts as one. */
@@ -72,7 +91,9 @@ function tests(name: string, paths: readonly string[]): Step {
       const { code, output } = await execute([bun, "test", "--timeout=300000", ...paths], true);
       const passed = number(output, "pass");
       const failed = number(output, "fail");
-      return { passed, failed: code !== 0 && failed === 0 ? 1 : failed };
+      if (code === 0) return { passed, failed };
+      const report = failed > 0 ? failures(output) : output.split("\n").slice(-reportLines).join("\n");
+      return { passed, failed: Math.max(failed, 1), report };
     },
   };
 }
@@ -122,11 +143,11 @@ async function main(words: readonly string[]): Promise<number> {
     const count = await step.run();
     passed += count.passed;
     failed += count.failed;
-    if (count.failed > 0) broken.push(step.name);
+    if (count.failed > 0) broken.push(`failed: ${step.name}\n${count.report ?? ""}\n`);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     process.stdout.write(`--- ${step.name}: ${count.passed} passed, ${count.failed} failed in ${seconds} s\n`);
   }
-  if (broken.length > 0) process.stdout.write(`failed: ${broken.join(", ")}\n`);
+  for (const report of broken) process.stdout.write(report);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }

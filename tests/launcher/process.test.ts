@@ -99,15 +99,27 @@ for (const user of [0, ordinaryUser]) {
 
 test("launch() lets the monitor stop and go on with the job", async () => {
   const plan = workspace.file("job.plan", encodePlan(workspace.plan()));
-  // Under a shell with job control: the kernel stops nothing in a process group that has no parent in its session.
-  const job = `(exec -a dowel-launch ${launcher} 3 wait 3<${plan}) & echo "job $!"; wait -f $!; echo "code $?"`;
-  const shell = spawn("script", ["-qec", `bash -mc '${job}'`, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  // A group of its own with its parent in the same session: elsewhere the kernel stops nothing. Not under a shell,
+  // whose `wait` may end at the stop.
+  const parent = [
+    "import os, sys",
+    "child = os.fork()",
+    "if child == 0:",
+    "    os.setpgid(0, 0)",
+    "    os.dup2(os.open(sys.argv[2], os.O_RDONLY), 3)",
+    "    os.set_inheritable(3, True)",
+    '    os.execv(sys.argv[1], ["dowel-launch", "3", "wait"])',
+    'print("job", child, flush=True)',
+    "print('code', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))",
+  ].join("\n");
+  const words = ["-c", parent, launcher, plan];
+  const session = spawn("python3", words, { stdio: ["ignore", "pipe", "inherit"], detached: true });
   let output = "";
-  shell.stdout.on("data", (chunk: Buffer) => {
+  session.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
   });
-  await waitUntil(() => output.includes("ready"));
-  const monitor = Number(/^job (\d+)\r?$/m.exec(output)?.[1]);
+  await waitUntil(() => output.includes("ready") && output.includes("job"));
+  const monitor = Number(/^job (\d+)$/m.exec(output)?.[1]);
   process.kill(monitor, "SIGTSTP");
   await waitUntil(() => stateOf(monitor) === "T");
   process.kill(monitor, "SIGCONT");
@@ -155,7 +167,9 @@ test("launch() lets go of the caller's descriptors, so that a pipe ends with the
   const { child, exited, line } = start(workspace, workspace.plan(), ["wait"]);
   await line();
   const monitor = processOf(child);
-  for (const pid of [monitor, ...childrenOf(monitor)]) expect(existsSync(`/proc/${pid}/fd/1`)).toBe(false);
+  const pids = [monitor, ...childrenOf(monitor)];
+  expect(pids).toHaveLength(2);
+  await waitUntil(() => pids.every((pid) => !existsSync(`/proc/${pid}/fd/1`)));
   child.kill("SIGTERM");
   await exited;
 });
