@@ -23,6 +23,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   push: { brief: "Push an image to a registry", load: () => import("./push.ts") },
   remotes: { brief: "List the remotes", load: () => import("./remotes.ts") },
   "remote-add": { brief: "Add a remote", load: () => import("./remote-add.ts") },
+  "remote-modify": { brief: "Change the settings of a remote", load: () => import("./remote-modify.ts") },
   "remote-delete": { brief: "Delete a remote", load: () => import("./remote-delete.ts") },
   "remote-ls": { brief: "List what a remote offers", load: () => import("./remote-ls.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listRemotes } from "../remotes/config.ts";
+import type { Remote } from "../remotes/types.ts";
 import type { Result } from "../render/result.ts";
 import type { Column, Row } from "../render/table.ts";
 import type { Context } from "./context.ts";
@@ -18,6 +19,8 @@ const columns: readonly Column[] = [
   { name: "name", title: "Name", shownByDefault: true, description: "Name of the remote" },
   { name: "title", title: "Title", shownByDefault: false, description: "Title" },
   { name: "url", title: "URL", shownByDefault: false, description: "Location" },
+  { name: "collection", title: "Collection ID", shownByDefault: false, description: "Collection ID" },
+  { name: "subset", title: "Subset", shownByDefault: false, description: "Subset that is offered" },
   { name: "filter", title: "Filter", shownByDefault: false, description: "Filter file" },
   { name: "priority", title: "Priority", shownByDefault: false, description: "Higher is asked first" },
   { name: "options", title: "Options", shownByDefault: true, description: "Installation and switches" },
@@ -27,24 +30,33 @@ const columns: readonly Column[] = [
   { name: "icon", title: "Icon", shownByDefault: false, description: "Address of an icon" },
 ];
 
+/** The words of the options column: where the remote is configured, and its switches. */
+function optionsOf(remote: Remote, installation: string): string {
+  const switches = {
+    [installation === "default" ? "system" : installation]: true,
+    disabled: remote.disabled,
+    oci: true,
+    "no-enumerate": remote.noEnumerate,
+    "no-deps": remote.noDeps,
+    "no-gpg-verify": !remote.gpgVerify,
+    filtered: remote.filter !== undefined,
+  };
+  return Object.entries(switches)
+    .flatMap(([name, on]) => (on ? [name] : []))
+    .join(",");
+}
+
+function toRow(remote: Remote, installation: string): Row {
+  const { name, title, url, subset, filter, priority, comment, description, homepage, icon } = remote;
+  const texts = { name, title, url, subset, filter, priority, comment, description, homepage, icon };
+  return { ...texts, collection: remote.collectionId, options: optionsOf(remote, installation) };
+}
+
 function rowsOf(flags: Flags): Row[] {
   return installationsToRead(flags).flatMap((installation) =>
     listRemotes(installation)
       .filter(({ disabled }) => !disabled || flags.showDisabled === true)
-      .map((remote) => {
-        const { disabled, noEnumerate, noDeps, gpgVerify, defaultBranch: _, ...shown } = remote;
-        const switches = {
-          [installation.name]: true,
-          disabled,
-          oci: true,
-          "no-enumerate": noEnumerate,
-          "no-deps": noDeps,
-          "no-gpg-verify": !gpgVerify,
-          filtered: remote.filter !== undefined,
-        };
-        const options = Object.entries(switches).flatMap(([name, on]) => (on ? [name] : []));
-        return { ...shown, options: options.join(",") };
-      }),
+      .map((remote) => toRow(remote, installation.name)),
   );
 }
 

@@ -66,7 +66,7 @@ export async function fetchOperation(operation: FetchOperation, context: ChangeC
   const { newRemote } = operation;
   const isNew = newRemote !== undefined && !listRemotes(installation).some(({ name }) => name === newRemote.name);
   if (isNew) {
-    const settings = { url: newRemote.url, ...originSettings };
+    const settings = { ...(newRemote.settings ?? originSettings), url: newRemote.url };
     await addRemote(installation, newRemote.name, settings, { ifNotExists: true, signal });
   }
   try {

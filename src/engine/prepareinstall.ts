@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import type { Report } from "../base/events.ts";
-import type { PartialRef, Ref, RefKind } from "../metadata/ref.ts";
+import { type Report, silent } from "../base/events.ts";
+import { formatRef, type PartialRef, type Ref, type RefKind } from "../metadata/ref.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
-import { formatLocation, type RemoteLocation } from "../remotes/location.ts";
+import { formatLocation, locationOfUpdates, type RemoteLocation } from "../remotes/location.ts";
+import { looksLikeRefFile } from "../remotes/reffile.ts";
 import { type Offer, selectRef } from "../remotes/select.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
 import { activeDeployment, findDeployments } from "../store/deployments.ts";
@@ -13,9 +14,11 @@ import { readName } from "./find.ts";
 import { Offers } from "./offers.ts";
 import { originFor } from "./origin.ts";
 import { type Candidate, type InstallOptions, missingRuntimes, planInstall } from "./planinstall.ts";
+import { refFileTarget } from "./reffile.ts";
+import { findInRuntimeRepos, runtimeReposOf } from "./runtimerepo.ts";
 import { findRuntimes } from "./runtimes.ts";
 import { parseInstallTarget } from "./targets.ts";
-import type { Installed, Plan } from "./types.ts";
+import type { Installed, NewRemote, Plan } from "./types.ts";
 
 export interface PrepareOptions {
   readonly arch?: string | undefined;
@@ -77,16 +80,16 @@ async function findInRemotes(
 }
 
 async function findDirect(
-  wish: { readonly location: RemoteLocation; readonly refs: readonly string[] },
+  wish: { readonly location: RemoteLocation; readonly refs: readonly string[]; readonly origin?: NewRemote },
   installation: Installation,
   options: PrepareOptions,
 ): Promise<Found> {
   const remotes = listRemotes(installation);
-  const url = formatLocation(wish.location);
+  const url = formatLocation(locationOfUpdates(wish.location));
   const { images, offer } = await selectDirect(wish.location, wish.refs, options);
   const [first] = images;
   if (first === undefined) throw new DowelError("REF_NOT_FOUND", `${url} has nothing to install`);
-  const origin = originFor(first.ref, url, remotes);
+  const origin = wish.origin ?? originFor(first.ref, url, remotes);
   const toCandidate = (image: RemoteRef): Candidate => ({
     image: { ...image, remote: origin.name },
     origin: origin.name,
@@ -117,7 +120,10 @@ export async function prepareInstall(
   options: PrepareOptions & InstallOptions = {},
 ): Promise<Plan> {
   const remotes = listRemotes(target);
-  const wish = parseInstallTarget(words, remotes);
+  const [word = "", second] = words;
+  const isFile = second === undefined && looksLikeRefFile(word);
+  const file = isFile ? await refFileTarget(word, remotes, options.arch, options.signal) : undefined;
+  const wish = file ?? parseInstallTarget(words, remotes);
   const offers = new Offers(target.path, options);
   const found =
     wish.kind === "refs" ? await findInRemotes(wish, target, offers, options) : await findDirect(wish, target, options);
@@ -133,7 +139,21 @@ export async function prepareInstall(
     offers,
     toCandidate: (image: RemoteRef) => (isAmong(image, found.offers) ? found.toCandidate(image) : fromRemote(image)),
   };
-  const { runtimes, searched } = await findRuntimes(missing, search);
+  const { runtimes: known, searched } = await findRuntimes(missing, search);
+  const added = await findInRuntimeRepos(
+    missing.filter((ref) => !known.has(formatRef(ref))),
+    {
+      repos: [
+        ...(file?.runtimeRepo === undefined ? [] : [file.runtimeRepo]),
+        ...runtimeReposOf(found.candidates.map(({ image }) => image)),
+      ],
+      remotes,
+      offers,
+      report: options.report ?? silent,
+      signal: options.signal,
+    },
+  );
+  const runtimes = new Map([...known, ...added]);
   return planInstall({ requested: found.candidates, target: target.name, installed, runtimes, searched, options });
 }
 

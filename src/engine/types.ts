@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DowelError } from "../base/errors.ts";
 import type { PartialRef, Ref, RefKind } from "../metadata/ref.ts";
+import type { RemoteSettings } from "../remotes/settings.ts";
 import type { RemoteRef } from "../remotes/types.ts";
 import type { Deployment } from "../store/types.ts";
 
@@ -10,10 +11,11 @@ export interface Installed {
   readonly deployment: Deployment;
 }
 
-/** An origin remote that a direct install makes; disabled, so that nothing else is looked for in it. */
+/** A remote that an install makes. Without settings it is an origin, in which nothing else is looked for. */
 export interface NewRemote {
   readonly name: string;
   readonly url: string;
+  readonly settings?: RemoteSettings;
 }
 
 interface FetchOperation {

@@ -9,6 +9,7 @@ import { type Catalogue, selectRefs } from "./images.ts";
 import { type CachedCatalogue, readCachedCatalogue, writeCachedCatalogue } from "./indexcache.ts";
 import { inspectDescriptor, inspectDocument } from "./inspect.ts";
 import { type ImageLocation, type LayoutLocation, parseLocation, type RegistryLocation } from "./location.ts";
+import { subsetsOf } from "./subsets.ts";
 import type { ListedImage, Remote, RemoteRef } from "./types.ts";
 import { walkRegistry } from "./walkregistry.ts";
 
@@ -94,5 +95,7 @@ export async function listRefs(remote: Remote, options: ListOptions = {}): Promi
   const refs = selectRefs(catalogue, { remote: remote.name, namespace, arch, tag });
   const [problem] = catalogue.problems;
   if (refs.length === 0 && problem !== undefined && location.kind !== "registry") throw problem;
-  return passes === undefined ? refs : refs.filter(({ ref }) => passes(ref));
+  const { subset } = remote;
+  const offered = subset === undefined ? refs : refs.filter(({ labels }) => subsetsOf(labels).includes(subset));
+  return passes === undefined ? offered : offered.filter(({ ref }) => passes(ref));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
@@ -10,6 +10,7 @@ import { writeFileDurably } from "../sys/durability.ts";
 import { lockFile } from "../sys/locks.ts";
 import { removeCachedCatalogue } from "./indexcache.ts";
 import { formatLocation, parseLocation } from "./location.ts";
+import { applyPredefined } from "./predefined.ts";
 import {
   checkRemoteName,
   type RemoteSettings,
@@ -21,25 +22,29 @@ import {
 import { suggestNames } from "./suggest.ts";
 import type { Remote } from "./types.ts";
 
-function configPath(installation: Pick<Installation, "path">): string {
+/** The installation whose remotes are meant. */
+type Home = Pick<Installation, "path" | "name" | "kind">;
+
+function configPath(installation: Home): string {
   return join(installation.path, "remotes.conf");
 }
 
-function readConfig(installation: Pick<Installation, "path">): Keyfile {
+function readConfig(installation: Home): Keyfile {
   const path = configPath(installation);
-  let bytes: Uint8Array;
+  let bytes: Uint8Array = new Uint8Array();
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return new Keyfile();
-    throw fileError(error, "read", path);
+    if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
   }
-  return parseKeyfile(bytes, path);
+  const keyfile = bytes.length === 0 ? new Keyfile() : parseKeyfile(bytes, path);
+  applyPredefined(keyfile, installation);
+  return keyfile;
 }
 
 /** Changes the configuration of an installation under its lock; nothing is written where `change` throws. */
 async function changeConfig<T>(
-  installation: Pick<Installation, "path">,
+  installation: Home,
   change: (keyfile: Keyfile) => T,
   signal: AbortSignal | undefined,
 ): Promise<T> {
@@ -48,10 +53,10 @@ async function changeConfig<T>(
     mkdirSync(installation.path, { recursive: true });
     using _lock = await lockFile(`${path}.lock`, { exclusive: true, signal });
     const keyfile = readConfig(installation);
-    const before = keyfile.toString();
     const result = change(keyfile);
-    const after = keyfile.toString();
-    if (after !== before) writeFileDurably(path, after);
+    const text = keyfile.toString();
+    const before = existsSync(path) ? readFileSync(path, "utf8") : "";
+    if (text !== before) writeFileDurably(path, text);
     return result;
   } catch (error) {
     throw fileError(error, "change", path);
@@ -59,7 +64,7 @@ async function changeConfig<T>(
 }
 
 /** All remotes of an installation, the one with the highest priority first, then by name. */
-export function listRemotes(installation: Pick<Installation, "path">): readonly Remote[] {
+export function listRemotes(installation: Home): readonly Remote[] {
   const keyfile = readConfig(installation);
   return remoteNames(keyfile)
     .flatMap((name) => readSettings(keyfile, name) ?? [])
@@ -67,7 +72,7 @@ export function listRemotes(installation: Pick<Installation, "path">): readonly 
 }
 
 /** One remote of an installation. Throws `REMOTE_NOT_FOUND`. */
-export function getRemote(installation: Pick<Installation, "path">, name: string): Remote {
+export function getRemote(installation: Home, name: string): Remote {
   const keyfile = readConfig(installation);
   const remote = readSettings(keyfile, name);
   if (remote !== undefined) return remote;
@@ -89,7 +94,7 @@ export interface AddOptions {
 
 /** Adds a remote; false where `ifNotExists` found one. Relative paths in the URL are made absolute. */
 export async function addRemote(
-  installation: Pick<Installation, "path">,
+  installation: Home,
   name: string,
   settings: RemoteSettings & { readonly url: string },
   options: AddOptions = {},
@@ -105,7 +110,7 @@ export async function addRemote(
           hint: "Use remote-modify to change it, or --if-not-exists.",
         });
       }
-      writeSettings(keyfile, name, withAbsoluteUrl({ gpgVerify: false, ...dropUndefined(settings) }));
+      writeSettings(keyfile, name, withAbsolutePaths({ gpgVerify: false, ...dropUndefined(settings) }));
       return true;
     },
     options.signal,
@@ -114,7 +119,7 @@ export async function addRemote(
 
 /** Changes settings of a remote. Throws `REMOTE_NOT_FOUND`. */
 export async function modifyRemote(
-  installation: Pick<Installation, "path">,
+  installation: Home,
   name: string,
   settings: RemoteSettings,
   signal?: AbortSignal,
@@ -123,7 +128,7 @@ export async function modifyRemote(
     installation,
     (keyfile) => {
       if (readSettings(keyfile, name) === undefined) throw remoteNotFound(name, remoteNames(keyfile));
-      writeSettings(keyfile, name, withAbsoluteUrl(settings));
+      writeSettings(keyfile, name, withAbsolutePaths(settings));
     },
     signal,
   );
@@ -158,7 +163,11 @@ function dropUndefined<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 }
 
-function withAbsoluteUrl(settings: RemoteSettings): RemoteSettings {
-  if (settings.url === undefined || !/^oci(?:-archive)?:/.test(settings.url)) return settings;
-  return { ...settings, url: formatLocation(parseLocation(settings.url)) };
+function withAbsolutePaths(settings: RemoteSettings): RemoteSettings {
+  const { url, filter } = settings;
+  return {
+    ...settings,
+    ...(url === undefined || !/^oci(?:-archive)?:/.test(url) ? {} : { url: formatLocation(parseLocation(url)) }),
+    ...(filter === undefined || filter === "" ? {} : { filter: resolve(filter) }),
+  };
 }

@@ -24,8 +24,10 @@ export interface ImageLocation {
   readonly host: string;
   readonly secure: boolean;
   readonly repository: string;
-  /** A tag or a digest. */
+  /** What is taken: the digest where one is given, else the tag. */
   readonly reference: string;
+  /** What is followed for updates; undefined where only a digest is given. */
+  readonly tag: string | undefined;
 }
 
 /** Images in an OCI layout: a folder, or a tar file of one. The path is absolute. */
@@ -61,7 +63,8 @@ function dockerLocation(text: string): RegistryLocation | ImageLocation {
   const reference = parseImageReference(text);
   if (reference.transport !== "docker") throw notALocation(text);
   const { repository, tag, digest } = reference;
-  return { kind: "image", host, secure, repository, reference: digest ?? tag ?? "latest" };
+  const followed = tag ?? (digest === undefined ? "latest" : undefined);
+  return { kind: "image", host, secure, repository, reference: digest ?? followed ?? "latest", tag: followed };
 }
 
 function notALocation(text: string): DowelError {
@@ -72,7 +75,7 @@ function notALocation(text: string): DowelError {
 
 /**
  * Parses the URL of a remote: `oci+https://HOST/NAMESPACE[#TAG]`, `oci+http://…`, `docker://HOST/NAMESPACE` (TLS,
- * but for this machine's own addresses), `docker://HOST/REPOSITORY:TAG` for a single image, `oci:FOLDER` or
+ * but for this machine's own addresses), `docker://HOST/REPOSITORY[:TAG][@DIGEST]` for a single image, `oci:FOLDER` or
  * `oci-archive:FILE`. Relative paths count from the working folder. Throws `IMAGE_REFERENCE_INVALID`.
  */
 export function parseLocation(text: string): RemoteLocation {
@@ -85,6 +88,17 @@ export function parseLocation(text: string): RemoteLocation {
   return { kind: reference.transport === "oci" ? "layout" : "archive", path: resolve(reference.path) };
 }
 
+function formatReference({ reference, tag }: ImageLocation): string {
+  const named = tag === undefined ? "" : `:${tag}`;
+  return reference === tag ? named : `${named}@${reference}`;
+}
+
+/** Where newer versions of what is at a location are looked for: at its tag, where it has one, and not at its digest. */
+export function locationOfUpdates(location: RemoteLocation): RemoteLocation {
+  if (location.kind !== "image" || location.tag === undefined) return location;
+  return { ...location, reference: location.tag };
+}
+
 /** The text that parses to the same location. */
 export function formatLocation(location: RemoteLocation): string {
   switch (location.kind) {
@@ -93,7 +107,7 @@ export function formatLocation(location: RemoteLocation): string {
     case "archive":
       return `oci-archive:${location.path}`;
     case "image":
-      return `docker://${location.host}/${location.repository}${location.reference.includes(":") ? "@" : ":"}${location.reference}`;
+      return `docker://${location.host}/${location.repository}${formatReference(location)}`;
     case "registry":
       return `oci+${location.baseUrl.replace(/\/$/, "")}${location.tag === undefined ? "" : `#${location.tag}`}`;
   }

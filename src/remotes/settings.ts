@@ -15,6 +15,13 @@ export interface RemoteSettings {
   readonly icon?: string | undefined;
   readonly defaultBranch?: string | undefined;
   readonly filter?: string | undefined;
+  readonly collectionId?: string | undefined;
+  readonly subset?: string | undefined;
+  readonly signatureLookaside?: string | undefined;
+  readonly authenticatorName?: string | undefined;
+  readonly authenticatorInstall?: boolean | undefined;
+  /** Options to set by name; an empty value takes one away. */
+  readonly authenticatorOptions?: ReadonlyMap<string, string> | undefined;
   readonly priority?: number | undefined;
   readonly disabled?: boolean | undefined;
   readonly noEnumerate?: boolean | undefined;
@@ -32,6 +39,10 @@ const textKeys = {
   icon: "xa.icon",
   defaultBranch: "xa.default-branch",
   filter: "xa.filter",
+  collectionId: "collection-id",
+  subset: "xa.subset",
+  signatureLookaside: "xa.signature-lookaside",
+  authenticatorName: "xa.authenticator-name",
 } as const satisfies Partial<Record<keyof RemoteSettings, string>>;
 
 const booleanKeys = {
@@ -39,9 +50,11 @@ const booleanKeys = {
   noEnumerate: "xa.noenumerate",
   noDeps: "xa.nodeps",
   gpgVerify: "gpg-verify",
+  authenticatorInstall: "xa.authenticator-install",
 } as const satisfies Partial<Record<keyof RemoteSettings, string>>;
 
 const priorityKey = "xa.prio";
+const optionPrefix = "xa.authenticator-options.";
 const groupPattern = /^remote "([^"]+)"$/;
 const defaultPriority = 1;
 
@@ -49,9 +62,13 @@ function groupOf(name: string): string {
   return `remote "${name}"`;
 }
 
+export function isRemoteName(name: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name);
+}
+
 /** Throws `USAGE` for a name that cannot name a remote. */
 export function checkRemoteName(name: string): void {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name)) return;
+  if (isRemoteName(name)) return;
   throw new DowelError(
     "USAGE",
     `Invalid name of a remote ${JSON.stringify(name)}: it may have letters, digits, _ . -`,
@@ -79,6 +96,8 @@ export function readSettings(keyfile: Keyfile, name: string): Remote | undefined
     if (value !== undefined && value !== "") texts[field] = value;
   }
   const flag = (key: string): boolean => keyfile.getBoolean(group, key) ?? false;
+  const install = keyfile.getBoolean(group, booleanKeys.authenticatorInstall);
+  const options = readOptions(keyfile, group);
   return {
     ...texts,
     name,
@@ -88,7 +107,14 @@ export function readSettings(keyfile: Keyfile, name: string): Remote | undefined
     noEnumerate: flag(booleanKeys.noEnumerate),
     noDeps: flag(booleanKeys.noDeps),
     gpgVerify: flag(booleanKeys.gpgVerify),
+    ...(install === undefined ? {} : { authenticatorInstall: install }),
+    ...(options.size === 0 ? {} : { authenticatorOptions: options }),
   };
+}
+
+function readOptions(keyfile: Keyfile, group: string): ReadonlyMap<string, string> {
+  const keys = keyfile.keys(group).filter((key) => key.startsWith(optionPrefix));
+  return new Map(keys.map((key) => [key.slice(optionPrefix.length), keyfile.get(group, key) ?? ""]));
 }
 
 function checkSettings(settings: RemoteSettings): void {
@@ -111,6 +137,12 @@ function checkSettings(settings: RemoteSettings): void {
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     throw new DowelError("USAGE", "The priority of a remote must be a whole number");
   }
+  for (const name of settings.authenticatorOptions?.keys() ?? []) {
+    if (/^[A-Za-z0-9_.-]+$/.test(name)) continue;
+    throw new DowelError("USAGE", `Invalid name of an authenticator option ${JSON.stringify(name)}`, {
+      hint: "The form is --authenticator-option=NAME=VALUE.",
+    });
+  }
 }
 
 /** Writes what is set into a configuration. Throws before anything is written where a value is malformed. */
@@ -125,6 +157,10 @@ export function writeSettings(keyfile: Keyfile, name: string, settings: RemoteSe
   for (const [field, key] of Object.entries(booleanKeys) as [keyof typeof booleanKeys, string][]) {
     const value = settings[field];
     if (value !== undefined) keyfile.setBoolean(group, key, value);
+  }
+  for (const [option, value] of settings.authenticatorOptions ?? []) {
+    if (value === "") keyfile.remove(group, optionPrefix + option);
+    else keyfile.set(group, optionPrefix + option, value);
   }
   if (settings.priority !== undefined) keyfile.setInteger(group, priorityKey, settings.priority);
 }

@@ -12,6 +12,15 @@ export interface Remote {
   readonly homepage?: string;
   readonly icon?: string;
   readonly defaultBranch?: string;
+  readonly collectionId?: string;
+  /** Only refs that are in this subset (`xa.subsets` of their commit metadata) are offered. */
+  readonly subset?: string;
+  /** Where GPG signatures of images lie: `URL/REPOSITORY@sha256=HEX/signature-N`. */
+  readonly signatureLookaside?: string;
+  readonly authenticatorName?: string;
+  readonly authenticatorInstall?: boolean;
+  /** Options of the authenticator by name; absent where there are none. */
+  readonly authenticatorOptions?: ReadonlyMap<string, string>;
   /** Path of a filter file. */
   readonly filter?: string;
   /** Higher is asked first. */

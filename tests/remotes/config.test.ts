@@ -116,3 +116,35 @@ test("deleteRemote() refuses while refs came from it, unless forced", async () =
   expect(listRemotes(store)).toEqual([]);
   await expect(deleteRemote(store, "local")).rejects.toMatchObject({ code: "REMOTE_NOT_FOUND" });
 });
+
+test("modifyRemote() sets and takes away what Flatpak keeps of a remote", async () => {
+  using folder = new TestFolder();
+  const store = folder.installation();
+  await addRemote(store, "demo", { url });
+  await modifyRemote(store, "demo", {
+    collectionId: "org.example.Stable",
+    subset: "verified",
+    signatureLookaside: "https://h/sigs",
+    authenticatorName: "org.example.Auth",
+    authenticatorInstall: false,
+    authenticatorOptions: new Map([["user", "u"]]),
+    filter: "some/filter",
+  });
+  expect(getRemote(store, "demo")).toMatchObject({
+    collectionId: "org.example.Stable",
+    subset: "verified",
+    authenticatorInstall: false,
+    authenticatorOptions: new Map([["user", "u"]]),
+    filter: resolve("some/filter"),
+  });
+  const text = readFileSync(join(store.path, "remotes.conf"), "utf8");
+  for (const line of ["collection-id=org.example.Stable", "xa.subset=verified", "xa.authenticator-options.user=u"]) {
+    expect(text.split("\n")).toContain(line);
+  }
+  await modifyRemote(store, "demo", { subset: "", authenticatorOptions: new Map([["user", ""]]) });
+  const remote = getRemote(store, "demo");
+  expect([remote.subset, remote.authenticatorOptions]).toEqual([undefined, undefined]);
+  await expect(modifyRemote(store, "demo", { authenticatorOptions: new Map([["a b", "c"]]) })).rejects.toMatchObject({
+    code: "USAGE",
+  });
+});
