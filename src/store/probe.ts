@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { dirname, join } from "node:path";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { mountComposefs, unmount } from "../sys/mounts.ts";
+import { enableVerity } from "../sys/verity.ts";
 import { composefsOf } from "./image/composefs.ts";
 import { newFolder } from "./image/tree.ts";
 import type { Installation } from "./installation.ts";
@@ -13,8 +14,8 @@ import type { ShownAs } from "./types.ts";
 
 /**
  * How an installation shows its images. Composefs needs root, an installation that only root can change, and a kernel
- * and file system that can do it: that is tried by a real mount, once for each boot and file system, and remembered in
- * `/run/dowel`.
+ * and file system that can do it, with fs-verity where the file system has it: that is tried by a real mount, once for
+ * each boot and file system, and remembered in `/run/dowel`.
  */
 export function chooseShownAs(installation: Installation): ShownAs {
   if (process.geteuid?.() !== 0 || !isRootsOwn(installation)) return "checkout";
@@ -61,7 +62,8 @@ function tryMount(installation: Installation): boolean {
     const image = join(folder, "image.cfs");
     writeFileSync(image, composefsOf(tree));
     mkdirSync(target);
-    mountComposefs({ image, objects: join(folder, "objects"), target, verity: false });
+    const verity = enableVerity(object) !== undefined;
+    mountComposefs({ image, objects: join(folder, "objects"), target, verity });
     return readFileSync(join(target, "file")).equals(content);
   } catch {
     return false;

@@ -10,6 +10,7 @@ import { mountComposefs, unmount } from "../sys/mounts.ts";
 import { deployedCommits, listDeployments, readDeployment, refsOf, tryRead } from "./deployments.ts";
 import { imageFile } from "./image/stored.ts";
 import { type Installation, installationAt } from "./installation.ts";
+import { isSealed, sealImage } from "./seal.ts";
 import { isRootsOwn } from "./trust.ts";
 import type { Deployment } from "./types.ts";
 
@@ -100,25 +101,32 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
   if (isMounted(target)) return;
   mkdirSync(target, { recursive: true, mode: 0o755 });
   try {
-    const image = trustedImage(installation, deployment);
-    mountComposefs({ image, objects: installation.objects, target, verity: false });
+    const { image, verity } = trustedImage(installation, deployment);
+    mountComposefs({ image, objects: installation.objects, target, verity });
   } catch (error) {
     throw fileError(error, `mount the image of ${formatRef(deployment.ref)} on`, target);
   }
 }
 
-/** The composefs image of a deployment, if only root can have written it and it is what was written. */
-function trustedImage(installation: Installation, deployment: Deployment): string {
+/**
+ * The composefs image of a deployment, if only root can have written it and it is what was written; and whether the
+ * kernel can hold it and all its objects to their digests. What was installed where it could not is sealed now.
+ */
+function trustedImage(
+  installation: Installation,
+  { commit, imageDigest }: Deployment,
+): { readonly image: string; readonly verity: boolean } {
   if (!isRootsOwn(installation)) {
     throw new DowelError(
       "NOT_PERMITTED",
       `${installation.path} can be changed by others than root, so its images are not mounted`,
     );
   }
-  const image = imageFile(installation, deployment.commit);
+  const image = imageFile(installation, commit);
+  if (isSealed(installation, commit, imageDigest)) return { image, verity: true };
   const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
-  if (digest === deployment.imageDigest) return image;
-  throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${deployment.imageDigest}`);
+  if (digest === imageDigest) return { image, verity: sealImage(installation, commit, imageDigest) };
+  throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${imageDigest}`);
 }
 
 /** Mounts the images of all deployments, as after a boot; answers how many deployments are shown by mounts. */

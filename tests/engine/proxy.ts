@@ -8,8 +8,14 @@ export interface ProxiedRequest {
   readonly offset: number;
 }
 
-/** What a proxy does to an answer: other bytes, or only so many of them before the connection breaks or falls silent. */
+/**
+ * What a proxy does to an answer: other bytes, or only so many of them before the connection breaks or falls silent, or
+ * sends the second half of them after so many milliseconds; or another status, with an empty body, and where to look.
+ */
 export interface Fault {
+  readonly status?: number;
+  readonly location?: string;
+  readonly delay?: number;
   readonly body?: (body: Buffer) => Buffer;
   readonly cutAfter?: number;
   readonly stallAfter?: number;
@@ -69,10 +75,17 @@ export class FaultProxy implements AsyncDisposable {
     this.requests.push(request);
     const fault = this.fault(request);
     delete headers["Host"];
+    if (fault?.status !== undefined) {
+      const location = fault.location === undefined ? "" : `location: ${fault.location}\r\n`;
+      socket.end(`HTTP/1.1 ${fault.status} X\r\n${location}content-length: 0\r\nconnection: close\r\n\r\n`);
+      return;
+    }
     const answer = await fetch(`${this.#target}${path}`, { method, headers, redirect: "manual" });
     const original = Buffer.from(await answer.arrayBuffer());
     const body = fault?.body?.(original) ?? original;
-    const fields = [...answer.headers].filter(([name]) => !["content-length", "connection"].includes(name));
+    const fields = [...answer.headers].filter(
+      ([name]) => !["content-length", "connection", "transfer-encoding"].includes(name),
+    );
     const length = method === "HEAD" ? (answer.headers.get("content-length") ?? "0") : String(body.length);
     fields.push(["content-length", length], ["connection", "close"]);
     socket.write(
@@ -81,6 +94,12 @@ export class FaultProxy implements AsyncDisposable {
     const end = fault?.cutAfter ?? fault?.stallAfter;
     const passed = method === "HEAD" ? body.subarray(0, 0) : body.subarray(0, end);
     this.sent += passed.length;
+    if (fault?.delay !== undefined) {
+      const half = passed.length >> 1;
+      socket.write(passed.subarray(0, half));
+      setTimeout(() => socket.end(passed.subarray(half)), fault.delay);
+      return;
+    }
     socket.write(passed, () => {
       if (fault?.cutAfter !== undefined && fault.cutAfter < body.length) socket.destroy();
       else if (fault?.stallAfter === undefined || fault.stallAfter >= body.length) socket.end();

@@ -20,6 +20,7 @@ export interface HandMadeLayer {
   readonly diffId: string;
   /** The digest that the manifest names and the blob's file is called by; else the true one. */
   readonly digest?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 interface Descriptor {
@@ -83,7 +84,10 @@ export function addLayers(
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.manifest.v1+json",
     config,
-    layers: layers.map(({ mediaType, data, digest }) => putBlob(layout, mediaType, data, digest)),
+    layers: layers.map(({ mediaType, data, digest, annotations }) => ({
+      ...putBlob(layout, mediaType, data, digest),
+      ...(annotations === undefined ? {} : { annotations }),
+    })),
   });
   addToIndex(layout, { ...manifest, annotations: { "org.opencontainers.image.ref.name": image.ref } });
   return manifest.digest;

@@ -19,6 +19,7 @@ import { syncFileSystem, writeFileDurably } from "../../src/sys/durability.ts";
 import { lockFile } from "../../src/sys/locks.ts";
 import { listMounts, mountComposefs, unmount } from "../../src/sys/mounts.ts";
 import { createSealedFile } from "../../src/sys/process.ts";
+import { enableVerity, measureVerity } from "../../src/sys/verity.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -129,5 +130,25 @@ describe("mountComposefs()", () => {
       mountComposefs({ image: at("broken"), objects: at("objects"), target: at("target"), verity: false }),
     ).toThrow();
     expect(listMounts().some(({ target }) => target === at("target"))).toBe(false);
+  });
+});
+
+describe("enableVerity()", () => {
+  test("answers the digest of the content, or that the file system cannot", () => {
+    const path = join(folder, "verity");
+    writeFileSync(path, "hello world");
+    expect(measureVerity(path)).toBeUndefined();
+    const digest = enableVerity(path);
+    // The kernel of tests/vm has fs-verity; most others have not.
+    if (digest === undefined) expect(readFileSync(path, "utf8")).toBe("hello world");
+    else expect(digest).toBe("1e2eaa4202d750a41174ee454970b92c1bc2f925b1e35076d8c7d5f56362ba64");
+    expect(measureVerity(path)).toBe(digest);
+  });
+
+  test("follows no link and waits for no pipe", () => {
+    symlinkSync("verity", join(folder, "link-to-verity"));
+    expect(() => enableVerity(join(folder, "link-to-verity"))).toThrow("ELOOP");
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    expect(measureVerity(join(folder, "pipe"))).toBeUndefined();
   });
 });

@@ -10,6 +10,7 @@ import { collectExports } from "../exports/collect.ts";
 import type { StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { chooseShownAs } from "../probe.ts";
+import { sealImage } from "../seal.ts";
 import { lowerOf } from "../shown.ts";
 import type { Deployment } from "../types.ts";
 import { checkOut } from "./checkout.ts";
@@ -46,6 +47,7 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
     deployedAt: options.deployedAt ?? Math.floor(Date.now() / 1000),
     labels: image.labels,
   };
+  if (deployment.shownAs === "composefs") sealImage(installation, image.commit, image.imageDigest);
   if (options.rebuild !== true && isThere(installation, deployment)) {
     writeFileDurably(join(path, "deploy.json"), encodeDeployment(deployment));
     return deployment;

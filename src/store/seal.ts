@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError, fileError } from "../base/errors.ts";
+import { syncFileSystem } from "../sys/durability.ts";
+import { enableVerity, measureVerity } from "../sys/verity.ts";
+import { imageFile } from "./image/stored.ts";
+import type { Installation } from "./installation.ts";
+import { visitObjects } from "./objects/list.ts";
+import { objectPath } from "./objects/paths.ts";
+
+/**
+ * Turns fs-verity on for all objects of an image, then for `image.cfs` itself, where the file system has it; answers
+ * whether it has. The digest that the kernel finds must be the name of the object. The image comes last and once all
+ * before is durable, so an image with fs-verity has objects with it; copies of an installation have neither.
+ * Throws `STORE_INVALID` for what is damaged.
+ */
+export function sealImage(installation: Installation, commit: string, imageDigest: string): boolean {
+  const image = imageFile(installation, commit);
+  let isSealed = true;
+  visitObjects(installation, commit, (digest) => {
+    if (isSealed) isSealed = seal(objectPath(installation, digest), digest);
+  });
+  if (!isSealed) return false;
+  syncFileSystem(image);
+  return seal(image, imageDigest);
+}
+
+function seal(path: string, digest: string): boolean {
+  let found: string | undefined;
+  try {
+    found = enableVerity(path);
+  } catch (error) {
+    throw fileError(error, "turn on fs-verity for", path);
+  }
+  if (found === undefined || found === digest) return found !== undefined;
+  throw new DowelError("STORE_INVALID", `${path}: fs-verity digest is ${found}, expected ${digest}`, {
+    hint: "Run: dowel repair",
+  });
+}
+
+/** Whether the kernel itself holds an image to its digest, and so all its objects to theirs. */
+export function isSealed(installation: Installation, commit: string, imageDigest: string): boolean {
+  return measureVerity(imageFile(installation, commit)) === imageDigest;
+}
