@@ -133,7 +133,9 @@ _Noreturn void app_execute(const struct start *start) {
   umask(start->mask);
   // Nothing that the caller or the launcher left open reaches the app; the report stays open until exec.
   if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
-  identity_check();
+  identity_check(&start->plan);
+  landlock_restrict(&start->plan);
+  trace_mark("restrict with Landlock", NULL);
   sigprocmask(SIG_SETMASK, &start->signals, NULL);
   install_filter(&start->plan);
   trace_mark("install the system call filter", NULL);

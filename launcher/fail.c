@@ -29,6 +29,10 @@ static const struct step_text step_texts[] = {
     [STEP_PRIVILEGES] = {"privileges", "drop privileges"},
     [STEP_SECCOMP] = {"seccomp", "install the system call filter"},
     [STEP_PROCESS] = {"process", "start the first process"},
+    [STEP_INSTANCE] = {"instance", "say what runs in"},
+    [STEP_CGROUP] = {"cgroup", "make the control group"},
+    [STEP_LIMIT] = {"limit", "set the limit"},
+    [STEP_LANDLOCK] = {"landlock", "restrict with Landlock"},
     [STEP_FOLDER] = {"folder", "enter the folder"},
     [STEP_COMMAND] = {"command", "execute"},
 };

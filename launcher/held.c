@@ -21,11 +21,30 @@ bool held_take(struct start *start) {
   return true;
 }
 
-// Descriptors are given in rising order, so the folders are in order too.
+static size_t add_sorted(int *fds, size_t count, int fd) {
+  size_t at = count;
+  for (; at > 0 && fds[at - 1] > fd; at--) fds[at] = fds[at - 1];
+  fds[at] = fd;
+  return count + 1;
+}
+
 void held_close_others(const struct start *start) {
+  int kept[PLAN_HELD_MAX + 6];
+  size_t count = 0;
+  for (uint32_t i = 0; i < start->plan.held.count; i++) count = add_sorted(kept, count, start->held[i]);
+  if (start->instance.number[0] != '\0') {
+    count = add_sorted(kept, count, start->instance.parent);
+    count = add_sorted(kept, count, start->instance.folder);
+    count = add_sorted(kept, count, start->instance.lock);
+  }
+  if (start->cgroup.folder >= 0) {
+    count = add_sorted(kept, count, start->cgroup.parent);
+    count = add_sorted(kept, count, start->cgroup.folder);
+    if (start->cgroup.limited) count = add_sorted(kept, count, STDERR_FILENO);
+  }
   unsigned next = 0;
-  for (uint32_t i = 0; i < start->plan.held.count; i++) {
-    unsigned fd = (unsigned)start->held[i];
+  for (size_t i = 0; i < count; i++) {
+    unsigned fd = (unsigned)kept[i];
     if (fd > next) sys_close_range(next, fd - 1, 0);
     next = fd + 1;
   }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "hints.h"
 #include "run.h"
 #include "signals.h"
 #include "sys.h"
@@ -47,17 +48,17 @@ static _Noreturn void watch(pid_t app) {
 }
 
 // The sandbox's view of files: nothing of the host is reachable afterwards but what the plan names.
-static void build_root(const struct plan *plan) {
+static void build_root(const struct start *start) {
   static struct sources sources;
   // 1. All sources are opened while only the host's tree exists: nothing in the sandbox can redirect them.
-  sources_open(plan, &sources);
+  sources_open(start, &sources);
   trace_mark("open the sources", NULL);
   // 2. The new root, read-only and not yet used by any process.
-  int root = root_mount(plan);
+  int root = root_mount(&start->plan);
   trace_mark("mount the root", NULL);
   // 3. Mounts on it, with their flags set before they are visible, at targets resolved beneath the new root and never
   //    through a symbolic link.
-  mounts_apply(plan, &sources, root);
+  mounts_apply(start, &sources, root);
   // 4. The host's tree is detached; what is left of it are the mounts made above.
   root_enter(root);
   trace_mark("change the root", NULL);
@@ -69,13 +70,16 @@ _Noreturn void init_run(struct start *start) {
   die_with_monitor(start->monitor);
   identity_map(start->user, start->group);
   trace_mark("map the user", NULL);
+  // Not with the other namespaces: it begins at the group that a process is in when it makes it.
+  if (unshare(CLONE_NEWCGROUP) != 0) die(STEP_NAMESPACE, -1, errno, NULL, hint_for_namespaces(errno));
+  instance_describe(start);
   start->mask = umask(0);
   if ((plan->flags & PLAN_NETWORK) != 0) network_raise_loopback();
   if (plan->hostname != NULL && sethostname(plan->hostname, __builtin_strlen(plan->hostname)) != 0) {
     die(STEP_NAMESPACE, -1, errno, plan->hostname, NULL);
   }
   trace_mark("set up the network", NULL);
-  build_root(plan);
+  build_root(start);
   // From here on neither init nor app has any capability, nor a way to regain one.
   identity_drop_capabilities();
   trace_mark("drop privileges", NULL);

@@ -57,6 +57,8 @@ static _Noreturn void launch(char **words) {
   start.arguments = next + 1;
   if (!held_take(&start)) die(STEP_LOWER, -1, errno, plan_word(&start.plan, start.plan.held, 0), "Run it again.");
   trace_mark("read the plan", NULL);
+  struct failure failure;
+  if (!prepare_start(&start, &failure)) die(failure.step, -1, failure.error, failure.subject, failure.hint);
   monitor_run(&start);
 }
 

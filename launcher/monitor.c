@@ -20,7 +20,7 @@ static void die_with_parent(pid_t parent) {
 }
 
 static unsigned long namespace_flags(const struct plan *plan) {
-  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS;
   if ((plan->flags & PLAN_NETWORK) != 0) flags |= CLONE_NEWNET;
   if ((plan->flags & PLAN_IPC) != 0) flags |= CLONE_NEWIPC;
   return flags;
@@ -34,7 +34,15 @@ static void pass_on(const siginfo_t *info, pid_t init) {
   if (info->si_code <= 0) signals_forward(init, info->si_signo);
 }
 
-static _Noreturn void watch(pid_t init) {
+// Nothing of the sandbox lives any more: with the init the kernel has ended it all.
+static _Noreturn void finish(const struct start *start, int status) {
+  cgroup_tell_limits(start);
+  cgroup_remove(start);
+  instance_remove(start);
+  _exit(exit_code(status));
+}
+
+static _Noreturn void watch(const struct start *start, pid_t init) {
   sigset_t watched;
   signals_to_watch(&watched);
   for (;;) {
@@ -45,8 +53,26 @@ static _Noreturn void watch(pid_t init) {
       continue;
     }
     int status;
-    if (waitpid(init, &status, WNOHANG) == init) _exit(exit_code(status));
+    if (waitpid(init, &status, WNOHANG) == init) finish(start, status);
   }
+}
+
+static _Noreturn void refuse(const struct start *start, int error) {
+  bool grouped = start->cgroup.folder >= 0;
+  cgroup_remove(start);
+  instance_remove(start);
+  // The kernel asks for the right to write to the control group above both, too.
+  if (grouped && error == EACCES) {
+    die(STEP_CGROUP, -1, error, start->cgroup.name, "The caller may not move processes there; try --no-require-cgroup.");
+  }
+  die(STEP_NAMESPACE, -1, error, NULL, hint_for_namespaces(error));
+}
+
+// In its control group from its first instruction on.
+static pid_t start_init(const struct start *start) {
+  unsigned long flags = namespace_flags(&start->plan);
+  if (start->cgroup.folder < 0) return sys_clone(flags | SIGCHLD);
+  return sys_clone_into(flags, start->cgroup.folder);
 }
 
 _Noreturn void monitor_run(struct start *start) {
@@ -57,11 +83,11 @@ _Noreturn void monitor_run(struct start *start) {
   signals_prepare(&start->signals);
   start->monitor = (int)syscall(SYS_pidfd_open, (long)getpid(), 0L);
   if (start->monitor < 0) die(STEP_PROCESS, -1, errno, NULL, "Dowel needs Linux 5.12 or newer.");
-  pid_t init = sys_clone(namespace_flags(&start->plan) | SIGCHLD);
-  if (init < 0) die(STEP_NAMESPACE, -1, errno, NULL, hint_for_namespaces(errno));
+  pid_t init = start_init(start);
+  if (init < 0) refuse(start, errno);
   if (init == 0) init_run(start);
   // A pipe to the caller must end when the app closes it, and a report when the app has started.
   held_close_others(start);
   plan_forget(start);
-  watch(init);
+  watch(start, init);
 }

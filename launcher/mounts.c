@@ -11,6 +11,7 @@
 #include "trace.h"
 
 struct work {
+  const struct start *start;
   const struct plan *plan;
   const struct sources *sources;
   int root;
@@ -123,7 +124,7 @@ static void mount_tmpfs(const struct work *work) {
 static void mount_special(const struct work *work) {
   int point = open_mount_point(work, -1);
   if (work->one->kind == MOUNT_PROC) {
-    special_mount_proc(point, work->target, (int)work->index);
+    special_mount_proc(work->plan, point, work->target, (int)work->index);
   } else {
     special_mount_dev(point, work->target, (int)work->index);
   }
@@ -138,10 +139,26 @@ static void seal(const struct work *work) {
   close(target);
 }
 
+// The folder of the instance comes to lie below its number.
+static void show_instance(const struct work *work) {
+  char buffer[PLAN_PATH_MAX + 16];
+  struct text path = TEXT(buffer);
+  text_add(&path, work->target);
+  text_add(&path, "/");
+  text_add(&path, work->start->instance.number);
+  struct work below = *work;
+  below.target = path.data;
+  make_directory(&below, 0755);
+  bind(&below);
+}
+
 static void apply(const struct work *work) {
   switch ((enum mount_kind)work->one->kind) {
     case MOUNT_BIND:
+    case MOUNT_INFO:
       return bind(work);
+    case MOUNT_INSTANCE:
+      return show_instance(work);
     case MOUNT_TMPFS:
       return mount_tmpfs(work);
     case MOUNT_PROC:
@@ -158,14 +175,15 @@ static void apply(const struct work *work) {
   }
 }
 
-void mounts_apply(const struct plan *plan, const struct sources *sources, int root) {
+void mounts_apply(const struct start *start, const struct sources *sources, int root) {
+  const struct plan *plan = &start->plan;
   bool has_proc = false;
   for (uint32_t i = 0; i < plan->mount_count; i++) {
     const struct mount_operation *one = &plan->mounts[i];
-    struct work work = {plan, sources, root, i, one, plan_string(plan, one->target)};
+    struct work work = {start, plan, sources, root, i, one, plan_string(plan, one->target)};
     apply(&work);
     trace_mark("mount", work.target);
     has_proc |= one->kind == MOUNT_PROC;
   }
-  if (!has_proc) special_forbid_namespaces(-1);
+  if (!has_proc) special_bound_namespaces(plan, -1);
 }

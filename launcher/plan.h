@@ -9,7 +9,7 @@
 
 #define PLAN_MAGIC "DOWELPLN"
 enum {
-  PLAN_VERSION = 2,
+  PLAN_VERSION = 3,
   PLAN_BYTES_MAX = 16 * 1024 * 1024,
   PLAN_WORDS_MAX = 1024,
   PLAN_RECORD_MAX = 8192,
@@ -24,6 +24,11 @@ enum {
   PLAN_PATH_MAX = 4095,
   PLAN_NAME_MAX = 255,
   PLAN_HOSTNAME_MAX = 64,
+  PLAN_INFO_MAX = 1024 * 1024,
+  PLAN_TEXT_MAX = 1020,
+  PLAN_SETTINGS_MAX = 64,
+  PLAN_RULES_MAX = 512,
+  PLAN_NAMESPACES_MAX = 65535,
 };
 
 enum plan_flag {
@@ -31,7 +36,9 @@ enum plan_flag {
   PLAN_IPC = 2,
   PLAN_CLEAR_ENVIRONMENT = 4,
   PLAN_DIE_WITH_PARENT = 8,
-  PLAN_FLAGS_ALL = 15,
+  PLAN_CGROUP_REQUIRED = 16,
+  PLAN_NESTED = 32,
+  PLAN_FLAGS_ALL = 63,
 };
 
 enum observation_kind {
@@ -63,6 +70,9 @@ enum mount_kind {
   MOUNT_SYMLINK = 6,
   MOUNT_FILE = 7,
   MOUNT_SEAL = 8,
+  // The instance's folder at TARGET/INSTANCE, and the file in it that is the sandbox's `/.flatpak-info` at TARGET.
+  MOUNT_INSTANCE = 9,
+  MOUNT_INFO = 10,
 };
 
 enum bind_flag {
@@ -92,6 +102,38 @@ struct plan_section {
   uint32_t count;
 };
 
+enum bounded_namespace {
+  BOUND_USER,
+  BOUND_PID,
+  BOUND_MOUNT,
+  BOUND_IPC,
+  BOUND_UTS,
+  BOUND_NETWORK,
+  BOUND_CGROUP,
+  BOUND_TIME,
+  BOUND_COUNT,
+};
+
+enum { SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2, SCOPES_ALL = 3 };
+
+struct landlock_rule {
+  uint32_t path;
+  uint32_t reserved;
+  uint64_t access;
+};
+
+// All zeros for a plan without instance.
+struct instance_fields {
+  uint32_t folder;
+  uint32_t counter;
+  uint32_t id;
+  uint32_t ref;
+  uint32_t image;
+  // Text of the sandbox's `/.flatpak-info` before and after the number of the instance; counted in bytes.
+  struct plan_section before;
+  struct plan_section after;
+};
+
 struct plan_header {
   char magic[8];
   uint32_t version;
@@ -112,11 +154,37 @@ struct plan_header {
   // Counted in bytes; the last one is NUL. Offset 0 means that there is no string.
   struct plan_section strings;
   struct plan_section held;
+  struct instance_fields instance;
+  // Where cgroup2 is mounted; 0 for no control group.
+  uint32_t cgroup;
+  // Files of the group with what is written to them: `memory.max=4096`.
+  struct plan_section settings;
+  struct plan_section rules;
+  uint64_t handled;
+  uint32_t scopes;
+  uint32_t bounds[BOUND_COUNT];
+  uint32_t reserved_end;
 };
 
 struct words {
   const uint32_t *offsets;
   uint32_t count;
+};
+
+struct bytes {
+  const char *data;
+  uint32_t length;
+};
+
+// `folder` is null for a plan without instance.
+struct plan_instance {
+  const char *folder;
+  const char *counter;
+  const char *id;
+  const char *ref;
+  const char *image;
+  struct bytes before;
+  struct bytes after;
 };
 
 struct plan {
@@ -139,6 +207,17 @@ struct plan {
   uint32_t mount_count;
   const void *filter;
   uint32_t filter_count;
+  struct plan_instance instance;
+  // Null where the sandbox stays in the caller's control group.
+  const char *cgroup;
+  struct words settings;
+  // Rights on files that only the rules give; 0 for no Landlock.
+  uint64_t handled;
+  uint32_t scopes;
+  const struct landlock_rule *rules;
+  uint32_t rule_count;
+  // How many namespaces the app may make, with PLAN_NESTED.
+  const uint32_t *bounds;
 };
 
 struct plan_error {

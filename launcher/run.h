@@ -5,7 +5,28 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include "fail.h"
 #include "plan.h"
+
+// What tells others of a running sandbox.
+struct start_instance {
+  // Its number in decimal; empty for a plan without instance.
+  char number[12];
+  // The folder of all instances, the one of this, and the file in it whose lock says that it lives.
+  int parent;
+  int folder;
+  int lock;
+};
+
+// The sandbox's control group.
+struct start_group {
+  // -1 for none.
+  int folder;
+  int parent;
+  char name[24];
+  // Whether what happened on its limits is told at the end.
+  bool limited;
+};
 
 // Everything that the processes of one start share. Copied by clone, never changed afterwards.
 struct start {
@@ -26,6 +47,16 @@ struct start {
   int held[PLAN_HELD_MAX];
   // Tells the init whether the monitor still lives.
   int monitor;
+  struct start_instance instance;
+  struct start_group cgroup;
+};
+
+// Why a start could not be prepared; nothing of it is left then.
+struct failure {
+  enum step step;
+  int error;
+  const char *subject;
+  const char *hint;
 };
 
 // start.c: reads and checks a plan; the descriptor is closed.
@@ -33,9 +64,27 @@ enum plan_reading { PLAN_OK, PLAN_UNREADABLE, PLAN_REFUSED };
 enum plan_reading plan_read(int fd, struct start *start, struct plan_error *error);
 void plan_forget(struct start *start);
 
+// prepare.c: takes everything on the host that the sandbox needs while it runs, before its first process is there.
+bool prepare_start(struct start *start, struct failure *failure);
+
 // held.c: opens and locks the plan's held folders; false with errno where one is gone.
 bool held_take(struct start *start);
+// Closes all descriptors but those that the monitor needs to the end.
 void held_close_others(const struct start *start);
+
+// instance.c: the folder that says what runs. The init completes it with what only it knows.
+bool instance_make(struct start *start, struct failure *failure);
+void instance_name_group(const struct start *start, const char *path);
+void instance_describe(const struct start *start);
+void instance_remove(const struct start *start);
+
+// cgroup.c
+bool cgroup_make(struct start *start, struct failure *failure);
+void cgroup_tell_limits(const struct start *start);
+void cgroup_remove(const struct start *start);
+
+// landlock.c
+void landlock_restrict(const struct plan *plan);
 
 // monitor.c: starts the sandbox and ends with the app's exit code.
 _Noreturn void monitor_run(struct start *start);
@@ -46,7 +95,7 @@ _Noreturn void init_run(struct start *start);
 // identity.c
 void identity_map(uid_t user, gid_t group);
 void identity_drop_capabilities(void);
-void identity_check(void);
+void identity_check(const struct plan *plan);
 
 // network.c
 void network_raise_loopback(void);
@@ -59,10 +108,10 @@ void root_enter(int root);
 struct sources {
   int fds[PLAN_MOUNTS_MAX];
 };
-void sources_open(const struct plan *plan, struct sources *sources);
+void sources_open(const struct start *start, struct sources *sources);
 
 // mounts.c
-void mounts_apply(const struct plan *plan, const struct sources *sources, int root);
+void mounts_apply(const struct start *start, const struct sources *sources, int root);
 
 // targets.c: paths below the new root, never through a symbolic link.
 int target_open(int root, const char *path, uint64_t flags);
@@ -70,10 +119,11 @@ int target_open_parent(int root, const char *path, const char **name);
 
 // special.c: the two file systems that need more than one mount. `operation` is for messages.
 int special_new_mount(const char *type, const char *const options[][2], unsigned attributes, int operation);
-void special_mount_proc(int point, const char *target, int operation);
+void special_mount_proc(const struct plan *plan, int point, const char *target, int operation);
 void special_mount_dev(int point, const char *target, int operation);
-// Allows no further user namespaces below this one. `proc` is a procfs, or -1 to take one for the moment.
-void special_forbid_namespaces(int proc);
+// Bounds the namespaces below this one by the plan, by default to none. `proc` is a procfs, or -1 to take one for the
+// moment.
+void special_bound_namespaces(const struct plan *plan, int proc);
 
 // app.c
 _Noreturn void app_execute(const struct start *start);

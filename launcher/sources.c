@@ -7,6 +7,7 @@
 #include "hints.h"
 #include "run.h"
 #include "sys.h"
+#include "text.h"
 
 static bool is_missing(int error) { return error == ENOENT || error == ENOTDIR; }
 
@@ -43,9 +44,7 @@ static int restrict_tree(int tree, uint32_t flags) {
   return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes);
 }
 
-static int open_source(const struct plan *plan, uint32_t index) {
-  const struct mount_operation *bind = &plan->mounts[index];
-  const char *path = plan_string(plan, bind->source);
+static int open_at(const struct mount_operation *bind, uint32_t index, const char *path) {
   int tree = open_tree_of(path, bind->flags);
   if (tree < 0) {
     if ((bind->flags & BIND_OPTIONAL) != 0 && is_missing(errno)) return -1;
@@ -55,8 +54,24 @@ static int open_source(const struct plan *plan, uint32_t index) {
   return tree;
 }
 
-void sources_open(const struct plan *plan, struct sources *sources) {
+// The instance's folder, or the file in it that the sandbox shows as its own. Named by path: a descriptor that the
+// monitor opened belongs to mounts of another namespace.
+static int open_instance(const struct start *start, uint32_t index) {
+  static const struct mount_operation read_only = {.flags = BIND_READ_ONLY};
+  char buffer[PLAN_PATH_MAX + 32];
+  struct text path = TEXT(buffer);
+  text_add(&path, start->plan.instance.folder);
+  text_add(&path, "/");
+  text_add(&path, start->instance.number);
+  if (start->plan.mounts[index].kind == MOUNT_INFO) text_add(&path, "/info");
+  return open_at(&read_only, index, path.data);
+}
+
+void sources_open(const struct start *start, struct sources *sources) {
+  const struct plan *plan = &start->plan;
   for (uint32_t i = 0; i < plan->mount_count; i++) {
-    if (plan->mounts[i].kind == MOUNT_BIND) sources->fds[i] = open_source(plan, i);
+    const struct mount_operation *one = &plan->mounts[i];
+    if (one->kind == MOUNT_BIND) sources->fds[i] = open_at(one, i, plan_string(plan, one->source));
+    if (one->kind == MOUNT_INSTANCE || one->kind == MOUNT_INFO) sources->fds[i] = open_instance(start, i);
   }
 }

@@ -6,6 +6,7 @@
 #include "fail.h"
 #include "run.h"
 #include "sys.h"
+#include "text.h"
 
 int special_new_mount(const char *type, const char *const options[][2], unsigned attributes, int operation) {
   int context = sys_fsopen(type);
@@ -38,11 +39,32 @@ static void attach(int mount, int point, const char *target, int operation) {
   }
 }
 
-void special_forbid_namespaces(int proc) {
-  int from = proc < 0 ? new_proc(-1) : proc;
-  int fd = openat(from, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
-  if (fd < 0 || write(fd, "0", 1) != 1) die(STEP_PRIVILEGES, -1, errno, "(user namespaces)", NULL);
+static void bound(int proc, const char *name, uint32_t count) {
+  char path_buffer[64];
+  char value_buffer[16];
+  struct text path = TEXT(path_buffer);
+  struct text value = TEXT(value_buffer);
+  text_add(&path, "sys/user/max_");
+  text_add(&path, name);
+  text_add(&path, "_namespaces");
+  text_add_number(&value, count);
+  int fd = openat(proc, path.data, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, value.data, value.length) != (ssize_t)value.length) {
+    die(STEP_PRIVILEGES, -1, errno, path.data, NULL);
+  }
   close(fd);
+}
+
+void special_bound_namespaces(const struct plan *plan, int proc) {
+  // The kernel counts what namespaces below make against these, too, and only who has rights in this one can change
+  // them: nobody, once the init has given them up.
+  static const char *const names[] = {
+      [BOUND_USER] = "user", [BOUND_PID] = "pid",     [BOUND_MOUNT] = "mnt",     [BOUND_IPC] = "ipc",
+      [BOUND_UTS] = "uts",   [BOUND_NETWORK] = "net", [BOUND_CGROUP] = "cgroup", [BOUND_TIME] = "time",
+  };
+  int from = proc < 0 ? new_proc(-1) : proc;
+  int kinds = (plan->flags & PLAN_NESTED) != 0 ? BOUND_COUNT : BOUND_USER + 1;
+  for (int kind = 0; kind < kinds; kind++) bound(from, names[kind], plan->bounds[kind]);
   if (proc < 0) close(from);
 }
 
@@ -60,12 +82,19 @@ static void cover(int proc, const char *name, int operation) {
   close(tree);
 }
 
-void special_mount_proc(int point, const char *target, int operation) {
+// A sandbox inside this one can only mount a /proc of its own where nothing of this one is covered. As root that would
+// uncover the host's files, so there it cannot.
+static size_t count_covered(const struct plan *plan, size_t all) {
+  if (geteuid() == 0) return all;
+  return (plan->flags & PLAN_NESTED) != 0 ? 0 : 1;
+}
+
+void special_mount_proc(const struct plan *plan, int point, const char *target, int operation) {
   static const char *const covered[] = {"sys", "sysrq-trigger", "irq", "bus", "acpi", "fs", "scsi", "mtrr"};
   int proc = new_proc(operation);
-  special_forbid_namespaces(proc);
+  special_bound_namespaces(plan, proc);
   attach(proc, point, target, operation);
-  size_t count = geteuid() == 0 ? sizeof covered / sizeof covered[0] : 1;
+  size_t count = count_covered(plan, sizeof covered / sizeof covered[0]);
   for (size_t i = 0; i < count; i++) cover(proc, covered[i], operation);
   close(proc);
 }

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -62,3 +64,13 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
 
 // fork(2) with namespaces. The child goes on here with a copy of the memory.
 static inline pid_t sys_clone(unsigned long flags) { return (pid_t)syscall(SYS_clone, flags, 0L, 0L, 0L, 0L); }
+
+// The same in another control group, given by the descriptor of its folder.
+static inline pid_t sys_clone_into(unsigned long flags, int group) {
+  struct clone_args arguments = {
+      .flags = flags | CLONE_INTO_CGROUP,
+      .exit_signal = SIGCHLD,
+      .cgroup = (unsigned long long)group,
+  };
+  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}

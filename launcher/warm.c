@@ -134,6 +134,9 @@ void warm_run(char **words) {
   // Locked before it is looked at: what is there then stays.
   if (!held_take(&start) || !all_hold(&start.plan)) return;
   trace_mark("check what it depends on", NULL);
+  // What goes wrong here is for the program to solve, or else to tell.
+  struct failure failure;
+  if (!prepare_start(&start, &failure)) return;
   start.arguments = words + 1 + count;
   monitor_run(&start);
 }

@@ -37,6 +37,14 @@ int openat(int folder, const char *path, int flags, ...) {
   return (int)syscall(SYS_openat, (long)folder, path, (long)flags, mode);
 }
 
+int fcntl(int fd, int command, ...) {
+  va_list rest;
+  va_start(rest, command);
+  void *argument = va_arg(rest, void *);
+  va_end(rest);
+  return (int)syscall(SYS_fcntl, (long)fd, (long)command, argument);
+}
+
 int ioctl(int fd, unsigned long request, ...) {
   va_list rest;
   va_start(rest, request);
@@ -73,6 +81,10 @@ ssize_t readlink(const char *path, char *data, size_t size) {
 
 int mkdirat(int folder, const char *path, mode_t mode) {
   return (int)syscall(SYS_mkdirat, (long)folder, path, (long)mode);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+  return (int)syscall(SYS_unlinkat, (long)folder, path, (long)flags);
 }
 
 int symlinkat(const char *to, int folder, const char *path) {

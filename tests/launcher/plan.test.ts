@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { array, assert, constantFrom, property, record, string, tuple, uint8Array } from "fast-check";
+import {
+  array,
+  assert,
+  constantFrom,
+  integer,
+  property,
+  record,
+  string,
+  stringMatching,
+  tuple,
+  uint8Array,
+} from "fast-check";
 import { encodePlan, type Plan } from "../../src/sandbox/plan/index.ts";
 import { buildLauncher, planCheck, Workspace } from "./support.ts";
 
@@ -63,8 +74,28 @@ function fullPlan(): Plan {
       { kind: "directory", target: "/run/d", mode: 0o700 },
       { kind: "symlink", target: "/run/l", to: "../x" },
       { kind: "file", target: "/run/f", mode: 0o600, data: Buffer.from("data") },
+      { kind: "instance", target: "/run/i" },
       { kind: "seal", target: "/run" },
+      { kind: "info", target: "/.flatpak-info" },
     ],
+    instance: {
+      folder: "/run/user/1/.flatpak",
+      counter: "/run/user/1/dowel/counter",
+      id: "org.example.App",
+      ref: "app/org.example.App/x86_64/stable",
+      image: "sha256:12",
+      info: ["[Instance]instance-id=", "end"],
+    },
+    cgroup: {
+      mount: "/sys/fs/cgroup",
+      required: true,
+      settings: [
+        ["memory.max", "4096"],
+        ["io.max", "8:0 rbps=1 wbps=1"],
+      ],
+    },
+    nested: { user: 1, pid: 2, mount: 3, ipc: 4, uts: 5, network: 6, cgroup: 7, time: 8 },
+    landlock: { handled: 0xfffe, scopes: 3, rules: [{ path: "/", access: 2 }] },
   });
 }
 
@@ -72,7 +103,7 @@ test("plan_parse() reads what encodePlan() wrote", () => {
   const { stdout, code, stderr } = check("dump", encodePlan(fullPlan()));
   expect(stderr).toBe("");
   expect(code).toBe(0);
-  expect(stdout).toBe(`flags 13
+  expect(stdout).toBe(`flags 61
 hostname box
 cwd /home
 key 2
@@ -94,6 +125,14 @@ set 3
 unset 2
   Y
   Z
+instance /run/user/1/.flatpak /run/user/1/dowel/counter id=org.example.App ref=app/org.example.App/x86_64/stable image=sha256:12 info=[Instance]instance-id=#end
+cgroup /sys/fs/cgroup
+settings 2
+  memory.max=4096
+  io.max=8:0 rbps=1 wbps=1
+landlock handled=fffe scopes=3 rules=1
+  / 2
+bounds 1 2 3 4 5 6 7 8
 filter 3
 record 5
   absent /absent
@@ -101,7 +140,7 @@ record 5
   inode / type=40000 device=7 inode=8 size=0 mtime=0 ctime=0
   variable LANG=C
   novariable DISPLAY
-mounts 8
+mounts 10
   bind /host flags=11 mode=0 size=0 source=/
   proc /proc flags=0 mode=0 size=0
   dev /dev flags=0 mode=0 size=0
@@ -109,7 +148,9 @@ mounts 8
   directory /run/d flags=0 mode=700 size=0
   symlink /run/l flags=0 mode=0 size=0 source=../x
   file /run/f flags=0 mode=600 size=0 data=data
+  instance /run/i flags=0 mode=0 size=0
   seal /run flags=0 mode=0 size=0
+  info /.flatpak-info flags=0 mode=0 size=0
 `);
 });
 
@@ -134,11 +175,24 @@ test("plan_parse() accepts whatever encodePlan() accepts", () => {
     set: array(tuple(variable, name), { maxLength: 12 }),
     unset: array(variable, { maxLength: 12 }),
     mounts: array(mount, { maxLength: 8 }),
+    setting: tuple(stringMatching(/^[a-z]{1,5}\.[a-z0-9_.]{1,9}$/), name),
+    rules: array(tuple(path, integer({ min: 1, max: 0xffff })), { maxLength: 4 }),
+    bound: integer({ min: 0, max: 65_535 }),
   });
   assert(
-    property(changes, ({ key, lowers, set, unset, mounts }) => {
+    property(changes, ({ key, lowers, set, unset, mounts, setting, rules, bound }) => {
       const operations = mounts.map(([target, source, data, kind]) => operation(kind, target, source, data));
-      const plan = workspace.plan({ key, lowers, mounts: [], environment: { clear: false, set, unset } });
+      const { instance, landlock, nested } = fullPlan();
+      const plan = workspace.plan({
+        ...{ key, lowers, mounts: [], environment: { clear: false, set, unset }, instance },
+        cgroup: { mount: lowers[0] ?? "/x", required: bound > 9, settings: [setting] },
+        landlock: landlock && {
+          ...landlock,
+          handled: 0xffff,
+          rules: rules.map(([at, access]) => ({ path: at, access })),
+        },
+        nested: nested && { ...nested, user: bound },
+      });
       const { stdout, code } = check("dump", encodePlan({ ...plan, mounts: operations.flat() }));
       expect(code === 0 ? "" : stdout).toBe("");
     }),

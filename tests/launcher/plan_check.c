@@ -64,7 +64,8 @@ static void dump_words(const struct plan *plan, const char *name, struct words w
 }
 
 static void dump_mount(const struct plan *plan, const struct mount_operation *one) {
-  static const char *const names[] = {"", "bind", "tmpfs", "proc", "dev", "directory", "symlink", "file", "seal"};
+  static const char *const names[] = {"", "bind", "tmpfs", "proc", "dev", "directory", "symlink", "file", "seal",
+                                      "instance", "info"};
   printf("  %s %s flags=%u mode=%o size=%llu", names[one->kind], plan_string(plan, one->target), one->flags, one->mode,
          (unsigned long long)one->size);
   if (one->source != 0) printf(" source=%s", plan_string(plan, one->source));
@@ -84,6 +85,27 @@ static void dump_observation(const struct plan *plan, const struct observation *
   printf("\n");
 }
 
+static void dump_instance(const struct plan *plan) {
+  const struct plan_instance *one = &plan->instance;
+  if (one->folder == NULL) return;
+  printf("instance %s %s id=%s ref=%s image=%s info=%.*s#%.*s\n", one->folder, one->counter, one->id, one->ref,
+         one->image, (int)one->before.length, one->before.data, (int)one->after.length, one->after.data);
+}
+
+static void dump_extras(const struct plan *plan) {
+  dump_instance(plan);
+  if (plan->cgroup != NULL) printf("cgroup %s\n", plan->cgroup);
+  dump_words(plan, "settings", plan->settings);
+  printf("landlock handled=%llx scopes=%u rules=%u\n", (unsigned long long)plan->handled, plan->scopes,
+         plan->rule_count);
+  for (uint32_t i = 0; i < plan->rule_count; i++) {
+    printf("  %s %llx\n", plan_string(plan, plan->rules[i].path), (unsigned long long)plan->rules[i].access);
+  }
+  printf("bounds");
+  for (int i = 0; i < BOUND_COUNT; i++) printf(" %u", plan->bounds[i]);
+  printf("\n");
+}
+
 static int dump(const uint8_t *data, size_t size) {
   struct plan plan;
   struct plan_error error;
@@ -99,6 +121,7 @@ static int dump(const uint8_t *data, size_t size) {
   dump_words(&plan, "command", plan.command);
   dump_words(&plan, "set", plan.set);
   dump_words(&plan, "unset", plan.unset);
+  dump_extras(&plan);
   printf("filter %u\nrecord %u\n", plan.filter_count, plan.record_count);
   for (uint32_t i = 0; i < plan.record_count; i++) dump_observation(&plan, &plan.record[i]);
   printf("mounts %u\n", plan.mount_count);

@@ -29,13 +29,48 @@ static void walk_mount(const struct plan *plan, uint32_t index) {
   const struct mount_operation *one = &plan->mounts[index];
   const char *target = plan_string(plan, one->target);
   walk_path(target);
-  must(strcmp(target, "/") != 0 && one->kind >= MOUNT_BIND && one->kind <= MOUNT_SEAL);
+  must(strcmp(target, "/") != 0 && one->kind >= MOUNT_BIND && one->kind <= MOUNT_INFO);
   if (one->kind == MOUNT_BIND) walk_path(plan_string(plan, one->source));
   if (one->kind == MOUNT_SYMLINK) walk_string(plan_string(plan, one->source));
   for (uint32_t i = 0; one->kind == MOUNT_FILE && i < one->data_length; i++) {
     walked += (size_t)(plan->base[one->data + i] != 0);
   }
   if (one->kind >= MOUNT_DIRECTORY && one->kind <= MOUNT_FILE) must(plan_can_create(plan, index, target));
+}
+
+static void walk_bytes(struct bytes bytes) {
+  for (uint32_t i = 0; i < bytes.length; i++) walked += (size_t)(bytes.data[i] != 0);
+}
+
+static void walk_instance(const struct plan *plan) {
+  const struct plan_instance *one = &plan->instance;
+  if (one->folder == NULL) {
+    must(plan->cgroup == NULL);
+    return;
+  }
+  walk_path(one->folder);
+  walk_path(one->counter);
+  must(one->id[0] != '\0' && one->id[0] != '.' && strchr(one->id, '/') == NULL);
+  walk_string(one->ref);
+  walk_string(one->image);
+  walk_bytes(one->before);
+  walk_bytes(one->after);
+}
+
+static void walk_extras(const struct plan *plan) {
+  walk_instance(plan);
+  if (plan->cgroup != NULL) walk_path(plan->cgroup);
+  must(plan->cgroup != NULL || (plan->settings.count == 0 && (plan->flags & PLAN_CGROUP_REQUIRED) == 0));
+  for (uint32_t i = 0; i < plan->settings.count; i++) {
+    const char *setting = plan_word(plan, plan->settings, i);
+    const char *value = strchr(setting, '=');
+    must(value != NULL && value[1] != '\0' && memchr(setting, '/', (size_t)(value - setting)) == NULL);
+  }
+  for (uint32_t i = 0; i < plan->rule_count; i++) {
+    walk_path(plan_string(plan, plan->rules[i].path));
+    must((plan->rules[i].access & ~plan->handled) == 0);
+  }
+  for (int i = 0; i < BOUND_COUNT; i++) must(plan->bounds[i] == 0 || (plan->flags & PLAN_NESTED) != 0);
 }
 
 static void walk_plan(const struct plan *plan) {
@@ -45,6 +80,7 @@ static void walk_plan(const struct plan *plan) {
   for (uint32_t i = 0; i < plan->held.count; i++) walk_path(plan_word(plan, plan->held, i));
   walk_words(plan, plan->set);
   walk_words(plan, plan->unset);
+  walk_extras(plan);
   must(plan->command.count > 0 && plan->lowers.count >= PLAN_LOWERS_MIN);
   if (plan->hostname != NULL) walk_string(plan->hostname);
   if (plan->cwd != NULL) walk_path(plan->cwd);

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { layout, planLimits } from "./layout.ts";
-import type { MountOperation, Observation, Plan } from "./types.ts";
+import type {
+  CgroupPlan,
+  InstancePlan,
+  LandlockPlan,
+  MountOperation,
+  NamespaceBounds,
+  Observation,
+  Plan,
+} from "./types.ts";
 
 function refuse(message: string): never {
   throw new DowelError("PLAN_INVALID", message);
@@ -54,6 +62,10 @@ function checkSeal(earlier: readonly MountOperation[], operation: MountOperation
   }
 }
 
+function checkHasInstance(plan: Plan, operation: MountOperation): void {
+  if (plan.instance === undefined) refuse(`Only a plan with an instance can show it: ${operation.target}`);
+}
+
 function checkMode(operation: MountOperation, mode: number, max: number): void {
   if (!Number.isInteger(mode) || mode < 0 || mode > max) refuse(`A mode is out of range: ${operation.target}`);
 }
@@ -88,10 +100,65 @@ function checkMount(plan: Plan, operation: MountOperation, index: number): void 
     case "seal":
       checkSeal(earlier, operation);
       return;
+    case "instance":
+      checkCreation(earlier, operation);
+      checkHasInstance(plan, operation);
+      return;
+    case "info":
+      checkHasInstance(plan, operation);
+      return;
     case "proc":
     case "dev":
       return;
   }
+}
+
+/** Characters that a name of a file may have where the launcher puts it below a folder. */
+const simpleName = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}$/;
+
+function checkInstance({ folder, counter, id, ref, image, info }: InstancePlan): void {
+  checkPath("The folder of instances", folder, false);
+  checkPath("The counter of instances", counter, false);
+  if (!simpleName.test(id)) refuse(`An instance must be of an app with an id: ${JSON.stringify(id)}`);
+  for (const text of [ref, image]) {
+    if (Buffer.byteLength(text) > planLimits.textBytes) refuse("The ref or the image of an instance is too long");
+  }
+  for (const text of info) {
+    if (Buffer.byteLength(text) > planLimits.infoBytes) refuse("The text about an instance is too long");
+  }
+}
+
+function checkCgroup({ mount, settings }: CgroupPlan): void {
+  checkPath("The mount point of control groups", mount, false);
+  checkCount("settings of its control group", settings.length, 0, planLimits.settings);
+  for (const [file, value] of settings) {
+    const fits = Buffer.byteLength(`${file}=${value}`) <= planLimits.textBytes;
+    if (!/^[a-z]+\.[a-z0-9_.]+$/.test(file) || file.length > planLimits.nameBytes || value === "" || !fits) {
+      refuse(`A setting of a control group must be FILE=VALUE: ${JSON.stringify(`${file}=${value}`)}`);
+    }
+  }
+}
+
+function checkLandlock({ handled, scopes, rules }: LandlockPlan): void {
+  checkCount("Landlock rules", rules.length, 0, planLimits.rules);
+  if (!Number.isSafeInteger(handled) || handled < 0 || scopes < 0 || scopes > 3) refuse("Landlock rights are unknown");
+  for (const { path, access } of rules) {
+    checkPath("The path of a Landlock rule", path);
+    const within = Number.isSafeInteger(access) && access > 0 && (BigInt(access) & ~BigInt(handled)) === 0n;
+    if (!within) refuse(`A Landlock rule can only give rights that are handled: ${path}`);
+  }
+}
+
+function checkBounds(bounds: NamespaceBounds): void {
+  for (const count of Object.values(bounds)) checkCount("namespaces", count, 0, planLimits.namespaces);
+}
+
+function checkExtras(plan: Plan): void {
+  if (plan.instance !== undefined) checkInstance(plan.instance);
+  if (plan.cgroup !== undefined) checkCgroup(plan.cgroup);
+  if (plan.cgroup !== undefined && plan.instance === undefined) refuse("A control group needs an instance");
+  if (plan.landlock !== undefined) checkLandlock(plan.landlock);
+  if (plan.nested !== undefined) checkBounds(plan.nested);
 }
 
 function checkName(name: string): void {
@@ -132,4 +199,5 @@ export function checkPlan(plan: Plan): void {
   for (const name of plan.environment.unset) checkName(name);
   if (plan.hostname !== undefined) checkHostname(plan.hostname);
   if (plan.cwd !== undefined) checkPath("The working folder", plan.cwd);
+  checkExtras(plan);
 }

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { compareBytes } from "../../base/text.ts";
 import { checkPlan } from "./check.ts";
-import { bindFlags, layout, mountKinds, observationKinds, planFlags } from "./layout.ts";
+import { writeExtras } from "./extras.ts";
+import { bindFlags, headerOffsets, layout, mountKinds, observationKinds, planFlags } from "./layout.ts";
 import type { EnvironmentPlan, MountOperation, Observation, Plan } from "./types.ts";
-import { PlanWriter, type Section } from "./writer.ts";
-
-function writeWords(writer: PlanWriter, words: readonly string[]): Section {
-  const offset = writer.reserve(words.length * layout.wordBytes);
-  for (const [index, word] of words.entries()) writer.setString(offset + index * layout.wordBytes, word);
-  return { offset, count: words.length };
-}
+import { PlanWriter, type Section, writeWords } from "./writer.ts";
 
 function writeRecords<T>(
   writer: PlanWriter,
@@ -80,7 +75,9 @@ function flagsOf(plan: Plan): number {
     (plan.namespaces.network ? planFlags.network : 0) |
     (plan.namespaces.ipc ? planFlags.ipc : 0) |
     (plan.environment.clear ? planFlags.clearEnvironment : 0) |
-    (plan.dieWithParent ? planFlags.dieWithParent : 0)
+    (plan.dieWithParent ? planFlags.dieWithParent : 0) |
+    (plan.cgroup?.required === true ? planFlags.cgroupRequired : 0) |
+    (plan.nested !== undefined ? planFlags.nested : 0)
   );
 }
 
@@ -91,7 +88,7 @@ function writeHeader(writer: PlanWriter, plan: Plan, sections: readonly Section[
   writer.setU32(8, layout.version);
   writer.setU32(12, writer.length);
   writer.setU32(16, flagsOf(plan));
-  for (const [index, section] of sections.entries()) writer.setSection(32 + index * 8, section);
+  for (const [index, section] of sections.entries()) writer.setSection(headerOffsets.sections + index * 8, section);
 }
 
 /**
@@ -116,8 +113,9 @@ export function encodePlan(plan: Plan): Uint8Array {
     { offset: writer.append(plan.seccomp), count: plan.seccomp.length / layout.instructionBytes },
   ];
   const held = writeWords(writer, plan.held);
-  if (plan.hostname !== undefined) writer.setString(20, plan.hostname);
-  if (plan.cwd !== undefined) writer.setString(24, plan.cwd);
+  writeExtras(writer, plan);
+  if (plan.hostname !== undefined) writer.setString(headerOffsets.hostname, plan.hostname);
+  if (plan.cwd !== undefined) writer.setString(headerOffsets.cwd, plan.cwd);
   const strings = writer.writeStrings();
   writeHeader(writer, plan, [...sections, strings, held]);
   return writer.finish();

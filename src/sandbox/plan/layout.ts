@@ -6,12 +6,13 @@
  */
 export const layout = {
   magic: "DOWELPLN",
-  version: 2,
-  headerBytes: 112,
+  version: 3,
+  headerBytes: 216,
   observationBytes: 56,
   mountBytes: 40,
   wordBytes: 4,
   instructionBytes: 8,
+  ruleBytes: 16,
 } as const;
 
 /** What the launcher accepts at most; equal to the constants of launcher/plan.h. */
@@ -29,9 +30,51 @@ export const planLimits = {
   pathBytes: 4095,
   nameBytes: 255,
   hostnameBytes: 64,
+  textBytes: 1020,
+  infoBytes: 1024 * 1024,
+  settings: 64,
+  rules: 512,
+  namespaces: 65_535,
 } as const;
 
-export const planFlags = { network: 1, ipc: 2, clearEnvironment: 4, dieWithParent: 8 } as const;
+export const planFlags = {
+  network: 1,
+  ipc: 2,
+  clearEnvironment: 4,
+  dieWithParent: 8,
+  cgroupRequired: 16,
+  nested: 32,
+} as const;
 export const bindFlags = { readOnly: 1, recursive: 2, devices: 4, noSymlinks: 8, optional: 16 } as const;
 export const observationKinds = { absent: 1, present: 2, inode: 3, variable: 4, noVariable: 5 } as const;
-export const mountKinds = { bind: 1, tmpfs: 2, proc: 3, dev: 4, directory: 5, symlink: 6, file: 7, seal: 8 } as const;
+export const mountKinds = {
+  bind: 1,
+  tmpfs: 2,
+  proc: 3,
+  dev: 4,
+  directory: 5,
+  symlink: 6,
+  file: 7,
+  seal: 8,
+  instance: 9,
+  info: 10,
+} as const;
+
+/** Where the header has what is optional; a section is an offset and a count, both 0 where it is not there. */
+export const headerOffsets = {
+  hostname: 20,
+  cwd: 24,
+  sections: 32,
+  /** Folder, counter, id, ref, image: a string each. Then the text before the number and the text after it. */
+  instance: 112,
+  instanceInfo: 132,
+  cgroup: 148,
+  settings: 152,
+  rules: 160,
+  handled: 168,
+  scopes: 176,
+  /** As `namespaceKinds`. */
+  bounds: 180,
+} as const;
+
+export const namespaceKinds = ["user", "pid", "mount", "ipc", "uts", "network", "cgroup", "time"] as const;

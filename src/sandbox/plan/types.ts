@@ -25,6 +25,61 @@ export interface Plan {
   /** The command and its fixed arguments; the caller's further arguments are appended. */
   readonly command: readonly string[];
   readonly dieWithParent: boolean;
+  /** What the sandbox is known by while it runs; undefined: nothing tells others of it. */
+  readonly instance?: InstancePlan | undefined;
+  /** The control group that the sandbox gets; undefined: it stays in the caller's. */
+  readonly cgroup?: CgroupPlan | undefined;
+  /** How many namespaces the app may make; undefined: none. */
+  readonly nested?: NamespaceBounds | undefined;
+  /** A second wall beside the mounts; undefined: none. */
+  readonly landlock?: LandlockPlan | undefined;
+}
+
+/** Flatpak's contract about running instances: a folder of files for each, and the sandbox's `/.flatpak-info`. */
+export interface InstancePlan {
+  /** Parent of the instances' folders, `$XDG_RUNTIME_DIR/.flatpak`; made where it is missing. */
+  readonly folder: string;
+  /** File that holds the last instance id given out. */
+  readonly counter: string;
+  /** Id of the app, or of the runtime that a command runs in. */
+  readonly id: string;
+  /** Full ref of the same. */
+  readonly ref: string;
+  /** Digest of its image; empty where there is none. */
+  readonly image: string;
+  /** Text of `/.flatpak-info` before and after the number of the instance. */
+  readonly info: readonly [before: string, after: string];
+}
+
+export interface CgroupPlan {
+  /** Where cgroup2 is mounted. */
+  readonly mount: string;
+  /** Whether a start without a group of its own fails. With settings it always does. */
+  readonly required: boolean;
+  /** Files of the group and what is written to them, in this order: `memory.max`, `536870912`. */
+  readonly settings: readonly (readonly [file: string, value: string])[];
+}
+
+/** Numbers of namespaces, as the limits in /proc/sys/user. */
+export interface NamespaceBounds {
+  readonly user: number;
+  readonly pid: number;
+  readonly mount: number;
+  readonly ipc: number;
+  readonly uts: number;
+  readonly network: number;
+  readonly cgroup: number;
+  readonly time: number;
+}
+
+/** Rights as in linux/landlock.h. The launcher leaves out what the kernel does not know yet. */
+export interface LandlockPlan {
+  /** Rights on files that only the rules give. */
+  readonly handled: number;
+  /** Bit 0: abstract sockets made outside cannot be reached; bit 1: nor processes, with signals. */
+  readonly scopes: number;
+  /** Rights at and below paths in the sandbox; a path that is missing is left out. */
+  readonly rules: readonly { readonly path: string; readonly access: number }[];
 }
 
 export interface Namespaces {
@@ -86,7 +141,9 @@ export type MountOperation =
   | { readonly kind: "symlink"; readonly target: string; readonly to: string }
   | { readonly kind: "file"; readonly target: string; readonly mode: number; readonly data: Uint8Array }
   /** Makes a mount that an earlier operation made read-only. */
-  | { readonly kind: "seal"; readonly target: string };
+  | { readonly kind: "seal"; readonly target: string }
+  /** Shows the instance's folder at `target/INSTANCE`, and its `info` file at `target`, both read-only. */
+  | { readonly kind: "instance" | "info"; readonly target: string };
 
 export interface EnvironmentPlan {
   /** Starts from nothing instead of the caller's environment. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { encodeUtf8 } from "../../base/text.ts";
-import { planLimits } from "./layout.ts";
+import { layout, planLimits } from "./layout.ts";
 
 /** A part of the plan: where it begins and how many entries it has. */
 export interface Section {
@@ -90,4 +90,11 @@ export class PlanWriter {
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+/** A section of strings by their offsets. */
+export function writeWords(writer: PlanWriter, words: readonly string[]): Section {
+  const offset = writer.reserve(words.length * layout.wordBytes);
+  for (const [index, word] of words.entries()) writer.setString(offset + index * layout.wordBytes, word);
+  return { offset, count: words.length };
 }

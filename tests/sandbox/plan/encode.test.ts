@@ -56,7 +56,7 @@ test("planCacheName() is FNV-1a over the words and their NULs", () => {
 test("encodePlan() writes the length, the version and NUL-ended strings", () => {
   const bytes = Buffer.from(encodePlan(minimal));
   expect(bytes.subarray(0, 8).toString()).toBe("DOWELPLN");
-  expect(bytes.readUInt32LE(8)).toBe(2);
+  expect(bytes.readUInt32LE(8)).toBe(3);
   expect(bytes.readUInt32LE(12)).toBe(bytes.length);
   expect(bytes.subarray(-8).toString()).toBe("/a\0/b\0x\0");
 });
@@ -131,6 +131,39 @@ describe("encodePlan() refuses", () => {
     expect(refusal({ hostname: "" })).not.toBe("");
     expect(refusal({ mounts: Array.from({ length: 513 }, (_, index) => bind("/a", `/${index}`)) })).not.toBe("");
     expect(refusal({ command: ["x", "y".repeat(17 * 1024 * 1024)] })).not.toBe("");
+  });
+
+  test("instances, control groups, rules and bounds that are malformed", () => {
+    const instance = { folder: "/i", counter: "/c", id: "a.b", ref: "r", image: "", info: ["", ""] } as const;
+    const cgroup = { mount: "/m", required: false, settings: [] };
+    expect(refusal({ instance, cgroup })).toBe("");
+    expect(refusal({ cgroup })).toContain("instance");
+    expect(refusal({ mounts: [{ kind: "info", target: "/x" }] })).toContain("/x");
+    expect(refusal({ instance, mounts: [{ kind: "instance", target: "/x/y" }] })).toContain("/x/y");
+    for (const id of ["", ".", "..", ".a", "a/b", "a b", "x".repeat(256)]) {
+      expect(refusal({ instance: { ...instance, id } })).not.toBe("");
+    }
+    expect(refusal({ instance: { ...instance, folder: "i" } })).toContain('"i"');
+    expect(refusal({ instance: { ...instance, counter: "/" } })).toContain('"/"');
+    expect(refusal({ instance: { ...instance, ref: "x".repeat(1021) } })).not.toBe("");
+    for (const [file, value] of [
+      ["memory", "1"],
+      ["../x.y", "1"],
+      ["a/b.c", "1"],
+      ["a=.b", "1"],
+      ["memory.max", ""],
+      ["memory.max", "1".repeat(1020)],
+    ] as const) {
+      expect(refusal({ instance, cgroup: { ...cgroup, settings: [[file, value]] } })).not.toBe("");
+    }
+    const landlock = { handled: 6, scopes: 0, rules: [] };
+    expect(refusal({ landlock: { ...landlock, rules: [{ path: "/x", access: 6 }] } })).toBe("");
+    expect(refusal({ landlock: { ...landlock, rules: [{ path: "/x", access: 8 }] } })).toContain("/x");
+    expect(refusal({ landlock: { ...landlock, rules: [{ path: "/x", access: 0 }] } })).toContain("/x");
+    expect(refusal({ landlock: { ...landlock, scopes: 4 } })).not.toBe("");
+    const bounds = { user: 1, pid: 1, mount: 1, ipc: 1, uts: 1, network: 1, cgroup: 1, time: 1 };
+    expect(refusal({ nested: bounds })).toBe("");
+    expect(refusal({ nested: { ...bounds, time: 65_536 } })).not.toBe("");
   });
 
   test("variables that could not be set", () => {
