@@ -26,10 +26,14 @@ function unknownCommand(name: string): DowelError {
 }
 
 /** Answers the options that need no command; undefined where there is none of them. */
-function answerBareOption(options: readonly string[]): string | undefined {
+async function answerBareOption(options: readonly string[]): Promise<string | undefined> {
   if (options.includes("--version")) return `Dowel ${version}\n`;
   if (options.includes("--default-arch")) return `${hostArch()}\n`;
   if (options.includes("--supported-arches")) return `${hostArch()}\n${hostArch() === "x86_64" ? "i386\n" : ""}`;
+  if (options.includes("--gl-drivers")) {
+    const { glDrivers } = await import("./engine/extensions.ts");
+    return `${glDrivers().join("\n")}\n`;
+  }
   if (options.length === 0 || options.includes("--help") || options.includes("-h")) return formatOverview(commands);
   return undefined;
 }
@@ -84,7 +88,7 @@ async function main(words: readonly string[], terminal: Terminal): Promise<numbe
   try {
     const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, groups);
     if (name !== undefined) return await runCommand(name, rest, words, terminal);
-    const answer = answerBareOption(rest);
+    const answer = await answerBareOption(rest);
     if (answer === undefined) throw new DowelError("USAGE", "No command given", { hint: "See 'dowel --help'" });
     terminal.out(answer);
     return 0;

@@ -37,6 +37,12 @@ export const limits = {
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
   keyfileBytes: 4 * MiB,
+  /** Groups `[Extension …]` of an app or runtime, and values of one list in such a group. */
+  extensionPoints: 500,
+  extensionListItems: 100,
+  /** Extensions that one start mounts for an app or for a runtime, and names that it links out of their merged folders. */
+  extensionsPerStart: 200,
+  mergedNames: 10_000,
   manifestBytes: 16 * MiB,
   manifestIncludeDepth: 32,
   /** Nesting and number of values of a manifest. */

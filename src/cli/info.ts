@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
+import { type ExtensionInfo, listExtensions } from "../engine/extensions.ts";
 import { type InstalledInfo, info } from "../engine/info.ts";
 import { effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
 import { sizeOf } from "../engine/sizes.ts";
@@ -33,6 +34,7 @@ interface Flags extends InstallationFlags {
   readonly showLocation?: boolean;
   readonly showRuntime?: boolean;
   readonly showSdk?: boolean;
+  readonly showExtensions?: boolean;
   readonly json?: boolean;
 }
 
@@ -78,6 +80,20 @@ function describe(found: InstalledInfo): string {
   return `\n${formatFields([["", head]])}\n${fields}`;
 }
 
+/** What Flatpak prints of each extension, after the rest. */
+function extensionsText(extensions: readonly ExtensionInfo[]): string {
+  const blocks = extensions.map(({ ref, id, origin, commit, installedSize }) =>
+    formatFields([
+      ["Extension", ref],
+      ["ID", id],
+      ["Origin", origin ?? "-"],
+      ["Commit", commit ?? "unmaintained"],
+      ["Installed", installedSize === undefined ? "unknown" : formatSize(installedSize)],
+    ]),
+  );
+  return blocks.map((block) => `\n${block}`).join("");
+}
+
 /** What the two options print that look at overrides and the host as well. */
 async function permissionText(context: Context, flags: Flags, ref: string): Promise<string | undefined> {
   const request = plainRequest({ name: ref, installations: installationChoice(flags) });
@@ -108,15 +124,18 @@ async function run(context: Context, flags: Flags, name: string, branch?: string
   const text = await permissionText(context, flags, found.ref);
   if (text !== undefined) return { kind: "text", text };
   const single = singleFields(found, flags);
-  if (single.length > 0) return { kind: "text", text: `${single.join(" ")}\n` };
+  const extensions = flags.showExtensions === true ? listExtensions(installationsToRead(flags), found.ref) : undefined;
+  if (single.length > 0 && extensions === undefined) return { kind: "text", text: `${single.join(" ")}\n` };
   if (flags.json === true) {
     const pairs = Object.entries(found).map(([key, value]) => [
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       value,
     ]);
-    return { kind: "json", value: Object.fromEntries(pairs) };
+    return { kind: "json", value: { ...Object.fromEntries(pairs), ...(extensions && { extensions }) } };
   }
-  return { kind: "text", text: describe(found) };
+  if (extensions === undefined) return { kind: "text", text: describe(found) };
+  const head = single.length > 0 ? `${single.join(" ")}\n` : describe(found);
+  return { kind: "text", text: head + extensionsText(extensions) };
 }
 
 export default defineCommand<Flags, [string, string?]>({
@@ -145,6 +164,7 @@ export default defineCommand<Flags, [string, string?]>({
       showLocation: switchFlag("Print the folder"),
       showRuntime: switchFlag("Print the runtime"),
       showSdk: switchFlag("Print the Sdk"),
+      showExtensions: switchFlag("Show the extensions that it gets when it runs"),
     },
     aliases: {
       u: "user",
@@ -154,6 +174,7 @@ export default defineCommand<Flags, [string, string?]>({
       s: "showSize",
       m: "showMetadata",
       M: "showPermissions",
+      e: "showExtensions",
       l: "showLocation",
       j: "json",
     },

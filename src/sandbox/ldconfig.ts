@@ -5,9 +5,10 @@ import { planFromSpecification } from "./plan-from-spec.ts";
 import type { Host } from "./probe/host.ts";
 import { RootBuilder } from "./spec/builder.ts";
 import { noBuses } from "./spec/buses.ts";
+import { addAllExtensions } from "./spec/extensions-mount.ts";
 import { linkerConfiguration } from "./spec/linker.ts";
 import { addBase } from "./spec/root.ts";
-import type { SandboxImage, Specification } from "./spec/types.ts";
+import type { SandboxContents, SandboxImage, Specification } from "./spec/types.ts";
 
 const output = "/run/ld.so";
 
@@ -19,11 +20,11 @@ export function findLdconfig(host: Host, runtime: Pick<SandboxImage, "lower">): 
 
 /**
  * A sandbox in which the runtime's own ldconfig writes the linker's cache for an app as `FOLDER/cache`: the two images,
- * the folder, and nothing else.
+ * their extensions, the folder, and nothing else.
  */
 export function ldconfigPlan(
   host: Host,
-  images: { readonly app: SandboxImage; readonly runtime: SandboxImage; readonly ldconfig: string },
+  images: SandboxContents & { readonly app: SandboxImage; readonly ldconfig: string },
   folder: string,
   runFolder: string,
 ): Plan {
@@ -32,6 +33,7 @@ export function ldconfigPlan(
   addBase(root, host, `${runtime.lower}/usr`, host.identity.uid);
   root.assume("/usr");
   root.assume("/app");
+  addAllExtensions(root, host, images);
   root.special("dev", "/dev");
   root.symlink("/etc/ld.so.conf.d", "../usr/etc/ld.so.conf.d");
   root.file("/etc/ld.so.conf", linkerConfiguration(app.ref.arch));

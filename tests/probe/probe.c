@@ -130,7 +130,7 @@ static int try_write(const char *path, bool is_directory) {
 }
 
 static void print_content(const char *path) {
-  char content[513];
+  char content[8193];
   int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   ssize_t count = fd < 0 ? -1 : read(fd, content, sizeof content - 1);
   bool first = false;

@@ -8,6 +8,7 @@ import { checkRequiredVersions } from "../../metadata/required.ts";
 import type { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { sessionFolder } from "../../sandbox/run-folder.ts";
 import { findUser } from "../../sandbox/spec/etc.ts";
+import { type Extensions, resolveExtensions } from "../../sandbox/spec/extensions.ts";
 import { dataFolderOf, findHome } from "../../sandbox/spec/home.ts";
 import { specify } from "../../sandbox/spec/specify.ts";
 import type { RunOptions, SandboxImage, Specification, SpecificationInput } from "../../sandbox/spec/types.ts";
@@ -17,6 +18,7 @@ import { ensureShown, lowerOf } from "../../store/shown.ts";
 import type { Deployment } from "../../store/types.ts";
 import { type InstallationChoice, placesToRead } from "../places.ts";
 import { makeAppFolder, makeBelow, makeRuntimeFolder, makeWanted } from "./data.ts";
+import { ExtensionsOnHost } from "./extensions.ts";
 import { linkerCache, linkerCachePath } from "./ldcache.ts";
 import { installedRefs, type Located, locate } from "./locate.ts";
 import { findTrees, type TreeRequest } from "./trees.ts";
@@ -131,6 +133,25 @@ async function toImage(
   return { ref, commit, path, lower, metadata: parseMetadata(deployment.metadata) };
 }
 
+/** The extensions of an app and its runtime, shown where the start is about to happen. */
+async function findExtensions(
+  { host, makes, signal }: DescribeContext,
+  app: SandboxImage | undefined,
+  runtime: SandboxImage,
+): Promise<Extensions> {
+  const installed = new ExtensionsOnHost(host, placesToRead({}));
+  const resolve = (image: SandboxImage | undefined) =>
+    image === undefined ? [] : resolveExtensions(image.metadata.extensions, image.ref, installed, host);
+  const extensions = { app: resolve(app), runtime: resolve(runtime) };
+  for (const { image } of [...extensions.app, ...extensions.runtime]) {
+    const deployment = installed.deploymentOf(image);
+    if (deployment === undefined) continue;
+    if (makes) await ensureShown(deployment, signal);
+    host.trustImage(lowerOf(deployment));
+  }
+  return extensions;
+}
+
 /** What the overrides files say that count for a deployment. */
 export function overridesFor(host: RecordingHost, main: Located): Permissions {
   const system = main.place.kind === "system" ? main.place.path : undefined;
@@ -152,12 +173,16 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
   const trees = findTrees(request);
   const isReplaced = trees.app !== undefined || trees.usr !== undefined;
   const cache = makes ? linkerCache : linkerCachePath;
+  const app = isApp ? image : undefined;
+  const extensions = await findExtensions(context, app, runtime);
   return {
-    app: isApp ? image : undefined,
+    app,
     runtime,
+    extensions,
     overrides: overridesFor(host, main),
-    // It lists the libraries of the two images.
-    linkerCache: isApp && !isReplaced ? await cache(host, image, runtime, runFolder, signal) : undefined,
+    // It lists the libraries of the images and their extensions.
+    linkerCache:
+      app === undefined || isReplaced ? undefined : await cache(host, { app, runtime, extensions }, runFolder, signal),
     options: { ...request, ...trees },
     hidden: [...placesToRead({}).map((place) => place.path), `${home}/.local/share/flatpak`],
     runFolder,

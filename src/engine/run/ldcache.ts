@@ -6,7 +6,8 @@ import { spawnPlan } from "../../instances/spawn.ts";
 import { findLdconfig, ldconfigPlan } from "../../sandbox/ldconfig.ts";
 import { encodePlan } from "../../sandbox/plan/index.ts";
 import type { Host } from "../../sandbox/probe/host.ts";
-import type { SandboxImage } from "../../sandbox/spec/types.ts";
+import { describeExtensions } from "../../sandbox/spec/extensions.ts";
+import type { SandboxContents, SandboxImage } from "../../sandbox/spec/types.ts";
 
 const cacheLimit = 16 * 1024 * 1024;
 
@@ -16,15 +17,27 @@ function isCache(path: string): boolean {
   return status?.isFile() === true && status.size <= cacheLimit;
 }
 
+/** An app in its runtime, with the extensions of both. */
+export type LinkedContents = SandboxContents & { readonly app: SandboxImage };
+
+/** All that the cache depends on; an unmaintained extension has no commit, and what is in it may change. */
+function keyOf(host: Host, { app, runtime, extensions }: LinkedContents): string {
+  const mounts = [...extensions.app, ...extensions.runtime];
+  const unmaintained = mounts.filter(({ image, libraries }) => image.commit === undefined && libraries !== undefined);
+  const contents = unmaintained.map(({ image, libraries = "" }) => host.list(`${image.files}/${libraries}`));
+  const described = [extensions.app, extensions.runtime].map(describeExtensions);
+  const paths = mounts.map(({ target, libraries }) => [target, libraries]);
+  return JSON.stringify([app.commit, runtime.commit, described, paths, contents]);
+}
+
 /** Where the linker's cache for an app in its runtime lies; undefined where the runtime has no ldconfig. */
 export async function linkerCachePath(
   host: Host,
-  app: SandboxImage,
-  runtime: SandboxImage,
+  contents: LinkedContents,
   runFolder: string,
 ): Promise<string | undefined> {
-  if (findLdconfig(host, runtime) === undefined) return undefined;
-  const sum = createHash("sha256").update(`${app.commit} ${runtime.commit}`).digest("hex");
+  if (findLdconfig(host, contents.runtime) === undefined) return undefined;
+  const sum = createHash("sha256").update(keyOf(host, contents)).digest("hex");
   return `${runFolder}/ld.so/${sum}`;
 }
 
@@ -35,17 +48,16 @@ export async function linkerCachePath(
  */
 export async function linkerCache(
   host: Host,
-  app: SandboxImage,
-  runtime: SandboxImage,
+  contents: LinkedContents,
   runFolder: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const ldconfig = findLdconfig(host, runtime);
-  const path = await linkerCachePath(host, app, runtime, runFolder);
+  const ldconfig = findLdconfig(host, contents.runtime);
+  const path = await linkerCachePath(host, contents, runFolder);
   if (ldconfig === undefined || path === undefined || existsSync(path)) return path;
   const aside = mkdtempSync(`${runFolder}/ld.so/.new-`);
   try {
-    const plan = ldconfigPlan(host, { app, runtime, ldconfig }, aside, runFolder);
+    const plan = ldconfigPlan(host, { ...contents, ldconfig }, aside, runFolder);
     const { code } = await spawnPlan(encodePlan(plan), [], { signal, output: () => undefined });
     if (code !== 0 || !isCache(`${aside}/cache`)) return undefined;
     renameSync(`${aside}/cache`, path);

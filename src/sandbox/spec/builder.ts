@@ -70,12 +70,21 @@ export class RootBuilder {
     if (mount?.kind === "proc") return false;
     const parent = dirname(path);
     if (mount === undefined && !this.directory(parent)) return false;
-    if (mount === undefined) this.#layer.set(path, entry);
-    else {
+    if (mount === undefined) {
+      this.#addAbove(parent);
+      this.#layer.set(path, entry);
+    } else {
       this.#mounts.push(operation);
       this.#made.add(path);
     }
     return true;
+  }
+
+  /** Sees to it that the layer has a folder, also one that an image has, and those above it. */
+  #addAbove(path: string): void {
+    if (path === "/" || this.#layer.has(path)) return;
+    this.#addAbove(dirname(path));
+    this.#layer.set(path, { kind: "directory", path });
   }
 
   /** Whether a mount point is on the host below a bind, or will be. */

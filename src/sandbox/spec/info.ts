@@ -6,6 +6,7 @@ import { isGranted } from "../../metadata/permissions/grant.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { flatpakVersion } from "../../metadata/required.ts";
+import { describeExtensions } from "./extensions.ts";
 import type { Replacement, SpecificationInput } from "./types.ts";
 
 /** Grants as they came out: no denials, no conditions. */
@@ -33,7 +34,7 @@ function setPath(keyfile: Keyfile, key: string, own: string, other: Replacement 
 
 /** The text of `/.flatpak-info`, which tells apps and portals what the sandbox is. */
 export function formatInfo(
-  { app, runtime, options }: Pick<SpecificationInput, "app" | "runtime" | "options">,
+  { app, runtime, extensions, options }: Pick<SpecificationInput, "app" | "runtime" | "extensions" | "options">,
   permissions: Permissions,
   marks: { readonly devel: boolean; readonly sandbox: boolean },
 ): string {
@@ -45,9 +46,13 @@ export function formatInfo(
   if (app !== undefined) {
     setPath(keyfile, "app-path", `${app.lower}/app`, options.app);
     keyfile.set("Instance", "app-commit", app.commit);
+    if (extensions.app.length > 0) keyfile.set("Instance", "app-extensions", describeExtensions(extensions.app));
   }
   setPath(keyfile, "runtime-path", `${runtime.lower}/usr`, options.usr);
   keyfile.set("Instance", "runtime-commit", runtime.commit);
+  if (extensions.runtime.length > 0) {
+    keyfile.set("Instance", "runtime-extensions", describeExtensions(extensions.runtime));
+  }
   keyfile.set("Instance", "branch", main.ref.branch);
   keyfile.set("Instance", "arch", main.ref.arch);
   keyfile.set("Instance", "flatpak-version", flatpakVersion);

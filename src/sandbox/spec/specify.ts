@@ -11,6 +11,7 @@ import { findWaylandSocket, hostConditions } from "./conditions.ts";
 import { addDevices } from "./devices.ts";
 import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
+import { addAllExtensions, libraryPathOf } from "./extensions-mount.ts";
 import { findExports } from "./filesystems.ts";
 import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
 import { addHostData, addSystemSockets } from "./host-data.ts";
@@ -56,11 +57,12 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   };
 
   const root = new RootBuilder(host);
-  const environment = new EnvironmentBuilder(app === undefined || linkerCache !== undefined ? undefined : "/app/lib");
   const usr = options.usr?.path ?? `${runtime.lower}/usr`;
   addBase(root, host, usr, user.uid, shared === undefined ? undefined : `${shared}/tmp`);
   addUsrFolder(root, host, runtime, options.usr);
   addAppFolder(root, app, options.app);
+  const extensions = addAllExtensions(root, host, input, options);
+  const environment = new EnvironmentBuilder(linkerCache === undefined ? libraryPathOf(app, extensions) : undefined);
   if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
   addEtc(root, host, usr, user);
   addDevices(root, host, {
@@ -70,7 +72,8 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   });
   addHostData(root, host, homeInput.home);
   addSystemSockets(root, host, input.session, granted("shared")("network"));
-  root.file("/.flatpak-info", formatInfo(input, permissions, { devel, sandbox: options.sandboxed }));
+  const marks = { devel, sandbox: options.sandboxed };
+  root.file("/.flatpak-info", formatInfo({ ...input, extensions }, permissions, marks));
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
   addSessionFolders(root, host, input);
   addHome(root, host, homeInput);

@@ -3,6 +3,7 @@ import type { Metadata } from "../../metadata/metadata.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Ref } from "../../metadata/ref.ts";
+import type { Extensions } from "./extensions.ts";
 
 /** An app or runtime as it lies on this machine. */
 export interface SandboxImage {
@@ -67,11 +68,16 @@ export interface RunOptions {
   readonly instanceIdFd: number | undefined;
 }
 
-export interface SpecificationInput {
+/** What is installed that a sandbox is made of. */
+export interface SandboxContents {
   /** Undefined to run a command in the runtime itself. */
   readonly app: SandboxImage | undefined;
   readonly runtime: SandboxImage;
-  /** The linker's cache that was made for the two; undefined: a variable leads to the app's libraries. */
+  readonly extensions: Extensions;
+}
+
+export interface SpecificationInput extends SandboxContents {
+  /** The linker's cache that was made for all of them; undefined: a variable leads to the app's libraries. */
   readonly linkerCache: string | undefined;
   /** Overrides files merged, lowest first. */
   readonly overrides: Permissions;

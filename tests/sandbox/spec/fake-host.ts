@@ -126,6 +126,7 @@ export function specifyExample(scenario: Scenario = {}): Specification {
     {
       app: appWith(scenario.context ?? ""),
       runtime: exampleRuntime,
+      extensions: { app: [], runtime: [] },
       linkerCache: undefined,
       overrides: noPermissions,
       options: {
