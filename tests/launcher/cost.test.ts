@@ -2,8 +2,10 @@
 // What a warm start asks of the kernel, counted, so that a change that makes it ask for more is seen.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { dowelPath, makeLayout, ordinaryUser, runtimeRef, Sandpit } from "../e2e/support.ts";
+import { addImage } from "../support/layout.ts";
 
 const id = "org.example.Probe";
 let pit: Sandpit;
@@ -18,12 +20,38 @@ beforeAll(() => {
 });
 afterAll(() => pit[Symbol.dispose]());
 
+/** The probe with an extension point, and ten extensions for it. */
+function installExtended(): string {
+  const extended = "org.example.Extended";
+  const [, , arch = ""] = runtimeRef.split("/");
+  const layout = pit.path("images/layout");
+  const tree = pit.path("images/tree-extended");
+  mkdirSync(join(tree, "files/bin"), { recursive: true });
+  copyFileSync(resolve("build/bin/probe"), join(tree, "files/bin/probe"));
+  const metadata = `[Application]\nname=${extended}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=probe\n\n[Extension ${extended}.Plugin]\ndirectory=lib/plugins\nversion=1\nsubdirectories=true\n`;
+  writeFileSync(join(tree, "metadata"), metadata);
+  addImage(layout, { ref: `app/${extended}/${arch}/stable`, metadata, tree });
+  const refs = Array.from({ length: 10 }, (_, index) => {
+    const name = `${extended}.Plugin.p${index}`;
+    const ref = `runtime/${name}/${arch}/1`;
+    const folder = pit.path(`images/tree-${name}`);
+    mkdirSync(join(folder, "files"), { recursive: true });
+    writeFileSync(join(folder, "files/name"), name);
+    writeFileSync(join(folder, "metadata"), `[Runtime]\nname=${name}\n`);
+    addImage(layout, { ref, metadata: `[Runtime]\nname=${name}\n`, tree: folder });
+    return ref;
+  });
+  pit.own(pit.path("images"));
+  pit.succeed(["install", "--user", "-y", `oci:${layout}`, extended, ...refs]);
+  return extended;
+}
+
 /** The system calls of a warm start up to the app's own first one, as strace(1) prints them. */
-function traceStart(): string[] {
+function traceStart(app = id): string[] {
   const file = pit.path("work/trace");
   // Traced by root, since the launcher lets no process of its own user look into it.
   const user = ["setpriv", `--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, "--clear-groups"];
-  const words = ["-f", "-s", "4096", "-o", file, ...user, dowelPath, "run", id, "exit", "0"];
+  const words = ["-f", "-s", "4096", "-o", file, ...user, dowelPath, "run", app, "exit", "0"];
   const { status, stderr } = spawnSync("strace", words, {
     env: pit.environment,
     encoding: "utf8",
@@ -45,6 +73,14 @@ test("a warm start takes at most 450 system calls, and opens no path of the host
   // The configuration layer is held by the monitor, and opened once more in the mount namespace that shows it.
   expect(twice).toEqual([expect.stringContaining("/dowel/layers/")]);
   expect(calls.length).toBeLessThanOrEqual(450);
+});
+
+test("ten extensions add at most 75 system calls to a warm start", () => {
+  const extended = installExtended();
+  pit.succeed(["run", extended, "exit", "0"]);
+  const [without, withTen] = [traceStart().length, traceStart(extended).length];
+  expect(withTen - without).toBeGreaterThan(40);
+  expect(withTen - without).toBeLessThanOrEqual(75);
 });
 
 test("a start by a warm plan runs no other program than the app", () => {

@@ -147,7 +147,8 @@ async function findExtensions(
     const deployment = installed.deploymentOf(image);
     if (deployment === undefined) continue;
     if (makes) await ensureShown(deployment, signal);
-    host.trustImage(lowerOf(deployment));
+    // The link to the active version, which is noted, names a checkout; a mount can go away all the same.
+    host.trustImage(lowerOf(deployment), { noted: deployment.shownAs === "composefs" });
   }
   return extensions;
 }

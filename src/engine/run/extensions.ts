@@ -50,7 +50,6 @@ export class ExtensionsOnHost implements InstalledExtensions {
       if (files !== undefined) return { ref, commit: undefined, files, priority: unmaintainedPriority };
     }
     for (const place of this.#places) {
-      if (this.#host.lookAt(join(place.path, "runtime", ref.id)) === undefined) continue;
       if (this.#host.lookAt(join(refFolder(place, ref), "active")) === undefined) continue;
       const deployment = activeDeployment(place, ref);
       if (deployment === undefined) continue;

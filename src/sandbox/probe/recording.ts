@@ -43,9 +43,9 @@ export class RecordingHost implements Host {
     return [...variables, ...this.#paths.values()];
   }
 
-  /** Says that a folder is an image: it is noted itself, and nothing below it, since that never changes. */
-  trustImage(folder: string): void {
-    this.#observe(folder, false);
+  /** Says that a folder is an image: it is noted itself unless told otherwise, and nothing below it, since that never changes. */
+  trustImage(folder: string, { noted = true } = {}): void {
+    if (noted) this.#observe(folder, false);
     this.#images.push(`${folder}/`);
   }
 
