@@ -19,7 +19,7 @@ import { temporaryName } from "../../sys/durability.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { objectPath } from "../objects/paths.ts";
-import { writeObject } from "../objects/staging.ts";
+import { writeObject } from "../objects/stager.ts";
 
 /**
  * Makes a tree of hard links to the objects in a folder that does not exist yet. Files are 0444 or 0555 and have time

@@ -1,54 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, hash } from "node:crypto";
 import type { TarEntry } from "../../formats/tar/entry.ts";
 import type { TarMember } from "../../formats/tar/member.ts";
 import { checkEntry } from "../../formats/tar/policy.ts";
 import { readTar } from "../../formats/tar/read.ts";
-import type { ObjectStaging } from "../objects/staging.ts";
+import type { Intake, Ticket } from "../objects/intake.ts";
 import type { LayerEntry } from "./layers.ts";
 import type { FileContent } from "./tree.ts";
 
-/** Is told the path and the sha256 digest (hex) of each content that is not empty. */
-export type SeeContent = (path: string, sha256: string, content: FileContent) => void;
+/** An entry whose content may still be on its way to the store. */
+interface Unpacked {
+  readonly path: string;
+  readonly ticket: Ticket | undefined;
+  readonly entry: LayerEntry;
+}
+
+/** Stands for content that is not there yet. */
+const noContent: FileContent = { size: 0, digest: "", inline: undefined };
 
 /**
- * Reads the tar stream of a layer: contents go to the staging, the entries come out in their canonical form.
- * Digests for `see` are computed only where it is given.
+ * Reads the tar stream of a layer: contents go to the intake, the entries come out in their canonical form when their
+ * contents are staged. `see` is told the path and content of each file.
  */
 export async function* unpackLayer(
   tar: AsyncIterable<Uint8Array>,
-  staging: ObjectStaging,
+  intake: Intake,
   signal: AbortSignal | undefined,
-  see?: SeeContent,
+  see?: (path: string, content: FileContent) => void,
 ): AsyncGenerator<LayerEntry, void, undefined> {
+  const waiting: Unpacked[] = [];
+  function* ready(): Generator<LayerEntry> {
+    let done = 0;
+    for (const { path, ticket, entry } of waiting) {
+      if (ticket !== undefined && ticket.content === undefined) break;
+      done += 1;
+      if (ticket?.content === undefined || entry.kind !== "file") yield entry;
+      else {
+        see?.(path, ticket.content);
+        yield { ...entry, content: ticket.content };
+      }
+    }
+    waiting.splice(0, done);
+  }
   for await (const member of readTar(tar, { signal })) {
     const paths = checkEntry(member);
-    const content = member.type === "file" ? await store(member, staging, see) : undefined;
-    yield canonicalEntry(member, content, paths);
+    const ticket = member.type === "file" ? await take(member, intake) : undefined;
+    waiting.push({ path: member.path, ticket, entry: canonicalEntry(member, noContent, paths) });
+    if (waiting.length % 64 === 0) yield* ready();
   }
+  await intake.settle();
+  yield* ready();
 }
 
-async function store(member: TarMember, staging: ObjectStaging, see: SeeContent | undefined): Promise<FileContent> {
-  const { bytes, path } = member;
+async function take(member: TarMember, intake: Intake): Promise<Ticket> {
+  const { bytes } = member;
   const executable = isExecutable(member);
-  if (see === undefined || member.size === 0) {
-    return bytes === undefined ? await staging.addStream(member.chunks(), executable) : staging.add(bytes, executable);
-  }
-  if (bytes !== undefined) {
-    const content = staging.add(bytes, executable);
-    see(path, hash("sha256", bytes, "hex"), content);
-    return content;
-  }
-  const digest = createHash("sha256");
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of member.chunks()) {
-      digest.update(chunk);
-      yield chunk;
-    }
-  }
-  const content = await staging.addStream(hashed(), executable);
-  see(path, digest.digest("hex"), content);
-  return content;
+  return bytes === undefined ? intake.addStream(member.chunks(), executable) : intake.add(bytes, executable);
 }
 
 /**

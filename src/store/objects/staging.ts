@@ -1,41 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fchmodSync,
-  futimesSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { open } from "node:fs/promises";
+import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
-import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
-import { startWriting, syncFileSystem, syncFolder } from "../../sys/durability.ts";
+import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { renameUnlessThere } from "../../sys/exchange.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
+import { Intake } from "./intake.ts";
 import { hasObject, objectName, objectPath } from "./paths.ts";
-
-const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
 const foldersSyncedAlone = 8;
 
-/** From this size on the device starts to write a file while the next ones still come in. */
-const writtenEarlyBytes = 256 * 1024;
+/** For fewer bytes another thread is not worth its start. */
+const threadedBytes = 4 * 1024 * 1024;
 
 /**
  * Takes new content. Files lie in `tmp/` under the names they will have until `commit`: one sync of the whole
  * file system, then renames. So an object that has its name also has its content, whatever happens to the power,
  * and no file needs an fsync of its own. Needs a pin of the installation for its whole life.
  */
-export class ObjectStaging implements Disposable {
+export class ObjectStaging implements AsyncDisposable {
   readonly #installation: Installation;
   readonly #folder: string;
   readonly #staged = new Set<string>();
@@ -44,13 +30,27 @@ export class ObjectStaging implements Disposable {
   readonly #committed = new Set<string>();
   /** Whether the folders of objects were there when they were first asked for; only what is there is looked into. */
   readonly #known = new Map<string, boolean>();
+  readonly #places: StagerPlaces;
+  readonly #stager: Stager;
+  #intake: Intake | undefined;
   #stagedBytes = 0;
-  #counter = 0;
   #failed = false;
 
   constructor(installation: Installation) {
     this.#installation = installation;
     this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
+    this.#places = { staged: this.#folder, objects: installation.objects, name: "own", umask: process.umask() };
+    this.#stager = new Stager(this.#places);
+  }
+
+  /**
+   * Takes many contents, in another thread where that is worth it for `bytes` of them. It is closed with the staging;
+   * `settle` it before anything else is asked of the staging.
+   */
+  intake(bytes: number): Intake {
+    const places = { ...this.#places, name: "intake" };
+    this.#intake ??= new Intake(places, bytes >= threadedBytes, (staged, size) => this.#enroll(staged, size));
+    return this.#intake;
   }
 
   /** Bytes that wait for `commit`. */
@@ -63,26 +63,38 @@ export class ObjectStaging implements Disposable {
     return this.#committed.size + this.#staged.size;
   }
 
-  /** Takes content that is in memory. Throws `NO_SPACE` or `IO`. */
+  /** Takes content that is in memory. Throws `NO_SPACE`, `NOT_PERMITTED` or `IO`. */
   add(bytes: Uint8Array, executable: boolean): FileContent {
-    const content = describe(bytes);
-    if (content.inline === undefined && bytes.length > 0) this.#keep(content.digest, bytes, executable);
-    return content;
+    const size = bytes.length;
+    const { digest } = this.#attempt(size, () => this.#stager.add(bytes, executable));
+    const small = size > 0 && size <= inlineThreshold;
+    return { size, digest, inline: small ? new Uint8Array(bytes) : undefined };
   }
 
-  /** Takes content that streams in. Throws `NO_SPACE` or `IO`, or what the stream throws. */
+  /** Takes content too large for memory that streams in. Throws as `add`, or what the stream throws. */
   async addStream(chunks: AsyncIterable<Uint8Array>, executable: boolean): Promise<FileContent> {
-    const path = join(this.#folder, `part-${++this.#counter}`);
-    const hasher = new FsVerityHasher();
+    let size = 0;
     try {
-      const size = await writeStream(path, chunks, executable, (chunk) => hasher.update(chunk));
-      const digest = Buffer.from(hasher.digest()).toString("hex");
-      if (this.has(digest)) rmSync(path);
-      else this.#enroll(digest, size, () => renameSync(path, this.#stagedPath(digest)));
-      return { size, digest, inline: undefined };
+      for await (const chunk of chunks) {
+        this.#attempt(0, () => void this.#stager.addPart(chunk, executable));
+        size += chunk.length;
+      }
     } catch (error) {
-      rmSync(path, { force: true });
-      throw fileError(error, "write", path);
+      this.#stager.abandonParts();
+      throw error;
+    }
+    const { digest } = this.#attempt(size, () => this.#stager.finishParts());
+    return { size, digest, inline: undefined };
+  }
+
+  #attempt<T extends StagedContent | undefined>(size: number, stage: () => T): T {
+    try {
+      const staged = stage();
+      if (staged !== undefined) this.#enroll(staged, size);
+      return staged;
+    } catch (error) {
+      this.#failed = true;
+      throw error;
     }
   }
 
@@ -99,6 +111,8 @@ export class ObjectStaging implements Disposable {
     this.#staged.clear();
     this.#folders.clear();
     this.#known.clear();
+    this.#stager.forgetFolders();
+    this.#intake?.forgetFolders();
     this.#stagedBytes = 0;
   }
 
@@ -108,7 +122,13 @@ export class ObjectStaging implements Disposable {
    */
   #name(folder: string, digests: readonly string[]): void {
     const target = join(this.#installation.objects, folder);
-    if (!this.#failed && !existsSync(target) && renameUnlessThere(join(this.#folder, folder), target)) return;
+    if (
+      !this.#failed &&
+      this.#intake?.failed !== true &&
+      !existsSync(target) &&
+      renameUnlessThere(join(this.#folder, folder), target)
+    )
+      return;
     for (const digest of digests) renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
   }
 
@@ -144,7 +164,9 @@ export class ObjectStaging implements Disposable {
     return this.#staged.has(digest) ? this.#stagedPath(digest) : objectPath(this.#installation, digest);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#intake?.[Symbol.asyncDispose]();
+    this.#stager[Symbol.dispose]();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -152,88 +174,13 @@ export class ObjectStaging implements Disposable {
     return `${this.#folder}/${objectName(digest)}`;
   }
 
-  #keep(digest: string, bytes: Uint8Array, executable: boolean): void {
-    if (this.has(digest)) return;
-    const path = this.#stagedPath(digest);
-    try {
-      this.#enroll(digest, bytes.length, () => writeObject(path, bytes, executable));
-    } catch (error) {
-      this.#failed = true;
-      rmSync(path, { force: true });
-      throw fileError(error, "write", path);
-    }
-  }
-
-  #enroll(digest: string, size: number, place: () => void): void {
+  #enroll({ digest, isNew }: StagedContent, size: number): void {
+    if (!isNew) return;
     const folder = digest.slice(0, 2);
-    let digests = this.#folders.get(folder);
-    if (digests === undefined) {
-      mkdirSync(join(this.#folder, folder));
-      digests = [];
-      this.#folders.set(folder, digests);
-    }
-    place();
-    digests.push(digest);
+    const digests = this.#folders.get(folder);
+    if (digests === undefined) this.#folders.set(folder, [digest]);
+    else digests.push(digest);
     this.#staged.add(digest);
     this.#stagedBytes += size;
-  }
-}
-
-function describe(bytes: Uint8Array): FileContent {
-  const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
-  const small = bytes.length > 0 && bytes.length <= inlineThreshold;
-  return { size: bytes.length, digest, inline: small ? new Uint8Array(bytes) : undefined };
-}
-
-function objectMode(executable: boolean): number {
-  return executable ? 0o555 : 0o444;
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
-}
-
-/** Writes a new file; each chunk is looked at while it is written. Answers how many bytes there were. */
-async function writeStream(
-  path: string,
-  chunks: AsyncIterable<Uint8Array>,
-  executable: boolean,
-  look: (chunk: Uint8Array) => void,
-): Promise<number> {
-  const file = await open(path, newFile, objectMode(executable));
-  let writing: Promise<void> | undefined;
-  let size = 0;
-  try {
-    for await (const chunk of chunks) {
-      await writing;
-      writing = file.writeFile(chunk);
-      look(chunk);
-      size += chunk.length;
-    }
-    await writing;
-    finish(file.fd, executable);
-    if (size >= writtenEarlyBytes) startWriting(file.fd);
-    return size;
-  } finally {
-    await Promise.allSettled([writing]);
-    await file.close();
-  }
-}
-
-/** Sets what a umask or the time of day would change. */
-function finish(fd: number, executable: boolean): void {
-  if ((process.umask() & 0o555) !== 0) fchmodSync(fd, objectMode(executable));
-  futimesSync(fd, 0, 0);
-}
-
-/** Writes a file as objects are: read-only, time 0. */
-export function writeObject(path: string, bytes: Uint8Array, executable: boolean): void {
-  const fd = openSync(path, newFile, objectMode(executable));
-  try {
-    writeAll(fd, bytes);
-    finish(fd, executable);
-    if (bytes.length >= writtenEarlyBytes) startWriting(fd);
-  } finally {
-    closeSync(fd);
   }
 }

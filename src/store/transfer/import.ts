@@ -50,7 +50,7 @@ export async function importImage(
   const ref = refOfLabels(config.labels, name);
   checkLayers(manifest, config, name);
 
-  using staging = new ObjectStaging(installation);
+  await using staging = new ObjectStaging(installation);
   const isChunked = manifest.layers.some((layer) => placesOf(layer) !== undefined);
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   const context: LayerContext = { installation, source, staging, index, report, signal };

@@ -9,13 +9,13 @@ import type { ByteStream } from "../../oci/verify.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
 import { encodeEntry, loadRecord } from "../image/record.ts";
 import type { FileContent } from "../image/tree.ts";
-import { type SeeContent, unpackLayer } from "../image/unpack.ts";
+import { unpackLayer } from "../image/unpack.ts";
 import type { ContentIndex } from "../objects/contents.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, mayContinue } from "./context.ts";
 import { fetchPartially } from "./partial.ts";
-import { Excerpt, indexWholeLayer, leastChunkedBytes, placesOf, type WholePlaces } from "./tables.ts";
+import { Excerpt, indexWholeLayer, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
 
@@ -78,7 +78,7 @@ async function fetchWhole(
     });
     const tar = hashed(decompress(blob, "auto", { signal }), hash);
     stack.beginLayer();
-    for await (const entry of unpackLayer(tar, staging, signal, notes?.see)) {
+    for await (const entry of unpackLayer(tar, staging.intake(layer.size), signal, notes?.see)) {
       stack.add(entry);
       lines.push(encodeEntry(entry));
     }
@@ -109,9 +109,8 @@ class Notes {
     this.toc = new Excerpt(places.toc);
   }
 
-  readonly see: SeeContent = (path, sha256, content) => {
-    this.#index.addContent(sha256, content);
-    if (content.size >= leastChunkedBytes) this.#contents.set(path, content);
+  readonly see = (path: string, content: FileContent): void => {
+    if (content.size > 0) this.#contents.set(path, content);
   };
 
   finish(): void {

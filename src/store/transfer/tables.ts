@@ -72,7 +72,7 @@ export class Excerpt {
 }
 
 /** Smaller files come whole where they change, which costs about as much as a part of them. */
-export const leastChunkedBytes = 32 * 1024;
+const leastChunkedBytes = 32 * 1024;
 
 /** Notes where the chunks of a large file are, if it has several. */
 export function indexChunks(index: ContentIndex, entry: TocEntry, { digest }: FileContent): void {
@@ -84,7 +84,10 @@ export function indexChunks(index: ContentIndex, entry: TocEntry, { digest }: Fi
   }
 }
 
-/** Notes the chunks of a layer that came as a whole; `contents` are its large files by path. */
+/**
+ * Notes the contents and chunks of a layer that came as a whole; `contents` are its files by path. Their sha256 digests
+ * are what its table says: what the index says is checked before it counts, by the diff id of what is made with it.
+ */
 export function indexWholeLayer(
   index: ContentIndex,
   places: WholePlaces,
@@ -100,6 +103,8 @@ export function indexWholeLayer(
   }
   for (const entry of toc.entries) {
     const content = contents.get(entry.path);
-    if (content?.size === entry.size) indexChunks(index, entry, content);
+    if (content?.size !== entry.size || entry.digest === undefined) continue;
+    index.addContent(entry.digest.slice("sha256:".length), content);
+    indexChunks(index, entry, content);
   }
 }
