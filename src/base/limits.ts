@@ -11,7 +11,14 @@ export const limits = {
   /** Token answers and error bodies of registries. */
   registryErrorBytes: 1 * MiB,
   /** A static index of a whole remote. */
-  remoteIndexBytes: 256 * MiB,
+  remoteIndexBytes: 128 * MiB,
+  /** Images that one remote may list. */
+  cataloguedImages: 200_000,
+  /** AppStream data and icon of one app, for software centres. */
+  appdataBytes: 1 * MiB,
+  iconBytes: 512 * KiB,
+  /** Times that a publisher writes a catalogue anew because others changed it. */
+  catalogueAttempts: 50,
   /** Repositories of one namespace, where a registry has no static index and is looked through. */
   cataloguedRepositories: 10_000,
   layersPerImage: 512,

@@ -10,6 +10,7 @@ import {
   jsonFlag,
   type KindFlags,
   kindFlags,
+  switchFlag,
   textArgument,
   textFlag,
 } from "./flags.ts";
@@ -18,6 +19,8 @@ import { installationsToRead, kindOf } from "./transaction.ts";
 interface Flags extends InstallationFlags, KindFlags {
   readonly arch?: string;
   readonly json?: boolean;
+  readonly catalogue?: boolean;
+  readonly noCatalogue?: boolean;
 }
 
 async function run(context: Context, flags: Flags, what: string, destination: string): Promise<Result> {
@@ -25,6 +28,7 @@ async function run(context: Context, flags: Flags, what: string, destination: st
     push(what, destination, {
       arch: flags.arch,
       kind: kindOf(flags),
+      catalogue: flags.noCatalogue === true ? false : flags.catalogue,
       installations: installationsToRead(flags),
       report,
       signal: context.signal,
@@ -36,9 +40,13 @@ async function run(context: Context, flags: Flags, what: string, destination: st
 export default defineCommand<Flags, [string, string]>({
   brief: "Push an image to a registry",
   description:
-    "Pushes what an OCI layout or archive holds, or an installed ref whose origin still has its image. In a namespace the repository is named after the id and the tag after the branch.",
+    "Pushes what an OCI layout or archive holds, or an installed ref whose origin still has its image. In a namespace the repository is named after the id and the tag after the branch. A namespace with a catalogue lists what is pushed to it.",
   examples: [
     ["push oci:build/image oci+https://registry.example.org/apps", "pushes every image of a layout"],
+    [
+      "push --catalogue oci:build/image oci+https://registry.example.org/apps",
+      "lists them for clients of a registry that has no list of its own",
+    ],
     ["push oci-archive:app.tar oci+http://127.0.0.1:5000/apps", "pushes what is in an archive"],
     [
       "push org.example.App docker://registry.example.org/mirror/app:1.2",
@@ -46,7 +54,14 @@ export default defineCommand<Flags, [string, string]>({
     ],
   ],
   parameters: {
-    flags: { ...installationFlags, ...kindFlags, ...jsonFlag, arch: textFlag("Architecture", "ARCH") },
+    flags: {
+      ...installationFlags,
+      ...kindFlags,
+      ...jsonFlag,
+      arch: textFlag("Architecture", "ARCH"),
+      catalogue: switchFlag("List the image in the namespace's catalogue, and make one where there is none"),
+      noCatalogue: switchFlag("Leave the namespace's catalogue as it is"),
+    },
     aliases: { u: "user", j: "json" },
     positional: {
       kind: "tuple",

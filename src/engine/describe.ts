@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
+import { type Appdata, parseAppdata } from "../metadata/appdata.ts";
 import type { Deployment } from "../store/types.ts";
-import { type Appdata, parseAppdata } from "./appdata.ts";
 
 const appdataLabel = "org.freedesktop.appstream.appdata";
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { parseAppdata } from "../metadata/appdata.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
 import { listRefs } from "../remotes/catalogue.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
 import { activeDeployment } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
-import { parseAppdata } from "./appdata.ts";
 
 export interface OfferedFilter {
   /** Name of the one remote to ask; undefined: all that are enabled and enumerated. */

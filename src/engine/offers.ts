@@ -50,22 +50,20 @@ export class Offers {
   async ofAll(remotes: readonly Remote[], arch?: string): Promise<readonly Offer[]> {
     const settled = await Promise.allSettled(remotes.map((remote) => this.of(remote, arch)));
     const offers: Offer[] = [];
-    const failures: { readonly name: string; readonly error: DowelError }[] = [];
-    for (const [at, outcome] of settled.entries()) {
+    const failures: DowelError[] = [];
+    for (const outcome of settled) {
       if (outcome.status === "fulfilled") {
         offers.push(outcome.value);
         continue;
       }
       const error: unknown = outcome.reason;
       if (!isDowelError(error) || error.code === "ABORTED") throw error;
-      failures.push({ name: remotes[at]?.name ?? "", error });
+      failures.push(error);
     }
     const [first, ...others] = failures;
-    if (first !== undefined && offers.length === 0 && others.length === 0) throw first.error;
-    for (const { name, error } of failures) {
-      this.#report({ type: "warning", text: `Remote ${name}: ${error.message}` });
-    }
-    if (first !== undefined && offers.length === 0) throw first.error;
+    if (first !== undefined && offers.length === 0 && others.length === 0) throw first;
+    for (const { message } of failures) this.#report({ type: "warning", text: message });
+    if (first !== undefined && offers.length === 0) throw first;
     return offers;
   }
 }

@@ -6,7 +6,11 @@ import { copyImage } from "../oci/copy.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
+import { catalogueRepository } from "../remotes/naming.ts";
 import { openPlace } from "../remotes/place.ts";
+import { publicationOf } from "../remotes/shop/publication.ts";
+import { publish } from "../remotes/shop/publish.ts";
+import { hasCatalogue } from "../remotes/shop/read.ts";
 import type { ImagePlace, RemoteRef } from "../remotes/types.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
@@ -21,6 +25,8 @@ export interface PushOptions extends FindOptions {
   readonly installations?: readonly Installation[];
   /** Layout folders, such as the builder's, that may still have the image of an installed ref. */
   readonly layouts?: readonly string[];
+  /** Whether to list the images in the namespace's catalogue; undefined: where it has one. */
+  readonly catalogue?: boolean | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,11 +104,33 @@ async function copyTo(
   return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
 }
 
+/** Lists pushed images in the catalogue of their namespace. */
+async function listPushed(
+  images: readonly Pick<RemoteRef, "ref" | "commit" | "labels">[],
+  destination: string,
+  options: PushOptions,
+): Promise<void> {
+  const { catalogue, report = silent, signal } = options;
+  const targets = images.map((image) => ({ image, target: pushTarget(destination, image.ref) }));
+  const [first] = targets;
+  if (first === undefined || catalogue === false) return;
+  const { registry, namespace } = first.target;
+  const repository = registry.repository(catalogueRepository(namespace));
+  if (catalogue === undefined && !(await hasCatalogue(repository, signal))) return;
+  const below = namespace === "" ? 0 : namespace.length + 1;
+  const publications = targets.map(({ image, target }) =>
+    publicationOf(image, target.repository.slice(below), target.tags),
+  );
+  await publish(repository, publications, signal);
+  report({ type: "note", text: `Listed in the catalogue ${repository.name}` });
+}
+
 /**
  * Pushes images, bytes unchanged, to `oci+http(s)://HOST/NAMESPACE` or `docker://HOST/REPOSITORY:TAG`. `what` is
  * `oci:FOLDER[:REF]`, `oci-archive:FILE[:REF]`, or the name of something installed, whose blobs are taken from
  * `options.layouts` or from where it was installed from. Without REF, a namespace takes every image of a layout, and
- * `docker://` its only one. Images of other architectures under the same tag stay.
+ * `docker://` its only one. Images of other architectures under the same tag stay. A namespace that has a catalogue lists
+ * them afterwards.
  */
 export async function push(
   what: string,
@@ -112,7 +140,9 @@ export async function push(
   if (!looksLikeLocation(what)) {
     const found = findInstalled(options.installations ?? [], what, options);
     await using source = await openInstalled(found, options);
-    return [await copyTo(source, found.deployment, destination, options)];
+    const result = await copyTo(source, found.deployment, destination, options);
+    await listPushed([found.deployment], destination, options);
+    return [result];
   }
   const target = parseInstallTarget([what], []);
   if (target.kind !== "direct") throw new DowelError("USAGE", `${what} is no image to push`);
@@ -123,5 +153,6 @@ export async function push(
     await using source = await openPlace(image.place, options.signal);
     results.push(await copyTo(source, image, destination, options));
   }
+  await listPushed(images, destination, options);
   return results;
 }

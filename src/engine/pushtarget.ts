@@ -10,6 +10,8 @@ import { repositoryFor, tagsFor } from "../remotes/naming.ts";
 export interface PushTarget {
   readonly registry: Registry;
   readonly repository: string;
+  /** What the repository is below; `""` is the registry's root. */
+  readonly namespace: string;
   /** The first is the one to name; all stand for the same image afterwards. */
   readonly tags: readonly string[];
 }
@@ -24,7 +26,8 @@ function namespaceTarget(text: string, ref: Ref): PushTarget {
   }
   const tags = location.tag === undefined ? tagsFor(ref) : [location.tag];
   const registry = new Registry(`${location.secure ? "https" : "http"}://${location.host}/`);
-  return { registry, repository: repositoryFor(location.namespace, ref), tags };
+  const { namespace } = location;
+  return { registry, repository: repositoryFor(namespace, ref), namespace, tags };
 }
 
 function notATarget(text: string): DowelError {
@@ -43,5 +46,6 @@ export function pushTarget(text: string, ref: Ref): PushTarget {
   const reference = parseImageReference(text);
   if (reference.transport !== "docker" || reference.digest !== undefined) throw notATarget(text);
   const { host, repository, tag } = reference;
-  return { registry: Registry.forHost(host), repository, tags: [tag ?? "latest"] };
+  const namespace = repository.slice(0, Math.max(0, repository.lastIndexOf("/")));
+  return { registry: Registry.forHost(host), repository, namespace, tags: [tag ?? "latest"] };
 }

@@ -7,6 +7,7 @@ import { encodeMap } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { decodeDocument } from "../oci/manifest.ts";
 import { isConfigType } from "../oci/mediatypes.ts";
+import { isCatalogueRepository } from "../remotes/naming.ts";
 import type { Context } from "./request.ts";
 import type { RegistryStore } from "./store.ts";
 
@@ -53,7 +54,7 @@ export class FlatpakIndex {
     const found: IndexedTag[] = [];
     const names = (await Array.fromAsync(store.repositories())).sort(compareBytes);
     const prefix = namespace === "" ? "" : `${namespace}/`;
-    for (const repository of names.filter((name) => name.startsWith(prefix))) {
+    for (const repository of names.filter((name) => name.startsWith(prefix) && !isCatalogueRepository(name))) {
       for (const tag of await store.tags(repository)) {
         const entry = await this.#readTag(store, repository, tag);
         const images = entry?.images.filter(({ config }) => fits(config, query)) ?? [];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostArch } from "../base/arch.ts";
-import { DowelError } from "../base/errors.ts";
+import { DowelError, isDowelError } from "../base/errors.ts";
 import { Registry } from "../oci/client/registry.ts";
 import { openLayout, openLayoutArchive, refNameAnnotation } from "../oci/layout.ts";
 import { fetchStaticIndex } from "./fetchindex.ts";
@@ -9,6 +9,7 @@ import { type Catalogue, selectRefs } from "./images.ts";
 import { type CachedCatalogue, readCachedCatalogue, writeCachedCatalogue } from "./indexcache.ts";
 import { inspectDescriptor, inspectDocument } from "./inspect.ts";
 import { type ImageLocation, type LayoutLocation, parseLocation, type RegistryLocation } from "./location.ts";
+import { fetchCatalogue, isCatalogueAddress } from "./shop/read.ts";
 import { subsetsOf } from "./subsets.ts";
 import type { ListedImage, Remote, RemoteRef } from "./types.ts";
 import { walkRegistry } from "./walkregistry.ts";
@@ -47,6 +48,29 @@ async function readImage(location: ImageLocation, arch: string, signal: AbortSig
   return { images, placeOf: () => ({ kind: "registry", baseUrl, repository }), problems };
 }
 
+/**
+ * Asks first what answered the last time: a static index, which the registry itself makes, counts for more than a
+ * catalogue that publishers keep. Without either all repositories are looked through.
+ */
+async function fetchAnswer(
+  location: RegistryLocation,
+  arch: string,
+  cached: CachedCatalogue | undefined,
+  signal: AbortSignal | undefined,
+): Promise<CachedCatalogue> {
+  const ways = [fetchStaticIndexFor(arch), fetchCatalogue];
+  if (cached !== undefined && isCatalogueAddress(cached.url)) ways.reverse();
+  for (const way of ways) {
+    const answer = await way(location, cached, signal);
+    if (answer !== undefined) return answer;
+  }
+  return walkRegistry(location, arch, cached, signal);
+}
+
+function fetchStaticIndexFor(arch: string): typeof fetchCatalogue {
+  return (location, cached, signal) => fetchStaticIndex(location, arch, cached, signal);
+}
+
 async function askRegistry(
   remote: Remote,
   location: RegistryLocation,
@@ -59,9 +83,7 @@ async function askRegistry(
     if (cached !== undefined) return cached;
     throw new DowelError("REGISTRY_UNREACHABLE", `Nothing is cached of the remote ${remote.name}`);
   }
-  const answer =
-    (await fetchStaticIndex(location, arch, cached, options.signal)) ??
-    (await walkRegistry(location, arch, cached, options.signal));
+  const answer = await fetchAnswer(location, arch, cached, options.signal);
   if (folder !== undefined && answer !== cached) writeCachedCatalogue(folder, remote.name, answer);
   return answer;
 }
@@ -81,6 +103,21 @@ async function readRegistry(
  * left out; where a layout or a single image has nothing else, what is wrong with it is thrown. Throws `REGISTRY_UNREACHABLE`, `REGISTRY_RESPONSE` and the other errors of its registry or layout.
  */
 export async function listRefs(remote: Remote, options: ListOptions = {}): Promise<readonly RemoteRef[]> {
+  try {
+    return await list(remote, options);
+  } catch (error) {
+    throw isDowelError(error) && error.code !== "ABORTED" ? named(remote, error) : error;
+  }
+}
+
+/** The error with the remote that it is about; the location of an image that is no remote is in it already. */
+function named({ name, url }: Remote, error: DowelError): DowelError {
+  if (name === url) return error;
+  const { code, message, hint } = error;
+  return new DowelError(code, `Remote ${name}: ${message}`, { ...(hint === undefined ? {} : { hint }), cause: error });
+}
+
+async function list(remote: Remote, options: ListOptions): Promise<readonly RemoteRef[]> {
   const location = parseLocation(remote.url);
   const arch = options.arch ?? hostArch();
   const passes = remote.filter === undefined ? undefined : readFilter(remote.filter);

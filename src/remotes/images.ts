@@ -42,9 +42,9 @@ function readCandidate(image: ListedImage, catalogue: Catalogue, view: Catalogue
   try {
     const { timestamp, ...facts } = readFlatpakImage(image.labels, image.repository || image.commit);
     if (view.arch !== undefined && facts.ref.arch !== view.arch) return undefined;
-    const { commit, labels, tags } = image;
+    const { commit, labels, tags, about, appstream } = image;
     const place = catalogue.placeOf(image.repository);
-    const found = { remote: view.remote, commit, place, tags, labels, ...facts };
+    const found = { remote: view.remote, commit, place, tags, labels, about, appstream, ...facts };
     return { found, timestamp, rank: rankOf(image, found, view) };
   } catch (error) {
     // One bad image must not hide the others of a remote.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { isDowelError } from "../base/errors.ts";
 import { writeFileDurably } from "../sys/durability.ts";
+import { decodeAbout, decodeFiles, encodeFiles } from "./shop/format.ts";
 import type { ListedImage } from "./types.ts";
 
 /** What was last heard from a remote. */
@@ -28,6 +29,10 @@ function decodeImage(decoder: Decoder, value: unknown, path: string): ListedImag
     commit: decoder.string(image["commit"], `${path}.commit`),
     tags: decoder.array(image["tags"], `${path}.tags`).map((tag) => decoder.string(tag, `${path}.tags`)),
     labels: decoder.stringMap(image["labels"], `${path}.labels`),
+    ...(image["about"] === undefined ? {} : { about: decodeAbout(decoder, image["about"], `${path}.about`) }),
+    ...(image["appstream"] === undefined
+      ? {}
+      : { appstream: decodeFiles(decoder, image["appstream"], `${path}.appstream`) }),
   };
 }
 
@@ -54,7 +59,11 @@ export function readCachedCatalogue(folder: string, remote: string): CachedCatal
 
 /** Keeps what a remote answered. Failing to (a full disk, another user's installation) does not matter. */
 export function writeCachedCatalogue(folder: string, remote: string, catalogue: CachedCatalogue): void {
-  const images = catalogue.images.map((image) => ({ ...image, labels: Object.fromEntries(image.labels) }));
+  const images = catalogue.images.map((image) => ({
+    ...image,
+    labels: Object.fromEntries(image.labels),
+    appstream: image.appstream === undefined ? undefined : encodeFiles(image.appstream),
+  }));
   try {
     mkdirSync(join(folder, "oci"), { recursive: true });
     writeFileDurably(cachePath(folder, remote), JSON.stringify({ ...catalogue, images }));

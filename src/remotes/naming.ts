@@ -33,3 +33,13 @@ export function repositoryFor(namespace: string, ref: Pick<Ref, "id">): string {
 export function tagsFor(ref: Pick<Ref, "branch">): readonly string[] {
   return ref.branch === "latest" ? ["latest"] : [ref.branch, "latest"];
 }
+
+/** The repository that holds the catalogue of a namespace. No id has this name: ids have dots. */
+export function catalogueRepository(namespace: string): string {
+  return namespace === "" ? "catalogue" : `${namespace}/catalogue`;
+}
+
+/** Whether a repository is the catalogue of some namespace. */
+export function isCatalogueRepository(repository: string): boolean {
+  return repository === "catalogue" || repository.endsWith("/catalogue");
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toOciArch } from "../base/arch.ts";
 import { Decoder, type JsonObject } from "../base/decode.ts";
+import { DowelError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { digestHex, isDigest } from "../oci/digest.ts";
 import { isManifestType } from "../oci/mediatypes.ts";
 import type { ListedImage } from "./types.ts";
@@ -73,8 +75,12 @@ export function parseStaticIndex(text: string, what: string): StaticIndex {
   const decoder = new Decoder("REGISTRY_RESPONSE", what);
   const index = decoder.object(decoder.parse(text), "");
   const results = decoder.array(index["Results"], "Results");
-  return {
-    registry: decoder.string(index["Registry"], "Registry"),
-    images: results.flatMap((result, at) => decodeResult(decoder, result, `Results[${at}]`)),
-  };
+  const images: ListedImage[] = [];
+  for (const [at, result] of results.entries()) {
+    for (const image of decodeResult(decoder, result, `Results[${at}]`)) images.push(image);
+    if (images.length > limits.cataloguedImages) {
+      throw new DowelError("LIMIT_EXCEEDED", `${what}: more than ${limits.cataloguedImages} images`);
+    }
+  }
+  return { registry: decoder.string(index["Registry"], "Registry"), images };
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Appdata } from "../metadata/appdata.ts";
 import type { Ref } from "../metadata/ref.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 
 /** A configured place that images come from. */
 export interface Remote {
@@ -61,6 +63,8 @@ export interface RemoteRef {
   readonly runtime: Ref | undefined;
   readonly downloadSize: number;
   readonly installedSize: number;
+  readonly about?: Appdata | undefined;
+  readonly appstream?: ReadonlyMap<string, Descriptor> | undefined;
 }
 
 /** An image as a catalogue names it, its labels not looked into yet. */
@@ -71,4 +75,8 @@ export interface ListedImage {
   readonly commit: string;
   readonly tags: readonly string[];
   readonly labels: ReadonlyMap<string, string>;
+  /** What a catalogue says of its AppStream data; absent where they are only in the labels. */
+  readonly about?: Appdata | undefined;
+  /** Where a catalogue keeps its AppStream data and icons: `appdata`, `icon-64`, `icon-128`. */
+  readonly appstream?: ReadonlyMap<string, Descriptor> | undefined;
 }

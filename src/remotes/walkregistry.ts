@@ -6,6 +6,7 @@ import { digestHex } from "../oci/digest.ts";
 import type { CachedCatalogue } from "./indexcache.ts";
 import { inspectDescriptor } from "./inspect.ts";
 import type { RegistryLocation } from "./location.ts";
+import { isCatalogueRepository } from "./naming.ts";
 import type { ListedImage } from "./types.ts";
 
 const repositoriesAtOnce = 8;
@@ -15,7 +16,7 @@ async function listRepositories(registry: Registry, location: RegistryLocation, 
   const names: string[] = [];
   try {
     for await (const page of registry.catalog(signal)) {
-      names.push(...page.filter((name) => name.startsWith(prefix)));
+      names.push(...page.filter((name) => name.startsWith(prefix) && !isCatalogueRepository(name)));
       if (names.length > limits.cataloguedRepositories) {
         const most = limits.cataloguedRepositories;
         throw new DowelError("LIMIT_EXCEEDED", `${registry.name}: more than ${most} repositories below ${prefix}`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseAppdata } from "../../src/engine/appdata.ts";
+import { parseAppdata } from "../../src/metadata/appdata.ts";
 
 test("parseAppdata() reads the untranslated name, summary, license and newest version", () => {
   const xml = `<?xml version="1.0"?>
@@ -17,6 +17,7 @@ test("parseAppdata() reads the untranslated name, summary, license and newest ve
   <developer id="x"><name>Somebody</name></developer>
   <project_license><![CDATA[GPL-3.0 <or later>]]></project_license>
   <provides><binary>x</binary></provides>
+  <keywords><keyword>first</keyword><keyword xml:lang="de">nicht</keyword><keyword>two words</keyword></keywords>
   <releases><release date="2026-01-02" version='2.0'/><release version="1.0"><description/></release></releases>
 </component>`;
   expect(parseAppdata(xml)).toEqual({
@@ -24,6 +25,7 @@ test("parseAppdata() reads the untranslated name, summary, license and newest ve
     summary: "Does things",
     license: "GPL-3.0 <or later>",
     version: "2.0",
+    keywords: "first,two words",
   });
 });
 

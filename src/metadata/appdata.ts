@@ -7,6 +7,8 @@ export interface Appdata {
   /** Of the newest release, which comes first. */
   readonly version?: string;
   readonly license?: string;
+  /** Separated by commas. */
+  readonly keywords?: string;
 }
 
 /** Larger files are not looked into. */
@@ -37,7 +39,7 @@ const skipped: readonly (readonly [string, string])[] = [
 ];
 
 /** Long elements, never within themselves, that hold nothing of interest; they are passed over in one step. */
-const bulky: ReadonlySet<string> = new Set(["description", "screenshots", "keywords", "categories", "provides"]);
+const bulky: ReadonlySet<string> = new Set(["description", "screenshots", "categories", "provides"]);
 
 function* tokens(xml: string): Generator<Token> {
   for (let at = 0; at < xml.length; ) {
@@ -104,9 +106,10 @@ export function parseAppdata(xml: string): Appdata {
   let field: keyof Appdata | undefined;
   for (const token of tokens(xml)) {
     if (token.kind === "text") {
-      if (field !== undefined) {
-        found[field] = `${found[field] ?? ""}${token.literal ? token.text : unescapeXml(token.text)}`;
-      }
+      const before = field === undefined ? "" : (found[field] ?? "");
+      const text = token.literal ? token.text : unescapeXml(token.text);
+      if (field !== undefined)
+        found[field] = field === "keywords" && before !== "" ? `${before},${text}` : before + text;
       continue;
     }
     field = undefined;
@@ -121,10 +124,8 @@ export function parseAppdata(xml: string): Appdata {
       const wanted = fields[name];
       if (wanted !== undefined && found[wanted] === undefined && !language.test(attributes)) field = wanted;
     }
-    if (name === "release" && parent === "releases") {
-      found.version ??= versionOf(attributes) ?? "";
-      if (found.name !== undefined && found.summary !== undefined) break;
-    }
+    if (name === "keyword" && parent === "keywords" && !language.test(attributes)) field = "keywords";
+    if (name === "release" && parent === "releases") found.version ??= versionOf(attributes) ?? "";
     if (token.kind === "open") path.push(name);
     else field = undefined;
   }
