@@ -16,7 +16,7 @@ static const char *const with_value[] = {
     "installation",     "instance-id-fd",  "no-talk-name",
     "nodevice",         "nofilesystem",    "nosocket",
     "nousb",            "own-name",        "parent-pid",
-    "persist",          "remove-policy",   "ro-bind-fd",
+    "persist",          "profile",         "remove-policy",   "ro-bind-fd",
     "runtime",          "runtime-commit",  "runtime-version",
     "share",            "share-if",        "socket",
     "socket-if",        "system-no-talk-name", "system-own-name",

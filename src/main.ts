@@ -4,7 +4,7 @@ import { hostArch } from "./base/arch.ts";
 import { DowelError } from "./base/errors.ts";
 import { nearestWord } from "./base/suggest.ts";
 import { version } from "./base/version.ts";
-import { aliases, commands, groups } from "./cli/commands.ts";
+import { aliases, commands, takesNextWord } from "./cli/commands.ts";
 import type { Context } from "./cli/context.ts";
 import { formatOverview } from "./cli/overview.ts";
 import { usageError } from "./cli/usage.ts";
@@ -86,7 +86,7 @@ async function runCommand(
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, groups);
+    const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, takesNextWord);
     if (name !== undefined) return await runCommand(name, rest, words, terminal);
     const answer = await answerBareOption(rest);
     if (answer === undefined) throw new DowelError("USAGE", "No command given", { hint: "See 'dowel --help'" });

@@ -62,6 +62,10 @@ const errorCodes = {
   SANDBOX_FAILED: "The sandbox could not be set up",
   PLAN_INVALID: "A plan for the launcher is malformed",
   PERMISSION_INVALID: "A permission is malformed or unknown",
+  APP_RUNNING: "An app runs and uses what would be changed",
+  DATA_NOT_FOUND: "An app has no data of that name",
+  DATA_EXISTS: "An app has data of that name already",
+  DATA_ARCHIVE_INVALID: "An archive of an app's data is malformed or of another app",
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
   // building
   MANIFEST_INVALID: "A build manifest is malformed",

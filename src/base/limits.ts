@@ -43,6 +43,9 @@ export const limits = {
   chunkedTableEntries: 500_000,
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
+  /** Archives of an app's data. */
+  dataArchiveBytes: 1024 * GiB,
+  dataArchiveEntries: 10_000_000,
   keyfileBytes: 4 * MiB,
   /** Groups `[Extension …]` of an app or runtime, and values of one list in such a group. */
   extensionPoints: 500,

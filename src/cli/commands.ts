@@ -16,6 +16,14 @@ export const commands: Readonly<Record<string, Entry>> = {
   info: { brief: "Show what is known about an installed app or runtime", load: () => import("./info.ts") },
   run: { brief: "Run an app in its sandbox", load: () => import("./run.ts") },
   override: { brief: "Change what an app may do, for all its starts", load: () => import("./override.ts") },
+  "profile list": { brief: "List the sets of data that apps have", load: () => import("./profile/list.ts") },
+  "profile copy": { brief: "Copy a profile of an app to a new one", load: () => import("./profile/copy.ts") },
+  "profile remove": { brief: "Remove a profile of an app", load: () => import("./profile/remove.ts") },
+  "profile export": { brief: "Write a profile of an app as one archive", load: () => import("./profile/export.ts") },
+  "profile import": { brief: "Make a profile of an app from an archive", load: () => import("./profile/import.ts") },
+  data: { brief: "Show what apps keep on disk", load: () => import("./data.ts") },
+  "data backup": { brief: "Back up what an app keeps", load: () => import("./data/backup.ts") },
+  "data restore": { brief: "Put back what was backed up of an app", load: () => import("./data/restore.ts") },
   rollback: { brief: "Go back to an earlier version", load: () => import("./rollback.ts") },
   history: { brief: "Show what was changed when", load: () => import("./history.ts") },
   repair: { brief: "Find and mend damage to installations", load: () => import("./repair.ts") },
@@ -62,6 +70,11 @@ export const aliases: Readonly<Record<string, string>> = {
 };
 
 /** First words of commands that have two. */
-export const groups: ReadonlySet<string> = new Set(
+const groups: ReadonlySet<string> = new Set(
   Object.keys(commands).flatMap((name) => (name.includes(" ") ? [name.split(" ")[0] ?? ""] : [])),
 );
+
+/** Whether a first word takes the next one with it; not where it is a command itself and the two together are none. */
+export function takesNextWord(word: string, next: string): boolean {
+  return groups.has(word) && (!(word in commands) || `${word} ${next}` in commands);
+}

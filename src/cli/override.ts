@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import { addOverrides, dropOverrides, showOverrides } from "../engine/run/overrides.ts";
+import { addOverrides, dropOverrides, overridesName, showOverrides } from "../engine/run/overrides.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { type InstallationFlags, installationFlags, optionalArgument, switchFlag } from "./flags.ts";
+import { type InstallationFlags, installationFlags, optionalArgument, switchFlag, textFlag } from "./flags.ts";
 import { typedPermissions } from "./permissionoptions.ts";
 import { permissionFlags } from "./permissions.ts";
 import { installationChoice } from "./transaction.ts";
@@ -12,9 +12,11 @@ import { installationChoice } from "./transaction.ts";
 interface Flags extends InstallationFlags {
   readonly show?: boolean;
   readonly reset?: boolean;
+  readonly profile?: string;
 }
 
-async function run(context: Context, flags: Flags, id?: string): Promise<Result> {
+async function run(context: Context, flags: Flags, app?: string): Promise<Result> {
+  const id = overridesName(app, flags.profile);
   const choice = installationChoice(flags);
   const options = typedPermissions(context.words);
   if (flags.reset === true) await dropOverrides(choice, id, context.signal);
@@ -34,6 +36,7 @@ export default defineCommand<Flags, [string?]>({
     ["override --user --nofilesystem=home org.example.App", "takes the home away from one app"],
     ["override --user --socket=wayland --nosocket=x11", "changes all apps"],
     ["override --user --show org.example.App", "shows what is overridden"],
+    ["override --user --profile=work --unshare=network org.example.App", "changes one profile of an app"],
     ["override --user --reset org.example.App", "takes it all back"],
   ],
   parameters: {
@@ -42,6 +45,7 @@ export default defineCommand<Flags, [string?]>({
       ...permissionFlags,
       show: switchFlag("Show what is overridden"),
       reset: switchFlag("Take back all overrides"),
+      profile: textFlag("Only for one of the app's profiles", "NAME"),
     },
     aliases: { u: "user" },
     positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },

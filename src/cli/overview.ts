@@ -10,6 +10,13 @@ const sections: readonly (readonly [title: string, names: readonly string[]])[] 
     "Apps and runtimes",
     ["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
   ],
+  [
+    "Data of apps",
+    [
+      ...["data", "data backup", "data restore"],
+      ...["profile list", "profile copy", "profile remove", "profile export", "profile import"],
+    ],
+  ],
   ["Remotes", ["remotes", "remote-add", "remote-delete", "remote-ls"]],
   ["Building and publishing", ["build", "push", "registry serve"]],
 ];

@@ -5,6 +5,7 @@ import type { RunRequest } from "../engine/run/describe.ts";
 import { descriptorNumber } from "../engine/run/trees.ts";
 import { noPermissions } from "../metadata/permissions/model.ts";
 import { applyPermissionOption } from "../metadata/permissions/options.ts";
+import { parseProfile } from "../metadata/profile.ts";
 import type { ParentSandbox } from "../sandbox/spec/types.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textFlag, textsFlag } from "./flags.ts";
 import { typedPermissions } from "./permissionoptions.ts";
@@ -39,6 +40,7 @@ export interface RunFlags extends InstallationFlags {
   readonly parentExposePids?: boolean;
   readonly parentSharePids?: boolean;
   readonly instanceIdFd?: string;
+  readonly profile?: string;
   readonly clearEnv?: boolean;
   readonly dieWithParent?: boolean;
   readonly sandbox?: boolean;
@@ -74,6 +76,7 @@ export const runFlags = {
   parentExposePids: switchFlag("Let the running sandbox see the processes of the new one"),
   parentSharePids: switchFlag("Let both sandboxes see each other's processes"),
   instanceIdFd: textFlag("Write the instance's id to an open descriptor", "FD"),
+  profile: textFlag("Use another set of data, made where it is missing", "NAME"),
   clearEnv: switchFlag("Do not pass on the environment"),
   dieWithParent: switchFlag("End the sandbox when the caller ends"),
   sandbox: switchFlag("Without the app's own permissions and data; only what other options give"),
@@ -132,6 +135,7 @@ export function toRunRequest(flags: RunFlags, name: string, words: readonly stri
       ],
     },
     parent: parentOf(flags),
+    profile: parseProfile(flags.profile),
     instanceIdFd:
       flags.instanceIdFd === undefined ? undefined : descriptorNumber(flags.instanceIdFd, "--instance-id-fd"),
     installations: installationChoice(flags),

@@ -15,9 +15,12 @@ const ignoredBeforeCommand: ReadonlySet<string> = new Set(["-v", "-vv", "--verbo
 
 /**
  * Finds the command among the words: the first that is no option, wherever it stands, as Flatpak does.
- * Groups (`registry`, `plumbing`) take the next such word with them.
+ * `takesNext` says which words (`registry`, `plumbing`) take the next such word with them.
  */
-export function splitCommand(words: readonly string[], groups: ReadonlySet<string>): CommandWords {
+export function splitCommand(
+  words: readonly string[],
+  takesNext: (word: string, next: string) => boolean,
+): CommandWords {
   const rest: string[] = [];
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? "";
@@ -29,7 +32,7 @@ export function splitCommand(words: readonly string[], groups: ReadonlySet<strin
       continue;
     }
     const next = words[index + 1];
-    const grouped = groups.has(word) && next !== undefined && !next.startsWith("-");
+    const grouped = next !== undefined && !next.startsWith("-") && takesNext(word, next);
     return {
       name: grouped ? `${word} ${next}` : word,
       rest: [...rest, ...words.slice(index + (grouped ? 2 : 1))],

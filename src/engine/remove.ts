@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { fileError, isDowelError } from "../base/errors.ts";
+import { isDowelError } from "../base/errors.ts";
 import { deleteRemote, listRemotes } from "../remotes/config.ts";
 import { undeploy } from "../store/deploy/undeploy.ts";
 import { listDeployments } from "../store/deployments.ts";
 import { collectGarbage } from "../store/garbage.ts";
 import type { Installation } from "../store/installation.ts";
+import { eraseSet, listSets } from "./data/sets.ts";
 import type { ChangeContext } from "./fetch.ts";
 import { originSettings } from "./origin.ts";
 import type { UninstallOperation } from "./types.ts";
@@ -15,23 +13,13 @@ import type { UninstallOperation } from "./types.ts";
 /** How long to wait for imports of others before garbage is left to the next transaction, in milliseconds. */
 const garbageWait = 2000;
 
-/** `~/.var/app/ID`: what an app keeps for its user. */
-function appDataFolder(id: string): string {
-  return join(process.env["HOME"] ?? homedir(), ".var", "app", id);
-}
-
 /** Removes a ref, and its data where that is asked for. */
 export async function removeOperation(operation: UninstallOperation, context: ChangeContext): Promise<void> {
   const { installation, report, signal } = context;
   await undeploy(installation, operation.ref, { report, signal });
   await dropOrigin(installation, operation.deployment.origin, signal);
   if (!operation.deleteData) return;
-  const folder = appDataFolder(operation.ref.id);
-  try {
-    rmSync(folder, { recursive: true, force: true });
-  } catch (error) {
-    throw fileError(error, "remove", folder);
-  }
+  for (const set of listSets(operation.ref.id)) eraseSet(set);
 }
 
 /** Removes the origin remote of a direct install when the last ref from it goes. */

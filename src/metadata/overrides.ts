@@ -9,27 +9,34 @@ import { lockFile } from "../sys/locks.ts";
 import { readPermissions, writePermissions } from "./permissions/codec.ts";
 import { mergePermissions } from "./permissions/merge.ts";
 import { noPermissions, type Permissions } from "./permissions/model.ts";
+import { dataName } from "./profile.ts";
 
 function overridesFolder(installation: string): string {
   return `${installation}/overrides`;
 }
 
-/** The file of an installation that changes the permissions of one app, or of all where `id` is undefined. */
-export function overridesPath(installation: string, id: string | undefined): string {
-  return `${overridesFolder(installation)}/${id ?? "global"}`;
+/** The file of an installation that changes the permissions of one app (`dataName`), or of all where there is no name. */
+export function overridesPath(installation: string, name: string | undefined): string {
+  return `${overridesFolder(installation)}/${name ?? "global"}`;
 }
 
 export interface OverrideSources {
   readonly id: string;
+  readonly profile?: string | undefined;
   /** Folder of the system installation; undefined for an app of the user's own, which its overrides do not touch. */
   readonly system: string | undefined;
   readonly user: string | undefined;
 }
 
-/** The overrides files that count for an app, lowest first: each installation's global one, then the app's own. */
+/**
+ * The overrides files that count for an app, lowest first: each installation's global one, then the app's own, then
+ * those of its profile.
+ */
 export function overrideFiles(sources: OverrideSources): string[] {
   const installations = [sources.system, sources.user].filter((path) => path !== undefined);
-  return installations.flatMap((path) => [overridesPath(path, undefined), overridesPath(path, sources.id)]);
+  const { id, profile } = sources;
+  const names = [undefined, id, ...(profile === undefined ? [] : [dataName(id, profile)])];
+  return installations.flatMap((path) => names.map((name) => overridesPath(path, name)));
 }
 
 /** Reads overrides files and merges them, lowest first; those that are missing say nothing. */

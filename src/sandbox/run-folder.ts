@@ -4,9 +4,9 @@ import { dirname } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { Descriptor } from "../sys/beneath.ts";
 
-/** What all running instances of an app share: their `/tmp` and `/dev/shm`. */
-export function appFolderOf(runFolder: string, id: string): string {
-  return `${runFolder}/apps/${id}`;
+/** What all running instances of an app share, by its `dataName`: their `/tmp` and `/dev/shm`. */
+export function appFolderOf(runFolder: string, name: string): string {
+  return `${runFolder}/apps/${name}`;
 }
 
 /** `XDG_RUNTIME_DIR` where it belongs to the caller: a folder of another user could be exchanged by them. */

@@ -33,6 +33,11 @@ export function encodeDeployment(deployment: Deployment): string {
   return `${JSON.stringify({ ref: formatRef(ref), ...rest, labels: Object.fromEntries(labels) }, undefined, 1)}\n`;
 }
 
+function readIds(decoder: Decoder, value: unknown): string[] {
+  const ids = decoder.array(value, "previousIds").map((id, index) => decoder.string(id, `previousIds[${index}]`));
+  return ids.every(isValidId) ? ids : decoder.fail("previousIds", "ids of apps");
+}
+
 function decodeDeployment(text: string, path: string): Deployment {
   const decoder = new Decoder("STORE_INVALID", join(path, "deploy.json"));
   const object = decoder.object(decoder.parse(text), "");
@@ -52,6 +57,7 @@ function decodeDeployment(text: string, path: string): Deployment {
     installedSize: size("installedSize"),
     downloadSize: size("downloadSize"),
     deployedAt: size("deployedAt"),
+    ...(object["previousIds"] === undefined ? {} : { previousIds: readIds(decoder, object["previousIds"]) }),
     labels: decoder.stringMap(object["labels"], "labels"),
   };
 }

@@ -26,5 +26,7 @@ export interface Deployment {
   /** Seconds since the epoch. */
   readonly deployedAt: number;
   /** `org.flatpak.*` and other labels of the image's config. */
+  /** Ids that the app had before it was renamed, oldest first. */
+  readonly previousIds?: readonly string[];
   readonly labels: ReadonlyMap<string, string>;
 }

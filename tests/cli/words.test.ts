@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { endOptionsAtFirstArgument, orderedOptions, splitCommand } from "../../src/cli/words.ts";
 
-const groups = new Set(["registry"]);
+const takesNext = (word: string, next: string) => word === "registry" || `${word} ${next}` === "data backup";
 
 describe("splitCommand()", () => {
   test.each([
@@ -10,6 +10,8 @@ describe("splitCommand()", () => {
     [["--user", "install", "x"], "install", ["--user", "x"]],
     [["--installation", "extra", "list"], "list", ["--installation", "extra"]],
     [["registry", "serve", "--listen=:0"], "registry serve", ["--listen=:0"]],
+    [["data", "backup", "x"], "data backup", ["x"]],
+    [["data", "org.example.App"], "data", ["org.example.App"]],
     [["registry"], "registry", []],
     [["registry", "--help"], "registry", ["--help"]],
     [["-v", "list"], "list", []],
@@ -17,7 +19,7 @@ describe("splitCommand()", () => {
     [["--version"], undefined, ["--version"]],
     [["-y", "--", "install"], undefined, ["-y"]],
   ])("finds the command in %j", (words, name, rest) => {
-    expect(splitCommand(words, groups)).toEqual({ name, rest });
+    expect(splitCommand(words, takesNext)).toEqual({ name, rest });
   });
 });
 

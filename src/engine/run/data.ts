@@ -62,9 +62,9 @@ export function makeWanted(specification: Specification): boolean {
 }
 
 /** Makes the app's own part of the caller's runtime folder, where there is one. */
-export function makeRuntimeFolder(session: string | undefined, id: string): void {
+export function makeRuntimeFolder(session: string | undefined, name: string): void {
   if (session === undefined) return;
-  const path = `${session}/app/${id}`;
+  const path = `${session}/app/${name}`;
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -76,8 +76,8 @@ export function makeRuntimeFolder(session: string | undefined, id: string): void
  * Makes the folder that all running instances of an app share, in the caller's run folder, and says that it is used: the
  * sweep leaves it alone then.
  */
-export function makeAppFolder(runFolder: string, id: string): void {
-  const path = appFolderOf(runFolder, id);
+export function makeAppFolder(runFolder: string, name: string): void {
+  const path = appFolderOf(runFolder, name);
   try {
     mkdirSync(`${path}/tmp`, { recursive: true, mode: 0o700 });
     mkdirSync(`${path}/shm`, { recursive: true, mode: 0o700 });

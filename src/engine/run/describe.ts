@@ -3,6 +3,7 @@ import { DowelError } from "../../base/errors.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { overrideFiles, readOverrides } from "../../metadata/overrides.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
+import { dataName } from "../../metadata/profile.ts";
 import { formatRef, matchesRef, type PartialRef, parsePartialRef, type Ref, type RefKind } from "../../metadata/ref.ts";
 import { checkRequiredVersions } from "../../metadata/required.ts";
 import type { RecordingHost } from "../../sandbox/probe/recording.ts";
@@ -21,6 +22,7 @@ import { makeAppFolder, makeBelow, makeRuntimeFolder, makeWanted } from "./data.
 import { ExtensionsOnHost } from "./extensions.ts";
 import { linkerCache, linkerCachePath } from "./ldcache.ts";
 import { installedRefs, type Located, locate } from "./locate.ts";
+import { migrateData } from "./previous.ts";
 import { findTrees, type TreeRequest } from "./trees.ts";
 
 export interface RunRequest extends Omit<RunOptions, "app" | "usr" | "binds">, TreeRequest {
@@ -154,9 +156,9 @@ async function findExtensions(
 }
 
 /** What the overrides files say that count for a deployment. */
-export function overridesFor(host: RecordingHost, main: Located): Permissions {
+export function overridesFor(host: RecordingHost, main: Located, profile?: string): Permissions {
   const system = main.place.kind === "system" ? main.place.path : undefined;
-  const files = overrideFiles({ id: main.deployment.ref.id, system, user: userPlace().path });
+  const files = overrideFiles({ id: main.deployment.ref.id, profile, system, user: userPlace().path });
   for (const file of files) host.observe(file);
   return readOverrides(files);
 }
@@ -180,7 +182,8 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
     app,
     runtime,
     extensions,
-    overrides: overridesFor(host, main),
+    overrides: overridesFor(host, main, request.profile),
+    previousIds: main.deployment.previousIds ?? [],
     // It lists the libraries of the images and their extensions.
     linkerCache:
       app === undefined || isReplaced ? undefined : await cache(host, { app, runtime, extensions }, runFolder, signal),
@@ -196,9 +199,11 @@ function makeFolders({ host, runFolder }: DescribeContext, input: SpecificationI
   const id = input.app?.ref.id;
   if (id === undefined || input.options.sandboxed) return;
   const home = findHome(host, findUser(host)).path;
-  makeRuntimeFolder(input.session, id);
-  makeBelow(home, [{ path: dataFolderOf("", id).slice(1), kind: "directory" }]);
-  makeAppFolder(runFolder, id);
+  const name = dataName(id, input.options.profile);
+  makeRuntimeFolder(input.session, name);
+  if (name === id) migrateData(home, id, input.previousIds);
+  makeBelow(home, [{ path: dataFolderOf("", name).slice(1), kind: "directory" }]);
+  makeAppFolder(runFolder, name);
 }
 
 /** Makes the mount points below the folder that the app's instances share, and notes them. */

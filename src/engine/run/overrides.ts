@@ -8,23 +8,31 @@ import {
   resetOverrides,
 } from "../../metadata/overrides.ts";
 import { applyPermissionOption } from "../../metadata/permissions/options.ts";
+import { dataName, parseProfile } from "../../metadata/profile.ts";
 import { isValidId } from "../../metadata/ref.ts";
 import { type InstallationChoice, isChosen, placeForAdding, placesToRead } from "../places.ts";
 
-/** An id that names a file must be one; undefined stands for all apps. Throws `REF_INVALID`. */
-function checkId(id: string | undefined): void {
-  if (id === undefined || isValidId(id)) return;
+/**
+ * The name of an overrides file for an app and one of its profiles; undefined for all apps. Throws `REF_INVALID` for what
+ * is no id, and `USAGE` for what is no profile.
+ */
+export function overridesName(id: string | undefined, profile: string | undefined): string | undefined {
+  const name = parseProfile(profile);
+  if (id === undefined) {
+    if (name === undefined) return undefined;
+    throw new DowelError("USAGE", "A profile is one of an app", { hint: "Name the app." });
+  }
+  if (isValidId(id)) return dataName(id, name);
   throw new DowelError("REF_INVALID", `${JSON.stringify(id)} is not the id of an app`, {
     hint: "Overrides are for all branches and architectures: give the id alone, such as org.example.App.",
   });
 }
 
 /** The text of what an installation overrides; without a choice root sees the system's, others their own. */
-export function showOverrides(choice: InstallationChoice, id: string | undefined): string {
-  checkId(id);
+export function showOverrides(choice: InstallationChoice, name: string | undefined): string {
   const kind = process.getuid?.() === 0 ? "system" : "user";
   const places = placesToRead(choice).filter((place) => isChosen(choice) || place.kind === kind);
-  const files = (isChosen(choice) ? places : places.slice(0, 1)).map((place) => overridesPath(place.path, id));
+  const files = (isChosen(choice) ? places : places.slice(0, 1)).map((place) => overridesPath(place.path, name));
   return formatOverrides(readOverrides(files));
 }
 
@@ -34,21 +42,19 @@ export function showOverrides(choice: InstallationChoice, id: string | undefined
  */
 export async function addOverrides(
   choice: InstallationChoice,
-  id: string | undefined,
+  name: string | undefined,
   options: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
-  checkId(id);
   const { path } = placeForAdding(choice);
-  await changeOverrides(path, id, (before) => options.reduce(applyPermissionOption, before), signal);
+  await changeOverrides(path, name, (before) => options.reduce(applyPermissionOption, before), signal);
 }
 
 /** Takes back all that one installation overrides for an app, or for all apps. */
 export async function dropOverrides(
   choice: InstallationChoice,
-  id: string | undefined,
+  name: string | undefined,
   signal?: AbortSignal,
 ): Promise<void> {
-  checkId(id);
-  await resetOverrides(placeForAdding(choice).path, id, signal);
+  await resetOverrides(placeForAdding(choice).path, name, signal);
 }

@@ -30,6 +30,7 @@ export function plainRequest(request: Pick<RunRequest, "name" | "installations">
     buses: { session: undefined, a11y: undefined, log: [] },
     parent: undefined,
     instanceIdFd: undefined,
+    profile: undefined,
   };
 }
 

@@ -36,9 +36,9 @@ export function findHome(host: Host, { home }: Pick<User, "home">): Pick<Resolve
   });
 }
 
-/** The folder of an app's own data. */
-export function dataFolderOf(home: string, id: string): string {
-  return `${home}/.var/app/${id}`;
+/** The folder of an app's own data, by its `dataName`. */
+export function dataFolderOf(home: string, name: string): string {
+  return `${home}/.var/app/${name}`;
 }
 
 export interface HomeInput {
@@ -141,6 +141,11 @@ function addData(root: RootBuilder, input: HomeInput, dataFolder: string): void 
   root.file(source, input.userDirs);
   root.assume(`${dataFolder}/${userDirs}`);
   root.bind(source, `${dataFolder}/${userDirs}`, { type: "file", fromLayer: true });
+}
+
+/** Other names of the app's own folder: its id, where a profile has another one, and ids that it had before. */
+export function addDataNames(root: RootBuilder, home: string, name: string, others: readonly string[]): void {
+  for (const other of others) if (other !== name) root.symlink(dataFolderOf(home, other), name);
 }
 
 /** The home, the host's files that the permissions show, and the app's own folders. */

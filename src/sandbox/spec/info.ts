@@ -56,6 +56,7 @@ export function formatInfo(
   keyfile.set("Instance", "branch", main.ref.branch);
   keyfile.set("Instance", "arch", main.ref.arch);
   keyfile.set("Instance", "flatpak-version", flatpakVersion);
+  if (options.profile !== undefined) keyfile.set("Instance", "profile", options.profile);
   for (const [name, value] of Object.entries(marks)) if (value) keyfile.setBoolean("Instance", name, true);
   writePermissions(keyfile, permissions);
   return keyfile.toString();

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { dataName } from "../../metadata/profile.ts";
 import type { Host } from "../probe/host.ts";
 import { appFolderOf } from "../run-folder.ts";
 import type { RootBuilder } from "./builder.ts";
@@ -7,7 +8,9 @@ import type { SpecificationInput } from "./types.ts";
 
 /** The folder on the host that all running instances of an app share; undefined where there is none. */
 export function sharedFolderOf({ app, options, runFolder }: SpecificationInput): string | undefined {
-  return app === undefined || options.sandboxed ? undefined : appFolderOf(runFolder, app.ref.id);
+  return app === undefined || options.sandboxed
+    ? undefined
+    : appFolderOf(runFolder, dataName(app.ref.id, options.profile));
 }
 
 /** `/dev/shm` shared by the instances of one app, and by nobody else. */
@@ -27,7 +30,10 @@ export function addSessionFolders(root: RootBuilder, host: Host, input: Specific
   const { id } = app.ref;
   const runtimeFolder = `/run/user/${host.identity.uid}`;
   const target = `/run/flatpak/app/${id}`;
-  const folder = options.sandboxed || session === undefined ? undefined : resolveHostPath(host, `${session}/app/${id}`);
+  const folder =
+    options.sandboxed || session === undefined
+      ? undefined
+      : resolveHostPath(host, `${session}/app/${dataName(id, options.profile)}`);
   if (folder?.type === "directory") root.bind(folder.path, target, { access: "rw", distrusted: true });
   else root.tmpfs(target, 0o700);
   root.symlink(`${runtimeFolder}/app`, "../../flatpak/app");

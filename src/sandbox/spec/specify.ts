@@ -3,6 +3,7 @@ import { onlyHarmless } from "../../metadata/permissions/flatten.ts";
 import { isGranted } from "../../metadata/permissions/grant.ts";
 import { mergePermissions } from "../../metadata/permissions/merge.ts";
 import { noPermissions, type Permissions } from "../../metadata/permissions/model.ts";
+import { dataName } from "../../metadata/profile.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import type { Host } from "../probe/host.ts";
 import { RootBuilder } from "./builder.ts";
@@ -13,7 +14,7 @@ import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
 import { addAllExtensions, libraryPathOf } from "./extensions-mount.ts";
 import { findExports } from "./filesystems.ts";
-import { addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
+import { addDataNames, addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
 import { addHostData, addSystemSockets } from "./host-data.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
 import { addLinkerCache } from "./linker.ts";
@@ -45,7 +46,8 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const user = findUser(host);
   const home = findHome(host, user);
   const shared = sharedFolderOf(input);
-  const dataFolder = app === undefined || options.sandboxed ? undefined : dataFolderOf(home.path, app.ref.id);
+  const ownName = app === undefined || options.sandboxed ? undefined : dataName(app.ref.id, options.profile);
+  const dataFolder = ownName === undefined ? undefined : dataFolderOf(home.path, ownName);
   const exports = findExports(host, user.home, permissions, input.runFolder);
   const homeInput: HomeInput = {
     home: home.path,
@@ -77,6 +79,9 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
   addSessionFolders(root, host, input);
   addHome(root, host, homeInput);
+  if (app !== undefined && ownName !== undefined) {
+    addDataNames(root, home.path, ownName, [app.ref.id, ...input.previousIds]);
+  }
   for (const link of home.links) root.symlink(link.path, link.to);
   const hasWayland = findWaylandSocket(host) !== undefined;
   for (const { path, type, access } of options.binds) root.bind(path, path, { access, type, distrusted: true });

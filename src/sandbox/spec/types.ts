@@ -66,6 +66,8 @@ export interface RunOptions {
   readonly parent: ParentSandbox | undefined;
   /** A descriptor of the caller that is told the instance's id. */
   readonly instanceIdFd: number | undefined;
+  /** A further set of data, instances and overrides; undefined: the app's first. */
+  readonly profile: string | undefined;
 }
 
 /** What is installed that a sandbox is made of. */
@@ -77,6 +79,8 @@ export interface SandboxContents {
 }
 
 export interface SpecificationInput extends SandboxContents {
+  /** Ids that the app had before, which its data may still be known by. */
+  readonly previousIds: readonly string[];
   /** The linker's cache that was made for all of them; undefined: a variable leads to the app's libraries. */
   readonly linkerCache: string | undefined;
   /** Overrides files merged, lowest first. */
@@ -157,7 +161,7 @@ export interface Specification {
   readonly create: readonly string[];
   /** The folder on the host that all running instances of the app share; undefined where there is none. */
   readonly sharedFolder: string | undefined;
-  /** The app's own folder on the host, `~/.var/app/ID`; undefined where it has none. */
+  /** The app's own folder on the host, `~/.var/app/ID` or `~/.var/app/ID@PROFILE`; undefined where it has none. */
   readonly dataFolder: string | undefined;
   readonly environment: {
     readonly clear: boolean;

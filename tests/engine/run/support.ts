@@ -123,6 +123,7 @@ export function request(changes: Partial<RunRequest> = {}, options: readonly str
     buses: { session: undefined, a11y: undefined, log: [] },
     parent: undefined,
     instanceIdFd: undefined,
+    profile: undefined,
     ...changes,
   };
 }

@@ -128,6 +128,7 @@ export function specifyExample(scenario: Scenario = {}): Specification {
       runtime: exampleRuntime,
       extensions: { app: [], runtime: [] },
       linkerCache: undefined,
+      previousIds: [],
       overrides: noPermissions,
       options: {
         permissions,
@@ -144,6 +145,7 @@ export function specifyExample(scenario: Scenario = {}): Specification {
         buses: { session: undefined, a11y: undefined, log: [] },
         parent: undefined,
         instanceIdFd: undefined,
+        profile: undefined,
         ...scenario.run,
       },
       hidden: ["/home/ann/.local/share/dowel"],
