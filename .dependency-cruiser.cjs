@@ -14,6 +14,7 @@ const rooms = [
   "engine",
   "builder",
   "registry",
+  "session",
   "render",
   "cli",
 ];

@@ -67,6 +67,10 @@ const errorCodes = {
   DATA_EXISTS: "An app has data of that name already",
   DATA_ARCHIVE_INVALID: "An archive of an app's data is malformed or of another app",
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
+  // buses
+  DBUS_INVALID: "A D-Bus message, match rule, name or address is malformed",
+  DBUS_AUTH: "A client or a bus did not authenticate as it should",
+  BUS_UNREACHABLE: "A bus cannot be reached",
   // building
   MANIFEST_INVALID: "A build manifest is malformed",
   SOURCE_FETCH: "A source could not be fetched",

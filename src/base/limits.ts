@@ -66,6 +66,11 @@ export const limits = {
   httpRanges: 2000,
   /** The journal of an installation; past this its older half goes. */
   historyBytes: 4 * MiB,
+  /** A D-Bus message and an array in it; the specification's own limits. */
+  busMessageBytes: 128 * MiB,
+  busArrayBytes: 64 * MiB,
+  /** The fields of a D-Bus message's header. */
+  busHeaderBytes: 64 * KiB,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;
