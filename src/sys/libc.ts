@@ -16,6 +16,21 @@ const libc = dlopen("libc.so.6", {
   memfd_create: { args: [pointer, u32], returns: i32 },
   execve: { args: [pointer, pointer, pointer], returns: i32 },
   umount2: { args: [pointer, i32], returns: i32 },
+  epoll_create1: { args: [i32], returns: i32 },
+  epoll_ctl: { args: [i32, i32, i32, i64_fast], returns: i32 },
+  epoll_wait: { args: [i32, i64_fast, i32, i32], returns: i32 },
+  socket: { args: [i32, i32, i32], returns: i32 },
+  socketpair: { args: [i32, i32, i32, pointer], returns: i32 },
+  bind: { args: [i32, pointer, u32], returns: i32 },
+  listen: { args: [i32, i32], returns: i32 },
+  connect: { args: [i32, pointer, u32], returns: i32 },
+  accept4: { args: [i32, pointer, pointer, i32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
+  send: { args: [i32, i64_fast, i64_fast, i32], returns: i64_fast },
+  sendmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
+  recvmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
+  setrlimit: { args: [i32, pointer], returns: i32 },
+  getrlimit: { args: [i32, pointer], returns: i32 },
 }).symbols;
 
 /** System call numbers that every architecture shares (asm-generic, 424 and above). */
@@ -43,7 +58,8 @@ export interface SystemError extends Error {
   readonly path?: string;
 }
 
-function lastErrno(): number {
+/** errno of the call just made. */
+export function lastErrno(): number {
   const location = libc.__errno_location();
   return location === null ? 0 : read.i32(location, 0);
 }
