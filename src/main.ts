@@ -6,6 +6,7 @@ import { nearestWord } from "./base/suggest.ts";
 import { version } from "./base/version.ts";
 import { aliases, commands, takesNextWord } from "./cli/commands.ts";
 import type { Context } from "./cli/context.ts";
+import type { DefinedCommand } from "./cli/define.ts";
 import { formatOverview } from "./cli/overview.ts";
 import { usageError } from "./cli/usage.ts";
 import { endOptionsAtFirstArgument, splitCommand } from "./cli/words.ts";
@@ -50,6 +51,12 @@ function cancelOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+/** The words of a command as its scanner takes them. */
+function inputsOf(defined: DefinedCommand, rest: readonly string[]): readonly string[] {
+  if (defined.readsItsOptions) return rest.length === 1 && rest[0] === "--help" ? rest : ["--", ...rest];
+  return defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument(rest, defined.optionsWithValue) : rest;
+}
+
 async function runCommand(
   name: string,
   rest: readonly string[],
@@ -79,8 +86,7 @@ async function runCommand(
       },
     },
   });
-  const inputs = defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument(rest, defined.optionsWithValue) : rest;
-  await run(application, inputs, context);
+  await run(application, inputsOf(defined, rest), context);
   return streams.exitCode === null || streams.exitCode === 0 ? 0 : 1;
 }
 

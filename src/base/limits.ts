@@ -71,6 +71,16 @@ export const limits = {
   busArrayBytes: 64 * MiB,
   /** The fields of a D-Bus message's header. */
   busHeaderBytes: 64 * KiB,
+  /** A D-Bus message whose body the gateway must look at, or whose descriptors come late. */
+  busWholeMessageBytes: 16 * MiB,
+  /** Calls of one client, or to it, that wait for their reply. */
+  busCallsOutstanding: 65_536,
+  /** Peers that a client sees because they sent it something. */
+  busVisiblePeers: 65_536,
+  /** Descriptors that came on a bus connection and belong to no message yet; what the kernel passes at once. */
+  busDescriptors: 253,
+  /** Connections to one bus socket at a time; more wait until others end. */
+  busConnections: 1024,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

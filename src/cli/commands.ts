@@ -45,6 +45,11 @@ export const commands: Readonly<Record<string, Entry>> = {
     hidden: true,
     load: () => import("./plumbing/mount.ts"),
   },
+  "plumbing bus-proxy": {
+    brief: "Serve a filtered D-Bus socket, as xdg-dbus-proxy does",
+    hidden: true,
+    load: () => import("./plumbing/bus-proxy.ts"),
+  },
   "plumbing mkcomposefs": {
     brief: "Make a composefs image of a folder or a dump",
     hidden: true,

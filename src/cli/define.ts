@@ -20,6 +20,8 @@ export interface CommandSpec<FLAGS extends object, ARGS extends BaseArgs> {
   readonly run: (context: Context, flags: FLAGS, ...args: ARGS) => Result | Promise<Result>;
   /** Options end at the first word that is not one, as for `run`. */
   readonly optionsEndAtFirstArgument?: boolean;
+  /** All words but a lone `--help` are arguments: the command reads its options itself. */
+  readonly readsItsOptions?: boolean;
 }
 
 export interface DefinedCommand {
@@ -27,6 +29,7 @@ export interface DefinedCommand {
   /** Names of options that take the next word as their value, with their dashes. */
   readonly optionsWithValue: ReadonlySet<string>;
   readonly optionsEndAtFirstArgument: boolean;
+  readonly readsItsOptions: boolean;
 }
 
 interface FlagShape {
@@ -96,5 +99,6 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
     }),
     optionsWithValue: findOptionsWithValue(parameters.flags ?? {}, parameters.aliases ?? {}),
     optionsEndAtFirstArgument: spec.optionsEndAtFirstArgument ?? false,
+    readsItsOptions: spec.readsItsOptions ?? false,
   };
 }

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+import { randomInt } from "node:crypto";
+import { DowelError } from "../../base/errors.ts";
+import type { MessageHeader } from "../../formats/dbus/header.ts";
+import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
+import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
+import type { Answer } from "../bus/answers.ts";
+import { BusFilter, type Decision } from "../bus/filter.ts";
+import type { BusPolicy } from "../bus/policy.ts";
+import { type Judge, MessageStream, type Output, type Traffic } from "../bus/stream.ts";
+import { type Consumer, Endpoint } from "./endpoint.ts";
+import type { EventLoop } from "./loop.ts";
+
+export type Direction = "from-client" | "from-bus";
+
+export interface LinkOptions {
+  /** Undefined: everything passes. */
+  readonly policy: BusPolicy | undefined;
+  readonly sloppyNames: boolean;
+  readonly traffic: Traffic;
+  readonly denied?: (header: MessageHeader, answer: Answer) => void;
+  /** Told of every message and what becomes of it. */
+  readonly log?: (direction: Direction, header: MessageHeader, decision: Decision) => void;
+  /** Told once, with the reason where it is not that an end closed its connection. */
+  readonly ended: (reason?: unknown) => void;
+}
+
+const nothing: readonly Uint8Array[] = [];
+
+/** A stream that passes everything as it comes. */
+class PlainStream {
+  readonly #output: Output;
+  readonly descriptors: number[] = [];
+  readonly need = 1;
+  readonly waiting = false;
+  readonly atBorder = true;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  consume(buffer: FixedBuffer, start: number, end: number): number {
+    if (end > start) this.#output.send(buffer, start, end, this.descriptors.splice(0));
+    return end;
+  }
+}
+
+type Stream = MessageStream | PlainStream;
+
+/**
+ * A client's connection and the one to the bus that belongs to it alone. The bus is authenticated to first, because its
+ * id is needed to answer the client. An end that does not take what is sent to it stops the reading of the other, so at
+ * most what one read brought is kept.
+ */
+export class Link implements Disposable {
+  readonly #options: LinkOptions;
+  readonly #loop: EventLoop;
+  readonly #filter: BusFilter | undefined;
+  readonly #client: Endpoint;
+  #bus: Endpoint | undefined;
+  readonly #toBus: Stream;
+  readonly #toClient: Stream;
+  readonly #busAuth = new SaslClient();
+  #clientAuth: SaslServer | undefined;
+  readonly #user: number;
+  #draining = false;
+  #disposed = false;
+
+  /** Owns the descriptor of the client, from now on. @param user the id that both ends authenticate as */
+  constructor(loop: EventLoop, clientFd: number, user: number, options: LinkOptions) {
+    this.#options = options;
+    this.#loop = loop;
+    this.#user = user;
+    const { policy, sloppyNames, denied } = options;
+    if (policy !== undefined) {
+      const firstSerial = randomInt(0x4000_0000, 0xc000_0000);
+      this.#filter = new BusFilter({
+        policy,
+        sloppyNames,
+        firstSerial,
+        denied: (header, answer) => {
+          options.traffic.denied++;
+          denied?.(header, answer);
+        },
+      });
+    }
+    options.traffic.connections++;
+    this.#toBus = this.#stream("from-client", {
+      send: (...a) => this.#bus?.send(...a),
+      sendCopy: (b) => this.#bus?.sendCopy(b),
+    });
+    this.#client = new Endpoint(loop, clientFd, this.#consumer("from-client", this.#toBus));
+    this.#toClient = this.#stream("from-bus", this.#client);
+    this.#client.setReading(false);
+  }
+
+  #stream(direction: Direction, output: Output): Stream {
+    const filter = this.#filter;
+    if (filter === undefined) return new PlainStream(output);
+    const { log, traffic } = this.#options;
+    const decide = direction === "from-client" ? filter.fromClient.bind(filter) : filter.fromBus.bind(filter);
+    const judge: Judge = {
+      decide:
+        log === undefined
+          ? decide
+          : (header, bytes, start, complete) => {
+              const decision = decide(header, bytes, start, complete);
+              if (decision !== "whole" && decision !== "wait") log(direction, header, decision);
+              return decision;
+            },
+      get replacement() {
+        return filter.replacement;
+      },
+      takeInjected: () => (direction === "from-client" ? filter.takeInjected() : nothing),
+    };
+    return new MessageStream(judge, output, traffic);
+  }
+
+  #consumer(direction: Direction, stream: Stream): Consumer {
+    const fromClient = direction === "from-client";
+    return {
+      consume: (buffer, start, end) => {
+        try {
+          const used = fromClient ? this.#fromClient(buffer, start, end) : this.#fromBus(buffer, start, end);
+          this.#options.traffic.bytes += used - start;
+          this.#settle();
+          return used;
+        } catch (error) {
+          this.#end(error);
+          return end;
+        }
+      },
+      get need() {
+        return stream.need;
+      },
+      descriptors: stream.descriptors,
+      drained: () => (this.#draining ? this.#end() : this.#settle()),
+      ended: () => this.#oneEnded(fromClient ? this.#bus : this.#client),
+    };
+  }
+
+  /** Takes over a connection to the bus on which nothing was said yet. */
+  attachBus(fd: number): void {
+    if (this.#disposed) {
+      closeDescriptors([fd]);
+      return;
+    }
+    this.#bus = new Endpoint(this.#loop, fd, this.#consumer("from-bus", this.#toClient));
+    this.#bus.sendCopy(SaslClient.opening(this.#user));
+  }
+
+  /** Takes the connection that a function opens; where it throws, the link ends with its reason. */
+  attachBusFrom(connect: () => number): void {
+    try {
+      this.attachBus(connect());
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  #fromBus(buffer: FixedBuffer, start: number, end: number): number {
+    if (this.#busAuth.done) {
+      const used = this.#toClient.consume(buffer, start, end);
+      this.#inject();
+      return used;
+    }
+    const at = this.#busAuth.feed(buffer.bytes, start, end);
+    if (this.#busAuth.done) {
+      this.#clientAuth = new SaslServer(this.#user, this.#busAuth.guid, this.#busAuth.passesDescriptors);
+    }
+    return at;
+  }
+
+  /** What the filter asks the bus because of an answer goes at once, unless a message of the client is half sent. */
+  #inject(): void {
+    if (this.#filter === undefined || !this.#toBus.atBorder) return;
+    for (const bytes of this.#filter.takeInjected()) this.#bus?.sendCopy(bytes);
+  }
+
+  #fromClient(buffer: FixedBuffer, start: number, end: number): number {
+    const auth = this.#clientAuth;
+    if (auth === undefined || auth.done) return this.#toBus.consume(buffer, start, end);
+    const { answer, next } = auth.feed(buffer.bytes, start, end);
+    if (answer !== "") this.#client.sendCopy(Buffer.from(answer, "latin1"));
+    if (auth.done) return this.#toBus.consume(buffer, next, end);
+    if (this.#toBus.descriptors.length === 0) return next;
+    throw new DowelError("DBUS_AUTH", "Descriptors came before the authentication was over");
+  }
+
+  /** Reads from each end while the other one takes what comes. */
+  #settle(): void {
+    const bus = this.#bus;
+    if (bus === undefined || this.#disposed || this.#draining) return;
+    bus.setReading(!this.#client.blocked);
+    const release = this.#toBus.waiting && (this.#filter?.settled ?? true);
+    const ready = this.#clientAuth !== undefined && !bus.blocked;
+    this.#client.setReading(ready && (release || !this.#toBus.waiting));
+    if (release && ready) this.#client.offerHeld();
+  }
+
+  /** What is on its way to the other end still gets there. */
+  #oneEnded(other: Endpoint | undefined): void {
+    if (this.#draining || other === undefined || !other.blocked) {
+      this.#end();
+      return;
+    }
+    this.#draining = true;
+    this.#client.setReading(false);
+    this.#bus?.setReading(false);
+  }
+
+  #end(reason?: unknown): void {
+    if (this.#disposed) return;
+    this[Symbol.dispose]();
+    this.#options.ended(reason);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#options.traffic.connections--;
+    this.#client[Symbol.dispose]();
+    this.#bus?.[Symbol.dispose]();
+    closeDescriptors(this.#toBus.descriptors.splice(0));
+    closeDescriptors(this.#toClient.descriptors.splice(0));
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { DowelError, fileError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { type BusSocket, parseBusAddress } from "../../formats/dbus/address.ts";
+import { isWellKnownName } from "../../formats/dbus/names.ts";
+import { BusPolicy, level } from "../bus/policy.ts";
+
+/** One socket that the proxy serves. */
+export interface ProxySpec {
+  readonly upstream: readonly BusSocket[];
+  readonly path: string;
+  readonly policy: BusPolicy;
+  filter: boolean;
+  log: boolean;
+  sloppyNames: boolean;
+}
+
+export interface ProxyOptions {
+  readonly proxies: readonly ProxySpec[];
+  /** A descriptor that gets one byte when all sockets listen, and whose other end keeps the proxy alive. */
+  readonly syncFd: number | undefined;
+}
+
+/** How deep `--args` may lead to another `--args`. */
+const argsDepth = 8;
+
+function usage(message: string): DowelError {
+  return new DowelError("USAGE", message, { hint: "See 'dowel plumbing bus-proxy --help'" });
+}
+
+function descriptor(option: string, value: string): number {
+  if (!/^[0-9]{1,9}$/.test(value)) throw usage(`${option}=${value}: there must be the number of a descriptor`);
+  return Number(value);
+}
+
+/** Puts the NUL-separated words behind each `--args=FD` in its place. */
+function expand(words: readonly string[], depth = 0): string[] {
+  return words.flatMap((word) => {
+    if (!word.startsWith("--args=")) return [word];
+    if (depth === argsDepth) throw usage(`${word}: --args leads to --args more than ${argsDepth} times`);
+    const fd = descriptor("--args", word.slice("--args=".length));
+    return expand(readWords(fd), depth + 1);
+  });
+}
+
+function readWords(fd: number): string[] {
+  let text: string;
+  try {
+    text = readFileSync(fd, "utf8");
+  } catch (error) {
+    throw fileError(error, "read words from", `descriptor ${fd}`);
+  }
+  if (text.length > limits.keyfileBytes)
+    throw new DowelError("LIMIT_EXCEEDED", `Descriptor ${fd} holds too many words`);
+  return (text.endsWith("\0") ? text.slice(0, -1) : text).split("\0").filter((word) => word !== "");
+}
+
+function checkName(option: string, pattern: string): string {
+  const name = pattern.endsWith(".*") ? pattern.slice(0, -2) : pattern;
+  // A namespace may have one part.
+  if (isWellKnownName(name) || (pattern !== name && isWellKnownName(`${name}.x`))) return pattern;
+  throw usage(`${option}=${pattern}: there must be a name on the bus, with .* at its end for all names below it`);
+}
+
+function applyRule(option: string, value: string, allow: (name: string, rule: string) => void): void {
+  const equals = value.indexOf("=");
+  if (equals < 0) throw usage(`${option}=${value}: there must be NAME=RULE`);
+  allow(checkName(option, value.slice(0, equals)), value.slice(equals + 1));
+}
+
+const appliers: Readonly<Record<string, (spec: ProxySpec, value: string, option: string) => void>> = {
+  "--filter": (spec) => {
+    spec.filter = true;
+  },
+  "--log": (spec) => {
+    spec.log = true;
+  },
+  "--sloppy-names": (spec) => {
+    spec.sloppyNames = true;
+  },
+  "--see": ({ policy }, value, option) => policy.allow(checkName(option, value), level.see),
+  "--talk": ({ policy }, value, option) => policy.allow(checkName(option, value), level.talk),
+  "--own": ({ policy }, value, option) => policy.allow(checkName(option, value), level.own),
+  "--call": ({ policy }, value, option) => applyRule(option, value, (name, rule) => policy.allowCalls(name, rule)),
+  "--broadcast": ({ policy }, value, option) =>
+    applyRule(option, value, (name, rule) => policy.allowBroadcasts(name, rule)),
+};
+
+function applyOption(spec: ProxySpec, word: string): void {
+  const [option = ""] = word.split("=", 1);
+  const apply = Object.hasOwn(appliers, option) ? appliers[option] : undefined;
+  if (apply === undefined) throw usage(`Unknown option ${word}`);
+  apply(spec, word.slice(option.length + 1), option);
+}
+
+/**
+ * Reads the words of xdg-dbus-proxy(1): `--fd` and `--args` anywhere, then for each socket an address, a path and its own
+ * options. Throws `USAGE`.
+ */
+export function parseProxyWords(typed: readonly string[]): ProxyOptions {
+  const proxies: ProxySpec[] = [];
+  let syncFd: number | undefined;
+  const words = expand(typed);
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word.startsWith("--fd=")) {
+      syncFd = descriptor("--fd", word.slice("--fd=".length));
+    } else if (!word.startsWith("--")) {
+      const path = words[++index];
+      if (path === undefined || path.startsWith("--")) throw usage(`Behind ${word} there must be the path of a socket`);
+      const upstream = parseBusAddress(word);
+      proxies.push({ upstream, path, policy: new BusPolicy(), filter: false, log: false, sloppyNames: false });
+    } else {
+      const spec = proxies.at(-1);
+      if (spec === undefined) throw usage(`Before ${word} there must be an address and the path of a socket`);
+      applyOption(spec, word);
+    }
+  }
+  if (proxies.length === 0) throw usage("There must be an address and the path of a socket");
+  return { proxies, syncFd };
+}
