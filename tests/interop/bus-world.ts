@@ -5,7 +5,7 @@ import { messageType } from "../../src/formats/dbus/header.ts";
 import { busCall, type Child, RawPeer, type Received, startBus, startProxy, type TestBus } from "../support/bus.ts";
 
 /** What the client of a world may do. */
-export const policyWords: readonly string[] = [
+const policyWords: readonly string[] = [
   "--filter",
   "--see=org.test.See",
   "--talk=org.test.Talk",

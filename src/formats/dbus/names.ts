@@ -25,7 +25,7 @@ export function isWellKnownName(text: string): boolean {
   return text.length <= nameBytes && wellKnownPattern.test(text);
 }
 
-export function isUniqueName(text: string): boolean {
+function isUniqueName(text: string): boolean {
   return text.length <= nameBytes && uniquePattern.test(text);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Builds the bytes of a message in one byte order; every value is aligned to its own size, as D-Bus wants. */
-export class ValueWriter {
+class ValueWriter {
   readonly #littleEndian: boolean;
   #buffer = new ArrayBuffer(256);
   #view = new DataView(this.#buffer);
