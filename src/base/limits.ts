@@ -64,6 +64,8 @@ export const limits = {
   exportedFiles: 10_000,
   /** Ranges in one request; a header with more is ignored. */
   httpRanges: 2000,
+  /** Versions of one ref that an installation may be told to keep. */
+  keptVersions: 100,
   /** The journal of an installation; past this its older half goes. */
   historyBytes: 4 * MiB,
   /** A D-Bus message and an array in it; the specification's own limits. */

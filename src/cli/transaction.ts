@@ -53,13 +53,15 @@ function confirm(context: Context, plan: Plan, installation: Installation): void
 export interface Transaction {
   readonly installation: Installation;
   readonly prepare: (report: Report) => Promise<Plan> | Plan;
+  /** How many versions stay beside a new one, where that is not for the installation to say. */
+  readonly keepVersions?: number | undefined;
   /** Events that a person need not see. */
   readonly hides?: (event: DowelEvent) => boolean;
 }
 
 /** Plans with events shown, asks unless told not to, and carries the plan out. Answers whether there was anything to do. */
 async function runOne(context: Context, flags: CommonFlags, transaction: Transaction): Promise<boolean> {
-  const { installation, prepare, hides = () => false } = transaction;
+  const { installation, prepare, keepVersions, hides = () => false } = transaction;
   const json = flags.json === true;
   const plan = await withReporter(context, json, async (report) => prepare(report));
   const asks = flags.assumeyes !== true && flags.noninteractive !== true && !json;
@@ -69,7 +71,7 @@ async function runOne(context: Context, flags: CommonFlags, transaction: Transac
       const isHidden = (asks && event.type === "transaction.plan") || (!json && hides(event));
       if (!isHidden) report(event);
     };
-    await execute(plan, installation, { report: told, signal: context.signal });
+    await execute(plan, installation, { report: told, signal: context.signal, keepVersions });
   });
   return plan.operations.length > 0 || plan.failed.length > 0;
 }

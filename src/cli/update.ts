@@ -8,6 +8,7 @@ import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { switchVersion } from "../engine/rollback.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { nothing, type Result } from "../render/result.ts";
+import { parseKeptVersions } from "../store/settings.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
@@ -26,6 +27,7 @@ interface Flags extends CommonFlags {
   readonly noDeps?: boolean;
   readonly noRelated?: boolean;
   readonly commit?: string;
+  readonly keepVersions?: number;
 }
 
 /** Makes a certain version of one ref the active one. */
@@ -49,6 +51,7 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
   const places = spreadNames(installationChoice(flags), words, selection);
   const transactions = places.map(({ installation, names }) => ({
     installation,
+    keepVersions: flags.keepVersions,
     prepare: (report: Report) =>
       prepareUpdate(installation, names, {
         ...selection,
@@ -81,6 +84,13 @@ export default defineCommand<Flags, string[]>({
       arch: textFlag("Architecture to update", "ARCH"),
       noDeps: switchFlag("Do not update the runtimes of named apps"),
       commit: textFlag("Version to change to", "COMMIT"),
+      keepVersions: {
+        kind: "parsed",
+        parse: parseKeptVersions,
+        brief: "Keep so many versions to go back to, whatever the installation says",
+        placeholder: "N",
+        optional: true,
+      },
       noRelated: switchFlag("Do not update related extensions"),
     },
     aliases: { u: "user", y: "assumeyes", j: "json" },

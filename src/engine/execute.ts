@@ -14,6 +14,8 @@ import type { FailedOperation, Operation, Plan } from "./types.ts";
 export interface ExecuteOptions {
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How many versions stay beside a new one, where that is not for the installation to say. */
+  readonly keepVersions?: number | undefined;
 }
 
 /** What a transaction did. */
@@ -76,8 +78,8 @@ export async function execute(
   installation: Installation,
   options: ExecuteOptions = {},
 ): Promise<TransactionResult> {
-  const { report = silent, signal } = options;
-  const context = { installation, report, signal };
+  const { report = silent, signal, keepVersions } = options;
+  const context = { installation, report, signal, keepVersions };
   const progress: Progress = { installed: [], updated: [], uninstalled: [], failed: [...plan.failed] };
   if (plan.operations.length > 0) checkWritable(installation);
   report({ type: "transaction.plan", operations: describePlan(plan) });

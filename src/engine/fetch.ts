@@ -18,6 +18,8 @@ export interface ChangeContext {
   readonly installation: Installation;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
+  /** How many versions stay beside the new one, where that is not for the installation to say. */
+  readonly keepVersions?: number | undefined;
 }
 
 type FetchOperation = InstallOperation | UpdateOperation;
@@ -46,7 +48,7 @@ function checkImage(operation: FetchOperation, { config, labels }: LoadedImage, 
 }
 
 async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
-  const { installation, report, signal } = context;
+  const { installation, report, signal, keepVersions } = context;
   const { image, origin, ref } = operation;
   await using source = await openPlace(image.place, signal);
   const loaded = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
@@ -54,7 +56,8 @@ async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext)
   checkImage(operation, loaded, `${source.name}@${descriptor.digest}`);
   using _pin = await pinObjects(installation, { report, signal });
   const stored = await importImage(installation, source, { descriptor, bytes }, { report, signal });
-  return deployImage(installation, stored, { origin, source: formatPlace(image.place), report, signal });
+  const deployOptions = { origin, source: formatPlace(image.place), keepVersions, report, signal };
+  return deployImage(installation, stored, deployOptions);
 }
 
 /**

@@ -19,12 +19,12 @@ export interface RepairOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What costs a little space or time and nothing else. */
+/** What costs a little space and nothing else; the index is only a cache. */
 const harmless: ReadonlySet<string> = new Set(["leftover", "dangling"]);
 
 /** Whether nothing is left that a user would miss. */
 export function isSound(findings: readonly Finding[]): boolean {
-  return findings.every(({ what, mended }) => mended || harmless.has(what));
+  return findings.every(({ kind, what, mended }) => mended || harmless.has(what) || kind === "index");
 }
 
 /**

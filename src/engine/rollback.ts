@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef, type Ref } from "../metadata/ref.ts";
 import { activateDeployment, deployImage } from "../store/deploy/deploy.ts";
-import { activeDeployment, deployedCommits, readDeployment, tryRead } from "../store/deployments.ts";
+import { activeDeployment, deployedCommits, newestFirst } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { withCommit } from "./commit.ts";
@@ -18,10 +18,8 @@ export interface SwitchOptions {
 
 /** The version that was deployed last before the active one. Throws `REF_NOT_FOUND` where none is kept. */
 export function previousVersion(installation: Installation, { ref, commit }: Deployment): string {
-  const time = (other: string): number => tryRead(() => readDeployment(installation, ref, other))?.deployedAt ?? 0;
-  const [newest] = deployedCommits(installation, ref)
-    .filter((other) => other !== commit)
-    .sort((left, right) => time(right) - time(left));
+  const others = deployedCommits(installation, ref).filter((other) => other !== commit);
+  const [newest] = newestFirst(installation, ref, others);
   if (newest !== undefined) return newest;
   throw new DowelError("REF_NOT_FOUND", `No other version of ${formatRef(ref)} is kept`, {
     hint: `To fetch one: dowel update --commit=COMMIT ${ref.id}. 'dowel history' shows which there were.`,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
@@ -94,6 +94,22 @@ export function currentRef(installation: Pick<Installation, "path">, id: string)
 /** All commits of a ref that are deployed, active or not. */
 export function deployedCommits(installation: Pick<Installation, "path">, ref: Ref): string[] {
   return names(refFolder(installation, ref)).filter(isCommit);
+}
+
+/** Commits of a ref, those deployed last first; within one second the times of their folders decide. */
+export function newestFirst(
+  installation: Pick<Installation, "path">,
+  ref: Ref,
+  commits: readonly string[],
+): readonly string[] {
+  const folder = refFolder(installation, ref);
+  const times = commits.map((commit) => ({
+    commit,
+    deployed: tryRead(() => readDeployment(installation, ref, commit))?.deployedAt ?? 0,
+    made: statSync(join(folder, commit), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  }));
+  times.sort((left, right) => right.deployed - left.deployed || right.made - left.made);
+  return times.map(({ commit }) => commit);
 }
 
 /** All refs that have a folder in the installation, apps first, in the order of their names. */

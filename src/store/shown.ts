@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
@@ -89,9 +99,7 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
     throw new DowelError(
       "UNSUPPORTED",
       `The files of ${formatRef(deployment.ref)} are not mounted, and only root can do it`,
-      {
-        hint: "Run this as root: dowel plumbing mount",
-      },
+      { hint: `Run ${isOwn(path) ? "this: dowel repair --user" : "this as root: dowel plumbing mount"}` },
     );
   }
   const installation = installationAt({ name: "", kind: "system", path, priority: 0 });
@@ -105,6 +113,16 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
     mountComposefs({ image, objects: installation.objects, target, verity });
   } catch (error) {
     throw fileError(error, `mount the image of ${formatRef(deployment.ref)} on`, target);
+  }
+}
+
+/** Whether the caller may change an installation, so that repair can show its images by hard links. */
+function isOwn(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -14,9 +14,9 @@ import {
   symlinkSync,
   utimesSync,
 } from "node:fs";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { temporaryName } from "../../sys/durability.ts";
-import type { FileNode, FolderNode } from "../image/tree.ts";
+import type { FileContent, FileNode, FolderNode } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { objectPath } from "../objects/paths.ts";
 import { writeObject } from "../objects/stager.ts";
@@ -54,7 +54,7 @@ function checkOutFile(installation: Installation, { content, executable }: FileN
     writeObject(target, content.inline ?? new Uint8Array(0), executable);
     return;
   }
-  const object = objectWithMode(installation, content.digest, executable ? 0o555 : 0o444);
+  const object = objectWithMode(installation, content, executable ? 0o555 : 0o444);
   try {
     linkSync(object, target);
   } catch (error) {
@@ -68,9 +68,15 @@ function checkOutFile(installation: Installation, { content, executable }: FileN
  * The path of an object that has a mode. An object has the mode of its first use; where another use needs the
  * other mode, a copy (a reflink where the file system can) stands beside it: `….x` for 0555, `….r` for 0444.
  */
-function objectWithMode(installation: Installation, digest: string, mode: 0o555 | 0o444): string {
+function objectWithMode(installation: Installation, { digest, size }: FileContent, mode: 0o555 | 0o444): string {
   const path = objectPath(installation, digest);
-  if ((statSync(path).mode & 0o777) === mode) return path;
+  const status = statSync(path);
+  if (status.size !== size) {
+    throw new DowelError("STORE_INVALID", `${path}: has ${status.size} bytes, expected ${size}`, {
+      hint: "Run: dowel repair",
+    });
+  }
+  if ((status.mode & 0o777) === mode) return path;
   const variant = `${path}.${mode === 0o555 ? "x" : "r"}`;
   if (statSync(variant, { throwIfNoEntry: false }) === undefined) copyWithMode(path, variant, mode);
   return variant;

@@ -9,6 +9,7 @@ import {
   currentLink,
   currentRef,
   deployedCommits,
+  newestFirst,
   readDeployment,
   refFolder,
   tryRead,
@@ -18,6 +19,7 @@ import { imageFile, type StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { type Change, noteOrWarn } from "../journal.ts";
 import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
+import { keptVersions } from "../settings.ts";
 import { ensureShown } from "../shown.ts";
 import type { Deployment } from "../types.ts";
 import { swapLink } from "./links.ts";
@@ -26,8 +28,8 @@ import { retire } from "./retire.ts";
 import { type StageOptions, stageDeployment } from "./stage.ts";
 
 export interface DeployOptions extends WaitOptions, StageOptions {
-  /** How many versions stay beside the active one, to go back to; one, where that is not said. */
-  readonly keepPrevious?: number | undefined;
+  /** How many versions stay beside the active one, to go back to; where that is not said, what the installation says. */
+  readonly keepVersions?: number | undefined;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function deployImage(
 ): Promise<Deployment> {
   const { report = silent, signal } = options;
   const name = formatRef(image.ref);
+  const keep = options.keepVersions ?? keptVersions(installation);
   report({ type: "deploy.start", ref: name });
   using _pin = await pinObjects(installation, options);
   using _lock = await lockForChange(installation, options);
@@ -54,7 +57,7 @@ export async function deployImage(
   const deployment = stageDeployment(installation, image, options);
   try {
     await activate(installation, deployment, before, options);
-    dropOlder(installation, deployment, before, options.keepPrevious ?? 1);
+    dropOlder(installation, deployment, before, keep);
   } catch (error) {
     throw fileError(error, "deploy", deployment.path);
   }
@@ -139,16 +142,13 @@ function dropOlder(
   before: Deployment | undefined,
   keep: number,
 ): void {
-  const time = (commit: string): number => {
-    if (commit === before?.commit) return Number.POSITIVE_INFINITY;
-    return tryRead(() => readDeployment(installation, ref, commit))?.deployedAt ?? 0;
-  };
-  const others = deployedCommits(installation, ref)
-    .filter((commit) => commit !== active)
-    .map((commit) => ({ commit, time: time(commit) }))
-    .sort((left, right) => right.time - left.time);
+  const older = deployedCommits(installation, ref).filter((commit) => commit !== active && commit !== before?.commit);
+  const others = [
+    ...(before === undefined || before.commit === active ? [] : [before.commit]),
+    ...newestFirst(installation, ref, older),
+  ];
   retire(
     installation,
-    others.slice(keep).map(({ commit }) => join(refFolder(installation, ref), commit)),
+    others.slice(keep).map((commit) => join(refFolder(installation, ref), commit)),
   );
 }

@@ -129,11 +129,6 @@ function writeSynced(path: string, data: Uint8Array | string): void {
   }
 }
 
-/** The digests of all objects that an image needs. */
-export function objectsOf(view: ImageView): string[] {
-  return [...objectSizes(view).keys()];
-}
-
 /** All objects that an image needs with their sizes: what is shown, what is exported, and its metadata file. */
 export function objectSizes(view: ImageView): ReadonlyMap<string, number> {
   const digests = new Map<string, number>();

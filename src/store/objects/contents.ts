@@ -57,10 +57,32 @@ export class ContentIndex implements Disposable {
       if (!/malformed|not a database|corrupt|no such column/i.test(String(error))) return undefined;
     }
     try {
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+      ContentIndex.remove(installation);
       return new ContentIndex(path);
     } catch {
       return undefined;
+    }
+  }
+
+  /** Whether the database is one, and whole. */
+  static isSound(installation: Pick<Installation, "path">): boolean {
+    return (
+      attempt(() => {
+        const database = new DatabaseSync(join(installation.path, "index.sqlite"), { readOnly: true });
+        try {
+          database.prepare("SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM chunks)").get();
+          return database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"] === "ok";
+        } finally {
+          database.close();
+        }
+      }) === true
+    );
+  }
+
+  /** Deletes the database, which must not be in use. */
+  static remove(installation: Pick<Installation, "path">): void {
+    for (const suffix of ["", "-wal", "-shm"]) {
+      rmSync(join(installation.path, `index.sqlite${suffix}`), { recursive: true, force: true });
     }
   }
 

@@ -11,7 +11,11 @@ export function objectPath(installation: Pick<Installation, "objects">, digest: 
   return `${installation.objects}/${objectName(digest)}`;
 }
 
-/** Whether the object is there. Objects get their name only when their content is on the disk, so this is enough. */
-export function hasObject(installation: Pick<Installation, "objects">, digest: string): boolean {
-  return statSync(objectPath(installation, digest), { throwIfNoEntry: false })?.isFile() === true;
+/**
+ * Whether the object is there, and as large as it should be where that is known. Objects get their name only when their
+ * content is on the disk, so this is enough, but for damage that leaves the size as it is.
+ */
+export function hasObject(installation: Pick<Installation, "objects">, digest: string, size?: number): boolean {
+  const status = statSync(objectPath(installation, digest), { throwIfNoEntry: false });
+  return status?.isFile() === true && (size === undefined || status.size === size);
 }

@@ -16,7 +16,7 @@ import { errnoOf, fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { startWriting } from "../../sys/durability.ts";
-import { objectName } from "./paths.ts";
+import { hasObject, objectName } from "./paths.ts";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -73,7 +73,7 @@ export class Stager implements Disposable {
   /** Takes content that is in memory as a whole. Throws `NO_SPACE`, `NOT_PERMITTED` or `IO`. */
   add(bytes: Uint8Array, executable: boolean): StagedContent {
     const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
-    if (bytes.length <= inlineThreshold || this.#isStored(digest)) return { digest, isNew: false };
+    if (bytes.length <= inlineThreshold || this.#isStored(digest, bytes.length)) return { digest, isNew: false };
     const path = `${this.#staged}/${objectName(digest)}`;
     try {
       return { digest, isNew: writeNewObject(path, bytes, executable, this.#umask) };
@@ -109,7 +109,7 @@ export class Stager implements Disposable {
     }
     const path = `${this.#staged}/${objectName(digest)}`;
     try {
-      const isThere = this.#isStored(digest) || statSync(path, { throwIfNoEntry: false }) !== undefined;
+      const isThere = this.#isStored(digest, open.size) || statSync(path, { throwIfNoEntry: false }) !== undefined;
       if (isThere) rmSync(open.path);
       else inFolder(path, () => renameSync(open.path, path));
       return { digest, isNew: !isThere };
@@ -123,15 +123,15 @@ export class Stager implements Disposable {
     this.#known.clear();
   }
 
-  /** A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
-  #isStored(digest: string): boolean {
+  /** An object of another size is damaged, and written anew. A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
+  #isStored(digest: string, size: number): boolean {
     const folder = digest.slice(0, 2);
     let known = this.#known.get(folder);
     if (known === undefined) {
       known = statSync(`${this.#objects}/${folder}`, { throwIfNoEntry: false }) !== undefined;
       this.#known.set(folder, known);
     }
-    return known && statSync(`${this.#objects}/${objectName(digest)}`, { throwIfNoEntry: false })?.isFile() === true;
+    return known && hasObject({ objects: this.#objects }, digest, size);
   }
 
   /** Gives up the content whose parts were added, if there is one. */

@@ -143,20 +143,28 @@ export class ObjectStaging implements AsyncDisposable {
     syncFolder(objects);
   }
 
-  /** Whether the object is staged or stored. The pin keeps what was stored here from being collected. */
-  has(digest: string): boolean {
-    return this.#staged.has(digest) || this.#committed.has(digest) || this.#isStored(digest);
+  /**
+   * Whether the object is staged or stored, as large as it should be where that is known. The pin keeps what was stored
+   * here from being collected.
+   */
+  has(digest: string, size?: number): boolean {
+    return this.#staged.has(digest) || this.#committed.has(digest) || this.#isStored(digest, size);
+  }
+
+  /** Whether all objects that were new are among the given ones. */
+  broughtOnly(digests: ReadonlyMap<string, unknown>): boolean {
+    return [this.#committed, this.#staged].every((all) => [...all].every((digest) => digests.has(digest)));
   }
 
   /** A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
-  #isStored(digest: string): boolean {
+  #isStored(digest: string, size: number | undefined): boolean {
     const folder = digest.slice(0, 2);
     let known = this.#known.get(folder);
     if (known === undefined) {
       known = existsSync(join(this.#installation.objects, folder));
       this.#known.set(folder, known);
     }
-    return known && hasObject(this.#installation, digest);
+    return known && hasObject(this.#installation, digest, size);
   }
 
   /** Content that was staged or stored, for reading back. */

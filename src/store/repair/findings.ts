@@ -9,6 +9,7 @@ export type FindingKind =
   | "link"
   | "export"
   | "mount"
+  | "index"
   | "temporary";
 
 /**

@@ -18,6 +18,7 @@ import { checkDeployment, rebuild } from "./deployment.ts";
 import { checkExports } from "./exports.ts";
 import type { Findings } from "./findings.ts";
 import { checkImage, forgetImage } from "./images.ts";
+import { checkIndex } from "./index.ts";
 import { checkTemporary, checkUnused } from "./leftovers.ts";
 import { checkObjects, isSoundObject } from "./objects.ts";
 import { findVersions, type Version } from "./versions.ts";
@@ -69,6 +70,7 @@ export async function inspect(
     }
     checkExports(installation, findings);
     inspectUnused(inspection);
+    checkIndex(installation, findings, options.signal);
     return versions.filter(({ commit }) => inspection.incomplete.has(commit));
   } catch (error) {
     throw fileError(error, "look through", installation.path);
@@ -126,9 +128,9 @@ function inspectObjects(inspection: Inspection): void {
   const missing = new Set<string>();
   for (const { commit } of versions) {
     tryRead(() =>
-      visitObjects(installation, commit, (digest) => {
+      visitObjects(installation, commit, (digest, size) => {
         const isDamaged = bad.has(digest);
-        if (!isDamaged && hasObject(installation, digest)) return;
+        if (!isDamaged && hasObject(installation, digest, size)) return;
         if (!isDamaged) missing.add(digest);
         lacking.set(commit, (lacking.get(commit) ?? new Set()).add(digest));
       }),

@@ -28,7 +28,7 @@ export class LayerContents implements Held {
   file(digest: string): boolean {
     const content = this.#index.find(hexOf(digest));
     if (content === undefined) return false;
-    if (content.inline === undefined && !this.#staging.has(content.digest)) return false;
+    if (content.inline === undefined && !this.#staging.has(content.digest, content.size)) return false;
     this.#contents.set(digest, content);
     this.#before.add(digest);
     return true;

@@ -10,13 +10,15 @@ import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
 import { saveRecord } from "../image/record.ts";
-import { objectsOf, type StoredImage, writeImage } from "../image/stored.ts";
+import { objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
 import { ContentIndex } from "../objects/contents.ts";
 import { ObjectStaging } from "../objects/staging.ts";
+import { indexDeployed } from "../reindex.ts";
+import { noteBegin, noteEnd } from "../unfinished.ts";
 import { commitBytes, type LayerContext } from "./context.ts";
 import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
@@ -50,12 +52,14 @@ export async function importImage(
   const ref = refOfLabels(config.labels, name);
   checkLayers(manifest, config, name);
 
+  noteBegin(installation);
   await using staging = new ObjectStaging(installation);
   const isChunked = manifest.layers.some((layer) => placesOf(layer) !== undefined);
   using index = isChunked ? ContentIndex.open(installation) : undefined;
+  if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
   const context: LayerContext = { installation, source, staging, index, report, signal };
   let view = viewOf(await addLayers(context, manifest, config, "known"), ref.kind, name);
-  if (!objectsOf(view).every((digest) => staging.has(digest))) {
+  if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) {
     view = viewOf(await addLayers(context, manifest, config, "complete"), ref.kind, name);
   }
   const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
@@ -68,7 +72,9 @@ export async function importImage(
     view,
     downloadSize: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
   };
-  return writeImage(installation, image, { manifest: bytes, config: configBytes }, staging.newObjects);
+  const stored = writeImage(installation, image, { manifest: bytes, config: configBytes }, staging.newObjects);
+  if (staging.broughtOnly(objectSizes(view))) noteEnd(installation);
+  return stored;
 }
 
 function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string): void {

@@ -36,7 +36,7 @@ export function addKnownLayer(
 
 function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
   if (entry.kind !== "file" || entry.content.size === 0 || entry.content.inline !== undefined) return true;
-  return staging.has(entry.content.digest);
+  return staging.has(entry.content.digest, entry.content.size);
 }
 
 /**
