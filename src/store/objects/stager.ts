@@ -123,7 +123,10 @@ export class Stager implements Disposable {
     this.#known.clear();
   }
 
-  /** An object of another size is damaged, and written anew. A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
+  /**
+   * An object of another size is damaged, and written anew. A folder that another process makes meanwhile is missed, so
+   * that content is written once more, and no harm is done.
+   */
   #isStored(digest: string, size: number): boolean {
     const folder = digest.slice(0, 2);
     let known = this.#known.get(folder);
