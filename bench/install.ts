@@ -20,7 +20,7 @@ interface Peers {
 
 function addRemotes({ namespace, url }: Peers): void {
   removeInstallations();
-  execute(dowelCommand("remote-add", "--system", "bench", namespace));
+  execute(dowelCommand("remote-add", "--system", "--verify=none", "bench", namespace));
   execute(flatpakCommand("remote-add", "--system", "--no-gpg-verify", "bench", url));
   execute({ words: ["sync"] });
 }

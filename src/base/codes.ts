@@ -41,6 +41,13 @@ const errorCodes = {
   REGISTRY_NOT_FOUND: "A registry does not have what was asked for",
   REGISTRY_REFUSED: "A registry refuses the request",
   TRANSFER_INCOMPLETE: "A transfer ended before all bytes had come",
+  // trust
+  SIGNATURE_MISSING: "An image has no signature that its policy asks for",
+  SIGNATURE_INVALID: "A signature or what it says is malformed",
+  SIGNATURE_REFUSED: "No signature of an image satisfies its policy",
+  POLICY_INVALID: "A policy file is malformed",
+  POLICY_REFUSED: "The policy lets no image in from that place",
+  KEY_INVALID: "A key or certificate cannot be used",
   // store and transactions
   STORE_INVALID: "An installation is damaged",
   STORE_LOCKED: "Another process is changing this installation",

@@ -10,6 +10,11 @@ export const limits = {
   ociDocumentBytes: 4 * MiB,
   /** Token answers and error bodies of registries. */
   registryErrorBytes: 1 * MiB,
+  /** One signature with all that belongs to it. */
+  signatureBytes: 256 * KiB,
+  signaturesPerImage: 64,
+  /** A policy file, or a key that it names. */
+  policyBytes: 1 * MiB,
   /** A static index of a whole remote. */
   remoteIndexBytes: 128 * MiB,
   /** Images that one remote may list. */

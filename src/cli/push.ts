@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { push } from "../engine/push.ts";
+import { loadPrivateKey } from "../engine/signkey.ts";
 import type { Result } from "../render/result.ts";
 import { nothing } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
@@ -20,6 +21,7 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly arch?: string;
   readonly json?: boolean;
   readonly catalogue?: boolean;
+  readonly sign?: string;
   readonly noCatalogue?: boolean;
 }
 
@@ -30,6 +32,7 @@ async function run(context: Context, flags: Flags, what: string, destination: st
       kind: kindOf(flags),
       catalogue: flags.noCatalogue === true ? false : flags.catalogue,
       installations: installationsToRead(flags),
+      signKey: flags.sign === undefined ? undefined : loadPrivateKey(flags.sign),
       report,
       signal: context.signal,
     }),
@@ -47,6 +50,10 @@ export default defineCommand<Flags, [string, string]>({
       "push --catalogue oci:build/image oci+https://registry.example.org/apps",
       "lists them for clients of a registry that has no list of its own",
     ],
+    [
+      "push --sign=publisher.key oci:build/image oci+https://registry.example.org/apps",
+      "pushes and signs, as cosign does",
+    ],
     ["push oci-archive:app.tar oci+http://127.0.0.1:5000/apps", "pushes what is in an archive"],
     [
       "push org.example.App docker://registry.example.org/mirror/app:1.2",
@@ -60,6 +67,10 @@ export default defineCommand<Flags, [string, string]>({
       ...jsonFlag,
       arch: textFlag("Architecture", "ARCH"),
       catalogue: switchFlag("List the image in the namespace's catalogue, and make one where there is none"),
+      sign: textFlag(
+        "Private key in PEM that signs what is pushed; its passphrase is in DOWEL_SIGN_PASSPHRASE",
+        "FILE",
+      ),
       noCatalogue: switchFlag("Leave the namespace's catalogue as it is"),
     },
     aliases: { u: "user", j: "json" },

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { addRemote } from "../remotes/config.ts";
 import { loadRepoFile } from "../remotes/repofile.ts";
+import { checkVerificationChosen, chooseVerification } from "../remotes/trust/choice.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument } from "./flags.ts";
 import { type RemoteFlags, remoteFlags, remoteSettings } from "./remoteoptions.ts";
 import { installationForAdding } from "./transaction.ts";
+import { type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
 
-interface Flags extends InstallationFlags, RemoteFlags {
+interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
   readonly ifNotExists?: boolean;
   readonly from?: boolean;
 }
@@ -18,7 +20,11 @@ async function run(context: Context, flags: Flags, name: string, location: strin
   const isFile = flags.from === true || /\.flatpakrepo(?:[?#].*)?$/.test(location);
   const loaded = isFile ? await loadRepoFile(location, context.signal) : { url: location };
   const settings = { ...loaded, ...remoteSettings(flags), url: loaded.url };
-  await addRemote(installation, name, settings, { ifNotExists: flags.ifNotExists ?? false, signal: context.signal });
+  const choice = verifyChoice(flags);
+  const { signal } = context;
+  if (choice === undefined) checkVerificationChosen(installation, settings.url);
+  const added = await addRemote(installation, name, settings, { ifNotExists: flags.ifNotExists ?? false, signal });
+  if (added && choice !== undefined) await chooseVerification(installation, settings.url, choice, signal);
   return nothing;
 }
 
@@ -30,12 +36,17 @@ export default defineCommand<Flags, [string, string]>({
     ["remote-add example oci+https://registry.example.org/apps", "adds a registry's namespace"],
     ["remote-add --user --if-not-exists local oci+http://127.0.0.1:5000/apps", "adds one of this machine, once"],
     ["remote-add example https://example.org/example.flatpakrepo", "takes the settings from a file"],
+    [
+      "remote-add --verify=key --verify-key=example.pub example oci+https://registry.example.org/apps",
+      "takes only what that key signed",
+    ],
     ["remote-add --from --prio=5 example settings.txt", "the same from a file of any name, with a priority"],
   ],
   parameters: {
     flags: {
       ...installationFlags,
       ...remoteFlags,
+      ...verifyFlags,
       ifNotExists: switchFlag("Do nothing where the remote exists"),
       from: switchFlag("The location is a .flatpakrepo file"),
     },

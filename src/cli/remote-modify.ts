@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { installationOfRemote } from "../engine/spread.ts";
-import { modifyRemote } from "../remotes/config.ts";
+import { getRemote, modifyRemote } from "../remotes/config.ts";
 import type { RemoteSettings } from "../remotes/settings.ts";
+import { chooseVerification } from "../remotes/trust/choice.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument, textFlag } from "./flags.ts";
 import { type RemoteFlags, remoteFlags, remoteSettings } from "./remoteoptions.ts";
 import { installationChoice } from "./transaction.ts";
+import { type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
 
-interface Flags extends InstallationFlags, RemoteFlags {
+interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
   readonly url?: string;
   readonly enable?: boolean;
   readonly enumerate?: boolean;
@@ -32,7 +34,11 @@ function changes(flags: Flags): RemoteSettings {
 
 async function run(context: Context, flags: Flags, name: string): Promise<Result> {
   const installation = installationOfRemote(installationChoice(flags), name);
+  const choice = verifyChoice(flags);
   await modifyRemote(installation, name, { ...remoteSettings(flags), ...changes(flags) }, context.signal);
+  if (choice !== undefined) {
+    await chooseVerification(installation, getRemote(installation, name).url, choice, context.signal);
+  }
   return nothing;
 }
 
@@ -48,6 +54,7 @@ export default defineCommand<Flags, [string]>({
     flags: {
       ...installationFlags,
       ...remoteFlags,
+      ...verifyFlags,
       url: textFlag("Where it is", "LOCATION"),
       enable: switchFlag("Use it"),
       enumerate: switchFlag("List what it has"),

@@ -5,6 +5,8 @@ import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
 import { addRemote, deleteRemote, listRemotes } from "../remotes/config.ts";
 import { formatPlace, openPlace } from "../remotes/place.ts";
+import { trustOnFirstUse } from "../remotes/trust/choice.ts";
+import { verifyImage } from "../remotes/trust/verify.ts";
 import { deployImage } from "../store/deploy/deploy.ts";
 import type { Installation } from "../store/installation.ts";
 import { pinObjects } from "../store/locks.ts";
@@ -54,6 +56,8 @@ async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext)
   const loaded = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
   const { descriptor, manifestBytes: bytes } = loaded;
   checkImage(operation, loaded, `${source.name}@${descriptor.digest}`);
+  const remote = listRemotes(installation).find(({ name }) => name === origin);
+  await verifyImage(installation, image.place, descriptor.digest, { remote, signal });
   using _pin = await pinObjects(installation, { report, signal });
   const stored = await importImage(installation, source, { descriptor, bytes }, { report, signal });
   const deployOptions = { origin, source: formatPlace(image.place), keepVersions, report, signal };
@@ -71,6 +75,7 @@ export async function fetchOperation(operation: FetchOperation, context: ChangeC
   if (isNew) {
     const settings = { ...(newRemote.settings ?? originSettings), url: newRemote.url };
     await addRemote(installation, newRemote.name, settings, { ifNotExists: true, signal });
+    await trustOnFirstUse(installation, newRemote.url, signal);
   }
   try {
     return await fetchAndDeploy(operation, context);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { KeyObject } from "node:crypto";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
+import type { Repository } from "../oci/client/registry.ts";
 import { copyImage } from "../oci/copy.ts";
+import { attachBundle, attachClassic } from "../oci/signatures/attach.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
@@ -27,6 +30,8 @@ export interface PushOptions extends FindOptions {
   readonly layouts?: readonly string[];
   /** Whether to list the images in the namespace's catalogue; undefined: where it has one. */
   readonly catalogue?: boolean | undefined;
+  /** Private key that signs what is pushed. */
+  readonly signKey?: KeyObject | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -101,7 +106,16 @@ async function copyTo(
     const shared = { from: digest, to, keepOtherArchitectures: true, signal };
     await copyImage(source, target, { ...shared, report: at === 0 ? report : reportTags });
   }
+  if (options.signKey !== undefined) await signPushed(target, digest, options.signKey, signal);
   return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
+}
+
+/** Signs a manifest in both of cosign's formats, for its repository. Each architecture's image is signed by itself. */
+async function signPushed(target: Repository, digest: string, key: KeyObject, signal: AbortSignal | undefined) {
+  const { descriptor } = await target.resolve(digest, signal);
+  const claim = { digest: descriptor.digest, reference: `${target.transport.base.host}/${target.repository}` };
+  await attachClassic(target, key, claim, signal);
+  await attachBundle(target, key, claim, descriptor, signal);
 }
 
 /** Lists pushed images in the catalogue of their namespace. */

@@ -25,7 +25,7 @@ async function sample(folder: TestFolder) {
   addSample(layout, { ref: platform });
   const commit = addSample(layout, { ref: hello, labels });
   addSample(layout, { ref: beta });
-  const store = { ...folder.installation(), name: "default" };
+  const store = { ...folder.installation("store", "system"), name: "default" };
   await addRemote(store, "local", { url: `oci:${layout}` });
   await install(store, [beta, hello]);
   return { store, commit };

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import { readPublicKey } from "../../oci/signatures/keys.ts";
+import { readKeyring } from "../../oci/signatures/openpgp.ts";
+import type { Requirement } from "../../oci/signatures/policy.ts";
+import { parseLocation } from "../location.ts";
+import { type Home, keepKey, rulingOf, setRequirements } from "./policyfile.ts";
+
+export const verifyKinds = ["none", "key", "keyless", "gpg"] as const;
+export type VerifyKind = (typeof verifyKinds)[number];
+
+/** How a user wants the images of a remote to be verified; keys and certificates are the contents of files. */
+export interface VerifyChoice {
+  readonly kind: VerifyKind;
+  readonly keys: readonly Uint8Array[];
+  /** For keyless ones: who vouches, and for whom. */
+  readonly issuer?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly authority?: Uint8Array | undefined;
+  /** Public keys of transparency logs. */
+  readonly log: readonly Uint8Array[];
+}
+
+const identity = { type: "matchRepository" } as const;
+
+function missing(option: string, kind: VerifyKind): never {
+  throw new DowelError("USAGE", `--verify=${kind} needs ${option}`);
+}
+
+function sources(home: Home, keys: readonly Uint8Array[]) {
+  return keys.map((bytes) => ({ kind: "path", path: keepKey(home, bytes) }) as const);
+}
+
+/** Checks a choice and keeps its keys in the installation. Throws `USAGE` or `KEY_INVALID`. */
+async function requirementOf(home: Home, choice: VerifyChoice): Promise<Requirement> {
+  const { kind, keys, issuer, subject, authority, log } = choice;
+  for (const bytes of log) readPublicKey(bytes, "--verify-log");
+  if (kind === "none") return { type: "insecureAcceptAnything" };
+  if (kind === "keyless") {
+    if (issuer === undefined) missing("--verify-issuer", kind);
+    if (subject === undefined) missing("--verify-subject", kind);
+    if (authority === undefined) missing("--verify-authority", kind);
+    if (log.length === 0) missing("--verify-log", kind);
+    const [root] = sources(home, [authority]);
+    if (root === undefined) missing("--verify-authority", kind);
+    const keyless = { authority: root, issuer, subject, log: sources(home, log) };
+    return { type: "sigstoreSigned", signer: { keyless }, log: [], identity };
+  }
+  if (keys.length === 0) missing("--verify-key", kind);
+  if (kind === "gpg") {
+    for (const bytes of keys) await readKeyring(bytes, "--verify-key");
+    return { type: "signedBy", keys: sources(home, keys), identity };
+  }
+  for (const bytes of keys) readPublicKey(bytes, "--verify-key");
+  return { type: "sigstoreSigned", signer: { keys: sources(home, keys) }, log: sources(home, log), identity };
+}
+
+/** `HOST/NAMESPACE` of a remote's location, the scope of its images; undefined where they come from a file. */
+function scopeOf(url: string): string | undefined {
+  const location = parseLocation(url);
+  if (!("host" in location)) return undefined;
+  const path = location.kind === "image" ? location.repository : location.namespace;
+  return path === "" ? location.host : `${location.host}/${path}`;
+}
+
+/** Whether nothing lets images of a location in because nobody has said anything about it. */
+function isUndecided(home: Home, url: string): boolean {
+  const location = parseLocation(url);
+  if (!("host" in location)) return false;
+  const repository = location.kind === "image" ? location.repository : location.namespace;
+  const { named, requirements } = rulingOf(home, location.host, repository);
+  return !named && requirements.some(({ type }) => type === "reject");
+}
+
+/**
+ * Throws `POLICY_REFUSED` where nobody said how the images of a location are verified and the policy therefore lets none
+ * in, as it is with the system's installations.
+ */
+export function checkVerificationChosen(home: Home, url: string): void {
+  if (!isUndecided(home, url)) return;
+  throw new DowelError(
+    "POLICY_REFUSED",
+    `${url}: nothing says how its images are verified, and all users would run them`,
+    {
+      hint: "Add --verify=key --verify-key=FILE, --verify=gpg, --verify=keyless, or --verify=none to take them as they are.",
+    },
+  );
+}
+
+/**
+ * Lets in the images of one place that the user named for an install, where no policy names it: who names the place and
+ * agrees to the install trusts it, for its updates too.
+ */
+export async function trustOnFirstUse(home: Home, url: string, signal?: AbortSignal): Promise<void> {
+  const scope = scopeOf(url);
+  if (scope === undefined || !isUndecided(home, url)) return;
+  await setRequirements(home, scope, [{ type: "insecureAcceptAnything" }], signal);
+}
+
+/** Sets how the images of a remote's location are verified from now on. */
+export async function chooseVerification(
+  home: Home,
+  url: string,
+  choice: VerifyChoice,
+  signal?: AbortSignal,
+): Promise<void> {
+  const scope = scopeOf(url);
+  if (scope !== undefined) return setRequirements(home, scope, [await requirementOf(home, choice)], signal);
+  if (choice.kind === "none") return;
+  throw new DowelError("UNSUPPORTED", `${url}: images in a file or folder carry no signatures; only a registry's do`);
+}
