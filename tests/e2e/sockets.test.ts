@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes into a sandbox from the session: sockets, keys and folders that helpers of the session keep.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
@@ -106,6 +106,19 @@ describe("what the session gives", () => {
     for (const option of ["--no-documents-portal", "--sandbox"]) {
       expect(read([option], path)[0]).toMatchObject({ stat: "ENOENT" });
     }
+  });
+
+  test("instances of an app share the runtime folder, whatever they leave in it", () => {
+    const folder = pit.path("run/dowel/apps", id, "run");
+    const inside = `/run/user/${ordinaryUser}`;
+    writeFileSync(`${folder}/left`, "left");
+    rmSync(`${folder}/flatpak-info`);
+    mkdirSync(`${folder}/flatpak-info`);
+    expect(read([], `${inside}/left`)[0]).toMatchObject({ content: "left" });
+    expect(read(["--sandbox"], `${inside}/left`)[0]).toMatchObject({ stat: "ENOENT" });
+    rmSync(`${folder}/flatpak-info`, { recursive: true });
+    expect(read([], `${inside}/flatpak-info`)[0]).toMatchObject({ kind: "symlink", to: "../../../.flatpak-info" });
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
   });
 
   test("instances of an app share /dev/shm with the feature, and not without", () => {

@@ -1,33 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, mkdirSync, utimesSync } from "node:fs";
+import { constants, mkdirSync, symlinkSync, utimesSync } from "node:fs";
 import { dirname } from "node:path";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { appFolderOf } from "../../sandbox/run-folder.ts";
-import type { Specification } from "../../sandbox/spec/types.ts";
-import { Descriptor, makeFoldersBeneath } from "../../sys/beneath.ts";
+import type { MountPoint, Specification } from "../../sandbox/spec/types.ts";
+import { Descriptor, makeFoldersBeneath, openBeneath } from "../../sys/beneath.ts";
 
-function makeEntry(root: Descriptor, path: string, kind: "directory" | "file"): void {
+const creation = constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK;
+
+/** What an app has put in the place of a link stays: only the app itself would have used it. */
+function makeLink(folder: Descriptor, name: string, to: string): void {
+  try {
+    symlinkSync(to, `${folder.path}/${name}`);
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+  }
+}
+
+function makeEntry(root: Descriptor, entry: MountPoint): void {
+  const { path, kind } = entry;
   const folder = kind === "directory" ? path : dirname(path);
   using made = makeFoldersBeneath(root, folder.split("/"), 0o755);
   if (kind === "directory") return;
   const name = path.slice(folder.length + 1);
-  Descriptor.beneath(made, name, constants.O_RDONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644)[
-    Symbol.dispose
-  ]();
+  if (kind === "symlink") makeLink(made, name, entry.to);
+  else new Descriptor(openBeneath(made.fd, name, creation, 0o644))[Symbol.dispose]();
 }
 
 /**
- * Makes folders and empty files below the home or another folder, never through a link: what lies there is the app's to
+ * Makes folders, empty files and links below the home or another folder, never through a link: what lies there is the app's to
  * change. Paths are relative to the folder. Throws `HOST_PATH_UNSAFE` where a link or something else is in the way.
  */
-export function makeBelow(
-  folder: string,
-  entries: readonly { readonly path: string; readonly kind: "directory" | "file" }[],
-): void {
+export function makeBelow(folder: string, entries: readonly MountPoint[]): void {
   using root = openFolder(folder);
-  for (const { path, kind } of entries) {
+  for (const entry of entries) {
+    const { path, kind } = entry;
     try {
-      makeEntry(root, path, kind);
+      makeEntry(root, entry);
     } catch (error) {
       const errno = errnoOf(error) ?? "";
       if (!["ELOOP", "ENOTDIR", "EXDEV", "EISDIR", "ENXIO"].includes(errno)) {
@@ -79,8 +88,7 @@ export function makeRuntimeFolder(session: string | undefined, name: string): vo
 export function makeAppFolder(runFolder: string, name: string): void {
   const path = appFolderOf(runFolder, name);
   try {
-    mkdirSync(`${path}/tmp`, { recursive: true, mode: 0o700 });
-    mkdirSync(`${path}/shm`, { recursive: true, mode: 0o700 });
+    for (const below of ["tmp", "run", "shm"]) mkdirSync(`${path}/${below}`, { recursive: true, mode: 0o700 });
     const now = new Date();
     utimesSync(path, now, now);
   } catch (error) {

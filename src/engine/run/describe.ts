@@ -211,7 +211,7 @@ function makePoints({ host }: DescribeContext, { points, sharedFolder }: Specifi
   if (sharedFolder === undefined) return;
   makeBelow(
     sharedFolder,
-    points.map(({ path, kind }) => ({ path: path.slice(sharedFolder.length + 1), kind })),
+    points.map((point) => ({ ...point, path: point.path.slice(sharedFolder.length + 1) })),
   );
   for (const { path } of points) host.lookAt(path);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, join } from "node:path";
 import type { Host } from "../probe/host.ts";
-import type { LayerEntry, Specification, SpecificationMount } from "./types.ts";
+import type { LayerEntry, MountPoint, SpecificationMount } from "./types.ts";
 
-type Point = Specification["points"][number];
 type Bind = Extract<SpecificationMount, { kind: "bind" }>;
 
 export interface BindOptions {
@@ -33,7 +32,7 @@ export class RootBuilder {
   readonly #made = new Set<string>();
   readonly #mounts: SpecificationMount[] = [];
   readonly #growing = new Set<SpecificationMount>();
-  readonly #points = new Map<string, Point>();
+  readonly #points = new Map<string, MountPoint>();
 
   constructor(host: Host) {
     this.#host = host;
@@ -48,7 +47,7 @@ export class RootBuilder {
   }
 
   /** What must be made below binds that grow; parents come first. */
-  get points(): readonly Point[] {
+  get points(): readonly MountPoint[] {
     return [...this.#points.values()];
   }
 
@@ -66,7 +65,7 @@ export class RootBuilder {
     const mount = this.#mountOf(path);
     if (this.#made.has(path) || mount?.target === path || path === "/") return true;
     if (mount === undefined && this.#layer.has(path)) return true;
-    if (mount?.kind === "bind") return this.#isBelowBind(mount, path, entry.kind);
+    if (mount?.kind === "bind") return this.#isBelowBind(mount, path, entry);
     if (mount?.kind === "proc") return false;
     const parent = dirname(path);
     if (mount === undefined && !this.directory(parent)) return false;
@@ -88,11 +87,12 @@ export class RootBuilder {
   }
 
   /** Whether a mount point is on the host below a bind, or will be. */
-  #isBelowBind(mount: Bind, path: string, kind: LayerEntry["kind"]): boolean {
+  #isBelowBind(mount: Bind, path: string, entry: LayerEntry): boolean {
     const source = join(mount.source, path.slice(mount.target.length));
     const there = this.#host.lookAt(source) !== undefined;
-    if (!this.#growing.has(mount) || (kind !== "directory" && kind !== "file")) return there;
-    this.#points.set(source, { path: source, kind });
+    if (!this.#growing.has(mount)) return there;
+    if (entry.kind === "symlink") this.#points.set(source, { path: source, kind: "symlink", to: entry.to });
+    else this.#points.set(source, { path: source, kind: entry.kind === "directory" ? "directory" : "file" });
     return true;
   }
 

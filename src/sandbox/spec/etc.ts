@@ -69,8 +69,11 @@ function addTime(root: RootBuilder, host: Host, usr: string): void {
   root.symlink("/var/db/zoneinfo", "/etc/timezone");
 }
 
+/** Files in `/etc` that say how names of hosts are found. */
+export const networkFiles = ["resolv.conf", "host.conf", "hosts", "gai.conf"] as const;
+
 function addNetworkFiles(root: RootBuilder, host: Host): void {
-  for (const name of ["resolv.conf", "host.conf", "hosts", "gai.conf"]) {
+  for (const name of networkFiles) {
     const text = host.read(`/etc/${name}`);
     if (text !== undefined) root.file(`/etc/${name}`, text);
   }
@@ -93,7 +96,6 @@ export function addEtc(root: RootBuilder, host: Host, usr: string, user: User): 
   const machineId = host.read("/etc/machine-id") ?? host.read("/var/lib/dbus/machine-id");
   if (machineId !== undefined) root.file("/etc/machine-id", machineId);
   root.file("/etc/pkcs11/pkcs11.conf", "user-config: none\n");
-  addNetworkFiles(root, host);
   addRuntimeEntries(root, host, usr);
   addTime(root, host, usr);
 }

@@ -7,10 +7,11 @@ const usrLinks = ["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
 const sysFolders = ["block", "bus", "class", "dev", "devices"];
 
 /**
- * The parts of the root that every sandbox has: kernel file systems, links into `/usr`, `/tmp`, `/run`, `/var`. `tmp` is
- * the host's folder that becomes `/tmp`, where it is not one of the sandbox's own; `usr` the one that becomes `/usr`.
+ * The parts of the root that every sandbox has: kernel file systems, links into `/usr`, `/tmp`, `/run`, `/var`. `usr` is
+ * the host's folder that becomes `/usr`; `shared` the one whose `tmp` and `run` become `/tmp` and `/run/user/UID`, where
+ * these are not the sandbox's own.
  */
-export function addBase(root: RootBuilder, host: Host, usr: string, uid: number, tmp?: string): void {
+export function addBase(root: RootBuilder, host: Host, usr: string, uid: number, shared?: string): void {
   for (const name of usrLinks) {
     if (host.lookAt(`${usr}/${name}`) !== undefined) root.symlink(`/${name}`, `usr/${name}`);
   }
@@ -19,11 +20,14 @@ export function addBase(root: RootBuilder, host: Host, usr: string, uid: number,
     const path = `/sys/${name}`;
     if (host.lookAt(path)?.type === "directory") root.bind(path, path, { optional: true });
   }
-  if (tmp !== undefined) host.lookAt(tmp);
-  if (tmp === undefined) root.tmpfs("/tmp", 0o1777);
-  else root.bind(tmp, "/tmp", { access: "rw", grows: true });
+  const ownFolder = (name: string, target: string, mode: number) => {
+    if (shared === undefined) return root.tmpfs(target, mode);
+    host.lookAt(`${shared}/${name}`);
+    return root.bind(`${shared}/${name}`, target, { access: "rw", grows: true });
+  };
+  ownFolder("tmp", "/tmp", 0o1777);
   root.directory("/run/flatpak");
-  root.tmpfs(`/run/user/${uid}`, 0o700);
+  ownFolder("run", `/run/user/${uid}`, 0o700);
   root.symlink("/var/run", "../run");
   root.symlink("/var/lock", "../run/lock");
   root.directory("/run/lock");

@@ -18,6 +18,7 @@ import { addDataNames, addHome, dataEntries, dataFolderOf, findHome, type HomeIn
 import { addHostData, addSystemSockets } from "./host-data.ts";
 import { flattenPermissions, formatInfo } from "./info.ts";
 import { addLinkerCache } from "./linker.ts";
+import { addLiveNetworkFiles, addTrust } from "./live.ts";
 import { addAppFolder, addBase, addUsrFolder } from "./root.ts";
 import { addSessionFolders, sharedFolderOf } from "./shared.ts";
 import { addSockets } from "./sockets.ts";
@@ -60,13 +61,15 @@ export function specify(input: SpecificationInput, host: Host): Specification {
 
   const root = new RootBuilder(host);
   const usr = options.usr?.path ?? `${runtime.lower}/usr`;
-  addBase(root, host, usr, user.uid, shared === undefined ? undefined : `${shared}/tmp`);
+  addBase(root, host, usr, user.uid, shared);
   addUsrFolder(root, host, runtime, options.usr);
   addAppFolder(root, app, options.app);
   const extensions = addAllExtensions(root, host, input, options);
   const environment = new EnvironmentBuilder(linkerCache === undefined ? libraryPathOf(app, extensions) : undefined);
   if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
   addEtc(root, host, usr, user);
+  addLiveNetworkFiles(root, host, input.session);
+  addTrust(root, host, input.session);
   addDevices(root, host, {
     granted: granted("devices"),
     sound: granted("sockets")("pulseaudio"),

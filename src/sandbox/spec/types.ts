@@ -145,6 +145,11 @@ export interface BusSpecification {
   readonly broadcasts: readonly string[];
 }
 
+/** Something that must be there below a folder where the app can write; a link is only a help for the app. */
+export type MountPoint =
+  | { readonly path: string; readonly kind: "directory" | "file" }
+  | { readonly path: string; readonly kind: "symlink"; readonly to: string };
+
 /** A sandbox as a plain value: it can be printed, compared and turned into a plan. */
 export interface Specification {
   readonly identity: { readonly id: string; readonly ref: string; readonly commit: string; readonly runtime: string };
@@ -155,8 +160,8 @@ export interface Specification {
   readonly mounts: readonly SpecificationMount[];
   /** Folders and empty files that must exist below the app's own folder before a start; paths relative to it. */
   readonly data: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
-  /** Mount points that must exist below `sharedFolder`, where the app can write; absolute paths, parents are not listed. */
-  readonly points: readonly { readonly path: string; readonly kind: "directory" | "file" }[];
+  /** Mount points and links that must exist below `sharedFolder`, where the app can write; absolute paths, parents are not listed. */
+  readonly points: readonly MountPoint[];
   /** Host folders that are missing and that `:create` asks for. */
   readonly create: readonly string[];
   /** The folder on the host that all running instances of the app share; undefined where there is none. */

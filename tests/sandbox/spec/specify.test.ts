@@ -24,7 +24,9 @@ describe("specify() for an app without permissions", () => {
     expect(binds(specification)).toEqual([
       "/sys/class /sys/class ro",
       "/run/user/1000/dowel/apps/org.example.App/tmp /tmp rw",
+      "/run/user/1000/dowel/apps/org.example.App/run /run/user/1000 rw",
       "/usr/share/zoneinfo /usr/share/zoneinfo ro",
+      "/etc/resolv.conf /etc/resolv.conf ro",
       `${data} ${data} rw`,
       `${data}/cache /var/cache rw`,
       `${data}/data /var/data rw`,
@@ -32,7 +34,6 @@ describe("specify() for an app without permissions", () => {
       `${data}/cache/tmp /var/tmp rw`,
     ]);
     expect(targets(specification, "tmpfs")).toEqual([
-      "/run/user/1000",
       "/run/flatpak/app/org.example.App",
       "/home/ann",
       "/tmp/.X11-unix",
@@ -62,7 +63,6 @@ describe("specify() for an app without permissions", () => {
       "ann:x:1000:1000:Ann Example:/home/ann:/bin/sh\nnfsnobody:x:65534:65534:Unmapped user:/:/sbin/nologin\n",
     );
     expect(fileText(specification, "/etc/group")).toBe("staff:x:1000:ann\nnfsnobody:x:65534:\n");
-    expect(fileText(specification, "/etc/resolv.conf")).toBe("nameserver 192.0.2.1\n");
     expect(fileText(specification, "/etc/timezone")).toBe("Europe/Berlin\n");
     const links = specification.layer.flatMap((entry) => (entry.kind === "symlink" ? [[entry.path, entry.to]] : []));
     expect(links).toContainEqual(["/etc/fonts", "../usr/etc/fonts"]);
@@ -183,7 +183,11 @@ describe("specify() for devices and sockets", () => {
     const specification = specifyExample(scenario);
     expect(binds(specification)).toContain("/run/user/1000/wayland-1 /run/flatpak/wayland-1 rw");
     expect(specification.environment.set["WAYLAND_DISPLAY"]).toBe("wayland-1");
-    expect(targets(specification, "symlink")).toContain("/run/user/1000/wayland-1");
+    expect(specification.points).toContainEqual({
+      kind: "symlink",
+      path: "/run/user/1000/dowel/apps/org.example.App/run/wayland-1",
+      to: "../../flatpak/wayland-1",
+    });
   });
 
   const x11 = { "/tmp/.X11-unix/X0": socket, "/run/user/1000/wayland-0": socket };
