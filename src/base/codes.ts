@@ -14,6 +14,7 @@ const errorCodes = {
   KEYFILE_SYNTAX: "A keyfile is malformed",
   JSON_SYNTAX: "A JSON text is malformed",
   YAML_SYNTAX: "A YAML text is malformed",
+  XML_INVALID: "An XML document is malformed",
   SCHEMA: "A document has a wrong type, a missing key or an unknown key",
   // binary formats
   TAR_INVALID: "A tar archive is malformed",

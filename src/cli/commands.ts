@@ -34,6 +34,8 @@ export const commands: Readonly<Record<string, Entry>> = {
   "remote-modify": { brief: "Change the settings of a remote", load: () => import("./remote-modify.ts") },
   "remote-delete": { brief: "Delete a remote", load: () => import("./remote-delete.ts") },
   "remote-ls": { brief: "List what a remote offers", load: () => import("./remote-ls.ts") },
+  "remote-info": { brief: "Show what a remote says of an app or runtime", load: () => import("./remote-info.ts") },
+  search: { brief: "Search for apps and runtimes in the remotes", load: () => import("./search.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
   "plumbing spec": {
     brief: "Print the sandbox that an app would get, as JSON",

@@ -20,6 +20,8 @@ import { installationsToRead, kindOf } from "./transaction.ts";
 interface Flags extends InstallationFlags, KindFlags {
   readonly arch?: string;
   readonly updates?: boolean;
+  readonly all?: boolean;
+  readonly appRuntime?: string;
   readonly cached?: boolean;
   readonly showDetails?: boolean;
   readonly columns?: string;
@@ -48,6 +50,7 @@ const columns: readonly Column[] = [
   { name: "runtime", title: "Runtime", shownByDefault: false, description: "Runtime of an app" },
   { name: "installed-size", title: "Installed size", shownByDefault: false, description: "Size on disk", format: size },
   { name: "download-size", title: "Download size", shownByDefault: false, description: "Bytes to fetch", format: size },
+  { name: "options", title: "Options", shownByDefault: false, description: "End of life" },
 ];
 
 async function run(context: Context, flags: Flags, remote?: string): Promise<Result> {
@@ -56,6 +59,8 @@ async function run(context: Context, flags: Flags, remote?: string): Promise<Res
     arch: flags.arch,
     kind: kindOf(flags),
     updates: flags.updates ?? false,
+    all: flags.all ?? false,
+    appRuntime: flags.appRuntime,
     cached: flags.cached ?? false,
     signal: context.signal,
   });
@@ -68,6 +73,7 @@ export default defineCommand<Flags, [string?]>({
   examples: [
     ["remote-ls example", "lists the apps and runtimes of a remote"],
     ["remote-ls --app --columns=application,download-size", "lists the apps of all remotes"],
+    ["remote-ls oci:build/image", "lists what an OCI layout holds"],
     ["remote-ls --updates", "lists what is newer than what is installed"],
   ],
   parameters: {
@@ -75,14 +81,16 @@ export default defineCommand<Flags, [string?]>({
       ...installationFlags,
       ...kindFlags,
       ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      arch: textFlag("Architecture; '*' for all", "ARCH"),
+      all: switchFlag("Show translations, debug information and sources, too"),
+      appRuntime: textFlag("Only apps that need this runtime", "RUNTIME"),
       updates: switchFlag("Only what is newer than what is installed"),
       cached: switchFlag("Do not ask the registry"),
       showDetails: switchFlag("Show all columns"),
       columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
     },
-    aliases: { u: "user", d: "showDetails", j: "json" },
-    positional: { kind: "tuple", parameters: [optionalArgument("Name of a remote", "REMOTE")] },
+    aliases: { u: "user", a: "all", d: "showDetails", j: "json" },
+    positional: { kind: "tuple", parameters: [optionalArgument("Name of a remote, or a location", "REMOTE")] },
   },
   run,
 });

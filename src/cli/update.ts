@@ -2,6 +2,7 @@
 
 import { DowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
+import { refreshAppstream } from "../engine/appstream.ts";
 import { findInstalled } from "../engine/find.ts";
 import { upToDate } from "../engine/plan.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
@@ -28,6 +29,7 @@ interface Flags extends CommonFlags {
   readonly noRelated?: boolean;
   readonly commit?: string;
   readonly keepVersions?: number;
+  readonly appstream?: boolean;
 }
 
 /** Makes a certain version of one ref the active one. */
@@ -45,7 +47,18 @@ async function updateTo(context: Context, flags: Flags, commit: string, words: r
   return nothing;
 }
 
+/** Fetches the AppStream data of remotes instead of refs. */
+async function updateAppstreamOf(context: Context, flags: Flags, words: readonly string[]): Promise<Result> {
+  const [remote, ...others] = words;
+  if (others.length > 0) throw new DowelError("USAGE", "--appstream takes the name of one remote, or none");
+  await withReporter(context, flags.json === true, (report) =>
+    refreshAppstream(installationsToRead(flags), { remote, arch: flags.arch, report, signal: context.signal }),
+  );
+  return nothing;
+}
+
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
+  if (flags.appstream === true) return await updateAppstreamOf(context, flags, words);
   if (flags.commit !== undefined) return await updateTo(context, flags, flags.commit, words);
   const selection = { arch: flags.arch, kind: kindOf(flags) };
   const places = spreadNames(installationChoice(flags), words, selection);
@@ -73,6 +86,7 @@ export default defineCommand<Flags, string[]>({
     ["update", "updates everything"],
     ["update --user -y org.example.App", "updates one app and its runtime without a question"],
     ["update --commit=COMMIT org.example.App", "changes one app to a certain version, be it older or newer"],
+    ["update --appstream", "updates what software centres show of the remotes"],
     ["update --json", "prints what happens as one JSON object a line"],
   ],
   parameters: {
@@ -91,6 +105,7 @@ export default defineCommand<Flags, string[]>({
         placeholder: "N",
         optional: true,
       },
+      appstream: switchFlag("Update the AppStream data of a remote, or of all, for software centres"),
       noRelated: switchFlag("Do not update related extensions"),
     },
     aliases: { u: "user", y: "assumeyes", j: "json" },

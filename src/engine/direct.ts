@@ -15,7 +15,7 @@ export interface DirectOptions extends OfferOptions {
 }
 
 /** A remote that is not configured, for looking into a location. */
-function passingRemote(location: RemoteLocation): Remote {
+export function passingRemote(location: RemoteLocation): Remote {
   const flags = { priority: 0, disabled: false, noEnumerate: true, noDeps: true, gpgVerify: false };
   return { name: formatLocation(location), url: formatLocation(location), ...flags };
 }

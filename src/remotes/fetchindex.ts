@@ -45,7 +45,11 @@ interface Attempt {
 }
 
 /** Where an index may be, the likeliest first; what answered the last time comes before all others. */
-function attempts(location: RegistryLocation, arch: string, cached: CachedCatalogue | undefined): readonly Attempt[] {
+function attempts(
+  location: RegistryLocation,
+  arch: string | undefined,
+  cached: CachedCatalogue | undefined,
+): readonly Attempt[] {
   const { baseUrl, namespace, tag } = location;
   const tags = tag === undefined ? [undefined, "latest"] : [tag];
   const own = tags.map((one) => ({ url: staticIndexUrl(baseUrl, arch, one), whole: false }));
@@ -67,7 +71,7 @@ function inNamespace(index: CachedCatalogue, namespace: string): CachedCatalogue
  */
 export async function fetchStaticIndex(
   location: RegistryLocation,
-  arch: string,
+  arch: string | undefined,
   cached: CachedCatalogue | undefined,
   signal: AbortSignal | undefined,
 ): Promise<CachedCatalogue | undefined> {

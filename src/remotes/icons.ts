@@ -4,7 +4,7 @@ import { limits } from "../base/limits.ts";
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Whether bytes can be an icon for software centres: a PNG file that is not too large. */
-function isIcon(bytes: Uint8Array): boolean {
+export function isIcon(bytes: Uint8Array): boolean {
   return bytes.byteLength <= limits.iconBytes && pngSignature.equals(bytes.subarray(0, pngSignature.length));
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { isDowelError } from "../base/errors.ts";
 import { writeFileDurably } from "../sys/durability.ts";
+import { removeSearchIndex } from "./search/store.ts";
 import { decodeAbout, decodeFiles, encodeFiles } from "./shop/format.ts";
 import type { ListedImage } from "./types.ts";
 
@@ -74,4 +75,5 @@ export function writeCachedCatalogue(folder: string, remote: string, catalogue: 
 
 export function removeCachedCatalogue(folder: string, remote: string): void {
   rmSync(cachePath(folder, remote), { force: true });
+  removeSearchIndex(folder, remote);
 }

@@ -46,3 +46,12 @@ export function readFlatpakImage(labels: ReadonlyMap<string, string>, what: stri
     timestamp: decoded.timestamp ?? 0,
   };
 }
+
+/**
+ * A text of an image's commit metadata, such as `ostree.endoflife`: a serialized GVariant of type `s`. Undefined where
+ * there is none of that name, or where it is malformed.
+ */
+export function commitText(labels: ReadonlyMap<string, string>, key: string): string | undefined {
+  const bytes = Buffer.from(labels.get(`org.flatpak.commit-metadata.${key}`) ?? "", "base64");
+  return bytes.subarray(-3).toString("latin1") === "\0\0s" ? bytes.subarray(0, -3).toString("utf8") : undefined;
+}

@@ -16,12 +16,12 @@ export interface StaticIndex {
 
 /**
  * The address of a remote's static index, its parameters in the order that Flatpak sends them.
- * Without a tag the index is asked for every tag.
+ * Without an architecture or a tag the index is asked for all of them.
  */
-export function staticIndexUrl(baseUrl: string, arch: string, tag: string | undefined): string {
+export function staticIndexUrl(baseUrl: string, arch: string | undefined, tag: string | undefined): string {
   const folder = baseUrl.endsWith("/index/") ? baseUrl : `${baseUrl}index/`;
   const parameters = [
-    `architecture=${encodeURIComponent(toOciArch(arch))}`,
+    ...(arch === undefined ? [] : [`architecture=${encodeURIComponent(toOciArch(arch))}`]),
     "label%3Aorg.flatpak.ref%3Aexists=1",
     "os=linux",
     ...(tag === undefined ? [] : [`tag=${encodeURIComponent(tag)}`]),

@@ -36,7 +36,7 @@ async function listRepositories(registry: Registry, location: RegistryLocation, 
 async function walkRepository(
   repository: Repository,
   location: RegistryLocation,
-  arch: string,
+  arch: string | undefined,
   known: ReadonlyMap<string, ListedImage>,
   signal: AbortSignal | undefined,
 ): Promise<ListedImage[]> {
@@ -69,7 +69,7 @@ async function walkRepository(
  */
 export async function walkRegistry(
   location: RegistryLocation,
-  arch: string,
+  arch: string | undefined,
   cached: CachedCatalogue | undefined,
   signal: AbortSignal | undefined,
 ): Promise<CachedCatalogue> {

@@ -9,6 +9,7 @@ import type { LayoutWriter } from "../../oci/layoutwriter.ts";
 import { encodeManifest } from "../../oci/manifest.ts";
 import { mediaTypes } from "../../oci/mediatypes.ts";
 import { contentSize, type Tree } from "../tree/types.ts";
+import { appstreamLabels } from "./appstream.ts";
 import { type LayerOptions, streamLayer } from "./layer.ts";
 import { commitMetadata } from "./variant.ts";
 
@@ -54,7 +55,7 @@ export async function writeImage(
     installedSize,
     downloadSize: blob.size,
     commitMetadata: commitMetadata(ref, input.metadata, installedSize, blob.size),
-    appstream: new Map(),
+    appstream: appstreamLabels(input.tree, input.ref),
   });
   const configBytes = encodeConfig({
     os: "linux",
