@@ -27,6 +27,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   rollback: { brief: "Go back to an earlier version", load: () => import("./rollback.ts") },
   history: { brief: "Show what was changed when", load: () => import("./history.ts") },
   repair: { brief: "Find and mend damage to installations", load: () => import("./repair.ts") },
+  verify: { brief: "Hold what is installed against what was published", load: () => import("./verify.ts") },
   build: { brief: "Build an app or a runtime from its manifest", load: () => import("./build.ts") },
   push: { brief: "Push an image to a registry", load: () => import("./push.ts") },
   remotes: { brief: "List the remotes", load: () => import("./remotes.ts") },

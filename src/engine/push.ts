@@ -7,8 +7,7 @@ import type { Repository } from "../oci/client/registry.ts";
 import { copyImage } from "../oci/copy.ts";
 import { attachBundle, attachClassic } from "../oci/signatures/attach.ts";
 import type { ImageSource } from "../oci/source.ts";
-import { listRemotes } from "../remotes/config.ts";
-import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
+import { looksLikeLocation } from "../remotes/location.ts";
 import { catalogueRepository } from "../remotes/naming.ts";
 import { openPlace } from "../remotes/place.ts";
 import { publicationOf } from "../remotes/shop/publication.ts";
@@ -20,6 +19,7 @@ import type { Deployment } from "../store/types.ts";
 import { selectDirect } from "./direct.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
 import { pushTarget } from "./pushtarget.ts";
+import { placeOfSource } from "./sourceplace.ts";
 import { parseInstallTarget } from "./targets.ts";
 
 export interface PushOptions extends FindOptions {
@@ -43,19 +43,6 @@ export interface PushResult {
   readonly reference: string;
   /** Of the image, `sha256:HEX`. */
   readonly digest: string;
-}
-
-/** The place that a deployment noted as its source, with the scheme that its remote says. */
-function placeOfSource(deployment: Deployment, installation: Installation): ImagePlace | undefined {
-  const location = parseLocation(deployment.source);
-  if (location.kind === "layout" || location.kind === "archive") return location;
-  const { host } = location;
-  const repository = location.kind === "image" ? location.repository : location.namespace;
-  const remote = listRemotes(installation).find(({ name }) => name === deployment.origin);
-  const origin = remote === undefined ? undefined : parseLocation(remote.url);
-  const isOrigin = origin !== undefined && "host" in origin && origin.host === host;
-  const secure = isOrigin ? origin.secure : location.secure;
-  return { kind: "registry", baseUrl: `${secure ? "https" : "http"}://${host}/`, repository };
 }
 
 /** Opens a place if it still has a manifest. */
