@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { hostArch } from "../base/arch.ts";
-import { formatRef, type Ref } from "../metadata/ref.ts";
+import { DowelError } from "../base/errors.ts";
+import { compareBytes } from "../base/text.ts";
+import { formatRef, parseRef, type Ref } from "../metadata/ref.ts";
 import { openLayoutWriter } from "../oci/layoutwriter.ts";
-import { finishTree } from "./finish/finish.ts";
+import { finishImages } from "./finish/finish.ts";
 import { makeMetadata } from "./finish/metadata.ts";
 import { writeImage } from "./image/image.ts";
 import { defaultCompression } from "./image/layer.ts";
-import { ImageMemory } from "./image/memory.ts";
+import { ImageMemory, type RememberedImage } from "./image/memory.ts";
 import { pruneLayout } from "./image/prune.ts";
 import { readDocument } from "./manifest/include.ts";
 import { loadManifest } from "./manifest/manifest.ts";
@@ -20,69 +22,127 @@ import { planStages, runStages, type Stage } from "./stages/chain.ts";
 import { defaultSourceDateEpoch } from "./stages/environment.ts";
 import { checkLocalSources } from "./stages/local.ts";
 import { StageObjects, type StageTree } from "./stages/objects.ts";
+import { type BuildParts, findParts, partsKey } from "./stages/parts.ts";
 import { findSdk, manifestRefs } from "./stages/sdk.ts";
 import type { Tree } from "./tree/types.ts";
 import { lockState, openWork } from "./work.ts";
 
-/** Builds what a file describes: an app from a manifest, or a runtime and its Sdk from a recipe. */
+/**
+ * Builds what a file describes: an app or extension from a manifest, or a runtime and its Sdk from a recipe. The main image
+ * comes first.
+ */
 export async function build(request: BuildRequest): Promise<readonly BuiltImage[]> {
   const document = readDocument(resolve(request.manifestPath), request.manifestPath);
-  return isRecipe(document) ? buildRecipe(request) : [await buildManifest(request)];
+  return isRecipe(document) ? buildRecipe(request) : buildManifest(request);
 }
 
 /**
- * Builds an app from its manifest into an OCI layout. Stages that were built before from the same inputs are not built
- * again. Throws `MANIFEST_INVALID`, `SOURCE_FETCH`, `SOURCE_INVALID`, `BUILD_FAILED`, `RUNTIME_NOT_FOUND`, `UNSUPPORTED`.
+ * Builds an app or extension from its manifest into an OCI layout. Stages that were built before from the same inputs are
+ * not built again. Throws `MANIFEST_INVALID`, `SOURCE_FETCH`, `SOURCE_INVALID`, `BUILD_FAILED`, `RUNTIME_NOT_FOUND`, `UNSUPPORTED`.
  */
-export async function buildManifest(request: BuildRequest): Promise<BuiltImage> {
+export async function buildManifest(request: BuildRequest): Promise<readonly BuiltImage[]> {
+  const plan = await planBuild(request);
+  const { ref, context, stages, memory, key } = plan;
+  using _lock = await lockState(context.state, request.signal);
+  const known = request.disableCache === true || request.stopAt !== undefined ? undefined : memory.findAll(key);
+  if (known !== undefined) {
+    for (const { name } of stages) request.report({ type: "build.stage", stage: name, cached: true });
+    return known.map((image) => announce(request, image, context.layoutDir));
+  }
+  const objects = new StageObjects(context.state);
+  const results = await runStages(stages, {
+    ...{ objects, context, cache: new StageCache(context.state, objects) },
+    base: () => baseTree(plan.parts, objects),
+    cleanupCommands: plan.manifest.cleanupCommands,
+    noCache: request.disableCache === true,
+  });
+  if (request.stopAt !== undefined) return [];
+  const images = finishImages({
+    ...{ manifest: plan.manifest, ref, metadata: plan.metadata, runtime: plan.runtime, report: request.report },
+    files: toTree(results.at(-1)?.tree ?? new Map(), objects),
+    changes: moduleChanges(stages, results),
+  });
+  const writer = await openLayoutWriter(context.layoutDir, request.signal);
+  const written: RememberedImage[] = [];
+  for (const { comesAlong, ...image } of images) {
+    const { digest } = await writeImage(
+      writer,
+      {
+        ...image,
+        layout: request.layout ?? "flatpak",
+        timestamp: context.epoch,
+        subject: `Build of ${image.ref.id}`,
+      },
+      { compression: request.compression ?? defaultCompression, signal: request.signal },
+    );
+    written.push({ ref: formatRef(image.ref), digest, comesAlong });
+  }
+  memory.rememberAll(key, written);
+  if (context.ownLayout) await pruneLayout(writer, context.layoutDir, request.signal);
+  return written.map((image) => announce(request, image, context.layoutDir));
+}
+
+/** Reads a manifest and finds all that it names; nothing is built yet. */
+async function planBuild(request: BuildRequest) {
   const manifest = loadManifest(request.manifestPath);
   for (const text of manifest.warnings) request.report({ type: "warning", text });
   const arch = request.arch ?? hostArch();
   checkLocalSources(manifest.modules, arch);
   const refs = manifestRefs(manifest, arch);
   const branch = manifest.branch ?? request.defaultBranch ?? manifest.defaultBranch ?? "master";
-  const ref: Ref = { kind: "app", id: manifest.id, arch, branch };
-  const sdk = await findSdk(refs.sdk, request.places, request.signal);
-  const metadata = makeMetadata({ manifest, arch, runtime: nameOf(refs.runtime), sdk: nameOf(refs.sdk) });
+  const ref: Ref = { kind: manifest.kind === "app" ? "app" : "runtime", id: manifest.id, arch, branch };
+  const { places, signal, report } = request;
+  const sdk = await findSdk(refs.sdk, places, signal);
+  const parts = await findParts(manifest, { main: ref, runtime: refs.runtime, sdk }, { places, signal });
+  const { owner, target = "/app" } = parts.extended ?? {};
+  const runtime = nameOf(owner?.ref.kind === "app" ? (owner.metadata.runtime ?? refs.runtime) : refs.runtime);
+  const metadata = makeMetadata({ manifest, arch, runtime, sdk: nameOf(refs.sdk), parts, sdkPart: sdk });
   const work = openWork(request);
-  using _lock = await lockState(work.state, request.signal);
   const epoch = manifest.sourceDateEpoch ?? defaultSourceDateEpoch;
   const context = {
     ...work,
-    ...{ id: manifest.id, arch, sdkLower: sdk.lower, epoch, report: request.report, signal: request.signal },
+    ...{ id: manifest.id, arch, sdkLower: sdk.lower, epoch, report, signal, target },
+    appLower: owner?.ref.kind === "app" ? owner.lower : undefined,
+    extensions: parts.extensions,
+    splitsDebug: manifest.kind === "app",
     appFolder: work.state.folder("build", "app"),
   };
-  const stages = await planStages({ manifest, arch, sdkCommit: sdk.commit, sdkOptions: sdk.options, epoch }, context);
+  const input = {
+    ...{ manifest, arch, sdkCommit: sdk.commit, sdkOptions: sdk.options, epoch, prefix: target },
+    parts: partsKey(parts),
+    hasBase: parts.base !== undefined,
+  };
+  const stages = stopAt(await planStages(input, context), request.stopAt);
   const memory = new ImageMemory(work.state, work.layoutDir);
   const key = imageKey(stages, manifest, metadata, ref, request);
-  const known = request.disableCache === true ? undefined : memory.find(key);
-  if (known !== undefined) {
-    for (const { name } of stages) request.report({ type: "build.stage", stage: name, cached: true });
-    return announce(request, ref, known, work.layoutDir);
+  return { manifest, ref, parts, runtime, metadata, context, stages, memory, key };
+}
+
+/** The stages before the one of a module. Throws `USAGE` where there is no such module. */
+function stopAt(stages: readonly Stage[], name: string | undefined): readonly Stage[] {
+  if (name === undefined) return stages;
+  const index = stages.findIndex((stage) => stage.name === name);
+  if (index >= 0) return stages.slice(0, index);
+  throw new DowelError("USAGE", `--stop-at: the manifest has no module ${JSON.stringify(name)}`, {
+    hint: `There are: ${stages.map((stage) => stage.name).join(", ")}.`,
+  });
+}
+
+/** The files of the base app and its extensions, as those of the app to be. */
+function baseTree({ base, baseExtensions }: BuildParts, objects: StageObjects): StageTree {
+  const tree = new Map(base === undefined ? [] : objects.store(join(base.lower, "app")));
+  for (const { directory, files } of baseExtensions) {
+    const names = directory.split("/");
+    for (let depth = 1; depth <= names.length; depth += 1) {
+      tree.set(names.slice(0, depth).join("/"), { kind: "directory" });
+    }
+    for (const [path, entry] of objects.store(files)) {
+      const moved = entry.kind === "hardlink" ? { ...entry, to: `${directory}/${entry.to}` } : entry;
+      tree.set(`${directory}/${path}`, moved);
+    }
   }
-  const objects = new StageObjects(work.state);
-  const tools = { objects, cache: new StageCache(work.state, objects), context };
-  const results = await runStages(stages, {
-    ...tools,
-    cleanupCommands: manifest.cleanupCommands,
-    noCache: request.disableCache === true,
-  });
-  const tree = finishTree({
-    manifest,
-    metadata,
-    files: toTree(results.at(-1)?.tree ?? new Map(), objects),
-    changes: moduleChanges(stages, results),
-    report: request.report,
-  });
-  const writer = await openLayoutWriter(work.layoutDir, request.signal);
-  const { digest } = await writeImage(
-    writer,
-    { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: epoch, subject: `Build of ${manifest.id}` },
-    { compression: request.compression ?? defaultCompression, signal: request.signal },
-  );
-  memory.remember(key, digest);
-  if (work.ownLayout) await pruneLayout(writer, work.layoutDir, request.signal);
-  return announce(request, ref, digest, work.layoutDir);
+  // Folders before what is in them.
+  return new Map([...tree].sort(([left], [right]) => compareBytes(left, right)));
 }
 
 function nameOf(ref: Ref): string {
@@ -128,8 +188,8 @@ function toTree(stage: StageTree, objects: StageObjects): Tree {
   return result;
 }
 
-function announce(request: BuildRequest, ref: Ref, digest: string, layoutDir: string): BuiltImage {
-  const tag = formatRef(ref);
+function announce(request: BuildRequest, image: RememberedImage, layoutDir: string): BuiltImage {
+  const { ref: tag, digest, comesAlong } = image;
   request.report({ type: "build.done", ref: tag, digest, layout: layoutDir });
-  return { ref, digest, layoutDir, tag };
+  return { ref: parseRef(tag), digest, layoutDir, tag, comesAlong };
 }

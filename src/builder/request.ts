@@ -21,6 +21,8 @@ export interface BuildRequest {
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
   readonly disableCache?: boolean;
+  /** Name of a module: all before it is built, and no image made. */
+  readonly stopAt?: string;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,4 +33,6 @@ export interface BuiltImage {
   readonly layoutDir: string;
   /** The name of the image in the layout: its ref. */
   readonly tag: string;
+  /** Whether it is installed where the main image is: not what only developers need. */
+  readonly comesAlong: boolean;
 }

@@ -68,7 +68,7 @@ async function run(context: Context, flags: Flags, manifestPath: string): Promis
       const from = `oci:${image.layoutDir}:${image.tag}`;
       if (flags.push !== undefined)
         await push(from, flags.push, { arch: image.ref.arch, report, signal: context.signal });
-      if (flags.install === true) await install(context, flags, image, report);
+      if (flags.install === true && image.comesAlong) await install(context, flags, image, report);
     }
   });
   return nothing;

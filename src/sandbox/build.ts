@@ -10,6 +10,8 @@ import { RootBuilder } from "./spec/builder.ts";
 import { noBuses } from "./spec/buses.ts";
 import { EnvironmentBuilder } from "./spec/environment.ts";
 import { addBuildEtc, findUser } from "./spec/etc.ts";
+import type { Extensions } from "./spec/extensions.ts";
+import { addBuildExtensions } from "./spec/extensions-mount.ts";
 import { addBase } from "./spec/root.ts";
 import type { Specification } from "./spec/types.ts";
 
@@ -17,9 +19,13 @@ import type { Specification } from "./spec/types.ts";
 export interface BuildSandbox {
   /** Overlay folder of the Sdk: holds `usr/`. */
   readonly sdkLower: string;
+  /** Overlay folder of the app whose extension is built: holds `app/`. */
+  readonly appLower: string | undefined;
   readonly arch: string;
-  /** Folder that becomes `/app`, writable. */
+  /** Folder for what is built, writable, and where it shows; by the name `app` where that is `/app`. */
   readonly appFolder: string;
+  readonly target: string;
+  readonly extensions: Extensions;
   /** Folder with the module's sources, writable, and where it shows: `/run/build/NAME`. */
   readonly source: { readonly folder: string; readonly target: string } | undefined;
   /** Further binds, such as a compiler cache. */
@@ -43,7 +49,10 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   root.special("dev", "/dev");
   root.tmpfs("/var/tmp", 0o1777);
   root.tmpfs(home, 0o700);
-  root.bind(build.appFolder, "/app", { access: "rw" });
+  if (build.appLower !== undefined) root.assume("/app");
+  if (build.target === "/app") root.bind(build.appFolder, "/app", { access: "rw" });
+  addBuildExtensions(root, host, build);
+  if (build.target !== "/app") root.bind(build.appFolder, build.target, { access: "rw" });
   if (build.source !== undefined) root.bind(build.source.folder, build.source.target, { access: "rw" });
   for (const { source, target, readOnly } of build.binds) root.bind(source, target, { access: readOnly ? "ro" : "rw" });
   environment.set("HOME", home);
@@ -54,7 +63,7 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   for (const [name, value] of build.environment) environment.set(name, value);
   return {
     identity: { id: "", ref: "", commit: "", runtime: "" },
-    lowers: [build.sdkLower],
+    lowers: build.appLower === undefined ? [build.sdkLower] : [build.appLower, build.sdkLower],
     layer: root.layer,
     mounts: root.mounts,
     data: [],

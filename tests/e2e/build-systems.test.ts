@@ -36,7 +36,7 @@ class Project {
   async build(
     state = "state",
     settings: { readonly disableCache?: boolean } = {},
-  ): Promise<{ image: BuiltImage; events: DowelEvent[] }> {
+  ): Promise<{ image: BuiltImage; images: readonly BuiltImage[]; events: DowelEvent[] }> {
     const names = {
       id: "org.example.App",
       branch: "test",
@@ -48,7 +48,10 @@ class Project {
     const events: DowelEvent[] = [];
     const report = (event: DowelEvent): void => void events.push(event);
     const request = { manifestPath, stateDir: this.folder.join(state), places: [sdk.place], report, ...settings };
-    return { image: await buildManifest(request), events };
+    const images = await buildManifest(request);
+    const [image] = images;
+    if (image === undefined) throw new Error("nothing was built");
+    return { image, images, events };
   }
 
   /** Unpacks the image's layer and gives the folder. */

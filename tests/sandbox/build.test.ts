@@ -6,7 +6,10 @@ import { binds, FakeHost, fileText, machine, targets } from "./spec/fake-host.ts
 const build: BuildSandbox = {
   sdkLower: "/images/runtime",
   arch: "x86_64",
+  appLower: undefined,
   appFolder: "/state/app",
+  target: "/app",
+  extensions: { app: [], runtime: [] },
   source: { folder: "/state/source", target: "/run/build/module" },
   binds: [{ source: "/state/cache", target: "/run/cache", readOnly: false }],
   environment: new Map([["CFLAGS", "-O2"]]),

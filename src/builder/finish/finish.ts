@@ -2,11 +2,14 @@
 import { DowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
+import type { Ref } from "../../metadata/ref.ts";
 import type { Manifest } from "../manifest/types.ts";
 import { cleanupMatches, removeMatches } from "../stages/cleanup.ts";
 import { fileAt, type Tree, textContent } from "../tree/types.ts";
 import { addExports } from "./exports.ts";
+import { addSplitImages } from "./metadata.ts";
 import { applyRenames } from "./rename.ts";
+import { splitTree } from "./split.ts";
 
 /** What one module added or changed, relative to the prefix, and its own cleanup patterns. */
 export interface ModuleChanges {
@@ -16,16 +19,31 @@ export interface ModuleChanges {
 
 export interface FinishInput {
   readonly manifest: Manifest;
+  readonly ref: Ref;
+  /** `ID/ARCH/BRANCH`. */
+  readonly runtime: string;
   readonly metadata: string;
-  /** The files of `/app`, relative to it. */
+  /** What was built, relative to the prefix. */
   readonly files: Tree;
   readonly changes: readonly ModuleChanges[];
   readonly report: Report;
 }
 
-/** Makes the tree of an image from what the modules built: cleaned up, renamed, with `metadata` and `export/`. */
-export function finishTree(input: FinishInput): Tree {
-  const { manifest, files, metadata } = input;
+/** An image as it is written. */
+export interface FinishedImage {
+  readonly ref: Ref;
+  readonly metadata: string;
+  readonly tree: Tree;
+  /** Whether it is installed where the main image is. */
+  readonly comesAlong: boolean;
+}
+
+/**
+ * Makes images from what the modules built: the main one, cleaned up, renamed, with `metadata` and `export/`, and after it
+ * those of the extensions that were split off.
+ */
+export function finishImages(input: FinishInput): readonly FinishedImage[] {
+  const { manifest, files, ref } = input;
   const matches = input.changes.flatMap(({ paths, cleanup }) =>
     cleanupMatches(paths, [...cleanup, ...manifest.cleanup]),
   );
@@ -34,12 +52,16 @@ export function finishTree(input: FinishInput): Tree {
   for (const [path, entry] of files) {
     tree.set(`files/${path}`, entry.kind === "hardlink" ? { ...entry, to: `files/${entry.to}` } : entry);
   }
-  applyRenames(tree, manifest);
+  if (ref.kind === "app") applyRenames(tree, manifest);
+  const split = splitTree(tree, { manifest, ref, runtime: input.runtime });
+  const metadata = addSplitImages(input.metadata, split);
   tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
-  tree.set("export", { kind: "directory" });
-  if (!manifest.finishArgs.includes("--no-exports")) addExports(tree, manifest.id, metadata, input.report);
-  checkCommand(tree, metadata);
-  return tree;
+  if (ref.kind === "app") {
+    tree.set("export", { kind: "directory" });
+    if (!manifest.finishArgs.includes("--no-exports")) addExports(tree, manifest.id, metadata, input.report);
+    checkCommand(tree, metadata);
+  }
+  return [{ ref, metadata, tree, comesAlong: true }, ...split];
 }
 
 function checkCommand(tree: Tree, metadata: string): void {

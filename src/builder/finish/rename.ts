@@ -10,7 +10,9 @@ const applications = "files/share/applications";
 /** Carries out the `rename-*` keys and those for the desktop file's name. Paths of the tree begin with `files/`. */
 export function applyRenames(tree: Tree, manifest: Manifest): void {
   renameMetainfo(tree, manifest);
+  setLicense(tree, manifest);
   renameDesktop(tree, manifest);
+  renameMime(tree, manifest);
   renameIcon(tree, manifest);
   editDesktop(tree, manifest);
 }
@@ -49,6 +51,45 @@ function renameMetainfo(tree: Tree, { id, renameAppdataFile, renameDesktopFile }
   tree.set(target, { ...file, content: textContent(replaced) });
 }
 
+/** `appdata-license`: what the metainfo file says that the project's licence is. */
+function setLicense(tree: Tree, { id, appdataLicense }: Manifest): void {
+  if (appdataLicense === undefined) return;
+  const path = `files/share/metainfo/${id}.metainfo.xml`;
+  const file = fileAt(tree, path);
+  if (file === undefined) throw new DowelError("BUILD_FAILED", `appdata-license: no metainfo file of ${id}`);
+  const text = Buffer.from(readContent(file.content)).toString();
+  const license = `<project_license>${escapeXml(appdataLicense)}</project_license>`;
+  const element = /<project_license>[^<]*<\/project_license>/;
+  const replaced = element.test(text)
+    ? text.replace(element, () => license)
+    : text.replace(/<\/component>/, () => `  ${license}\n</component>`);
+  tree.set(path, { ...file, content: textContent(replaced) });
+}
+
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+function escapeXml(text: string): string {
+  return text.replace(/[&<>]/g, (character) => entities[character] ?? "");
+}
+
+/** `rename-mime-file` and `rename-mime-icons`: kinds of files that the app declares, and their icons. */
+function renameMime(tree: Tree, { id, renameMimeFile, renameMimeIcons }: Manifest): void {
+  const target = `files/share/mime/packages/${id}.xml`;
+  if (renameMimeFile !== undefined) move(tree, `files/share/mime/packages/${renameMimeFile}`, target);
+  for (const icon of renameMimeIcons) {
+    const found = renameIconFiles(tree, icon, `${id}.${icon}`, false);
+    if (found === 0) throw new DowelError("BUILD_FAILED", `rename-mime-icons: no icon named ${icon} in share/icons`);
+  }
+  const file = fileAt(tree, target);
+  if (file === undefined || renameMimeIcons.length === 0) return;
+  const names = new Set(renameMimeIcons);
+  const text = Buffer.from(readContent(file.content)).toString();
+  const replaced = text.replace(/(<(?:generic-)?icon\s+name=)(["'])([^"']*)\2/g, (all, before, quote, name) =>
+    names.has(name) ? `${before}${quote}${id}.${name}${quote}` : all,
+  );
+  tree.set(target, { ...file, content: textContent(replaced) });
+}
+
 function renameDesktop(tree: Tree, { id, renameDesktopFile }: Manifest): void {
   if (renameDesktopFile === undefined) return;
   const target = `${applications}/${id}.desktop`;
@@ -61,16 +102,22 @@ function renameDesktop(tree: Tree, { id, renameDesktopFile }: Manifest): void {
 
 function renameIcon(tree: Tree, { id, renameIcon: icon, copyIcon }: Manifest): void {
   if (icon === undefined) return;
+  const found = renameIconFiles(tree, icon, id, copyIcon);
+  if (found === 0) throw new DowelError("BUILD_FAILED", `rename-icon: no icon named ${icon} in share/icons`);
+}
+
+/** Answers how many files had the name. */
+function renameIconFiles(tree: Tree, icon: string, to: string, keep: boolean): number {
   let found = 0;
   for (const path of [...tree.keys()]) {
     const match = /^(files\/share\/icons\/[^/]+\/[^/]+\/[^/]+\/)([^/]+)$/.exec(path);
     const [, folder = "", name = ""] = match ?? [];
     const suffix = name.slice(icon.length);
     if (match === null || !name.startsWith(icon) || !/^(-symbolic)?\./.test(suffix)) continue;
-    move(tree, path, `${folder}${id}${suffix}`, copyIcon);
+    move(tree, path, `${folder}${to}${suffix}`, keep);
     found += 1;
   }
-  if (found === 0) throw new DowelError("BUILD_FAILED", `rename-icon: no icon named ${icon} in share/icons`);
+  return found;
 }
 
 function editDesktop(tree: Tree, manifest: Manifest): void {

@@ -6,6 +6,13 @@ import { isDigest } from "../../oci/digest.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import type { StateFolder } from "../state.ts";
 
+/** An image that a build made, as it is remembered. */
+export interface RememberedImage {
+  readonly ref: string;
+  readonly digest: string;
+  readonly comesAlong: boolean;
+}
+
 /** Remembers which image came of which inputs, as long as a layout still has it. */
 export class ImageMemory {
   readonly #folder: string;
@@ -36,5 +43,21 @@ export class ImageMemory {
 
   remember(key: string, digest: string): void {
     writeFileDurably(join(this.#folder, key), digest);
+  }
+
+  /** All images that one build made of these inputs; undefined where the layout lacks one of them. */
+  findAll(key: string): readonly RememberedImage[] | undefined {
+    const path = join(this.#folder, `${key}.json`);
+    try {
+      const images = JSON.parse(readFileSync(path, "utf8")) as readonly RememberedImage[];
+      return images.every(({ digest }) => isDigest(digest) && this.#lists(digest)) ? images : undefined;
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw fileError(error, "read", path);
+    }
+  }
+
+  rememberAll(key: string, images: readonly RememberedImage[]): void {
+    writeFileDurably(join(this.#folder, `${key}.json`), JSON.stringify(images));
   }
 }

@@ -44,9 +44,11 @@ function ownOption(option: string): ((keyfile: Keyfile) => void) | undefined {
     case "--no-exports":
     case "--no-inherit-permissions":
       return () => undefined;
-    case "--extra-data":
     case "--extension-priority":
-      throw new DowelError("UNSUPPORTED", `finish-args: ${option}: this option is not supported yet`);
+      if (!/^-?[0-9]{1,9}$/.test(value)) throw malformed(option, "--extension-priority=NUMBER");
+      return (keyfile) => keyfile.set("ExtensionOf", "priority", value);
+    case "--extra-data":
+      return (keyfile) => addExtraData(keyfile, option, value);
     default:
       return undefined;
   }
@@ -62,6 +64,20 @@ function setExtension(keyfile: Keyfile, option: string, value: string): void {
   const [name = "", key = "", ...rest] = value.split("=");
   if (!isGroupName(name) || !isKeyName(key)) throw malformed(option, "--extension=NAME=KEY[=VALUE]");
   keyfile.set(`Extension ${name}`, key, rest.length === 0 ? "true" : rest.join("="));
+}
+
+/** `NAME:SHA256:SIZE:INSTALLED-SIZE:URL`, where the installed size may be empty. */
+function addExtraData(keyfile: Keyfile, option: string, value: string): void {
+  const match = /^([A-Za-z0-9_+][A-Za-z0-9_.+-]*):([0-9a-f]{64}):([0-9]+):([0-9]*):(https?:\/\/\S+)$/.exec(value);
+  if (match === null) throw malformed(option, "--extra-data=NAME:SHA256:SIZE:INSTALLED-SIZE:URL");
+  const [, name = "", checksum = "", size = "", installedSize = "", uri = ""] = match;
+  const group = "Extra Data";
+  let number = 0;
+  const suffix = () => (number === 0 ? "" : String(number));
+  while (keyfile.has(group, `name${suffix()}`)) number += 1;
+  for (const [key, text] of Object.entries({ name, uri, checksum, size, "installed-size": installedSize })) {
+    if (text !== "") keyfile.set(group, key + suffix(), text);
+  }
 }
 
 function malformed(option: string, expected: string): DowelError {

@@ -4,6 +4,7 @@ import { isDowelError } from "../../base/errors.ts";
 import type { Fields, Value } from "../../formats/document/value.ts";
 import { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { isValidArch, isValidBranch, isValidId } from "../../metadata/ref.ts";
+import { decodeAllExtensions, decodeParts } from "./extensions.ts";
 import { applyFinishArgs } from "./finishargs.ts";
 import { Includer, readDocument } from "./include.ts";
 import { decodeModules } from "./module.ts";
@@ -19,16 +20,19 @@ export function loadManifest(path: string): Manifest {
 function decodeManifest(document: Value, includer: Includer, file: string): Manifest {
   const fields = document.fields();
   fields.unsupported(...unsupportedKeys);
+  const kind = fields.flag("build-extension") ? "extension" : "app";
   const { id, branch, defaultBranch, runtime, runtimeVersion, sdk } = decodeNames(fields);
   const metadata = fields.get("metadata");
   const manifest: Manifest = {
     file,
     id,
+    kind,
     branch,
     defaultBranch,
     runtime,
     runtimeVersion,
     sdk,
+    ...decodeParts(fields, branch),
     command: fields.text("command"),
     metadata: metadata === undefined ? undefined : includer.path(metadata),
     buildOptions: decodeBuildOptions(fields.get("build-options")),
@@ -37,9 +41,18 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
     cleanupCommands: fields.texts("cleanup-commands"),
     finishArgs: decodeFinishArgs(fields.get("finish-args")),
     tags: fields.texts("tags"),
-    ...decodeExtensions(fields.get("add-extensions")),
+    ...decodeAllExtensions(fields),
+    separateLocales: fields.flag("separate-locales", true),
+    composeAppstream: fields.flag("appstream-compose", true),
     renameDesktopFile: plainName(fields.get("rename-desktop-file")),
     renameAppdataFile: plainName(fields.get("rename-appdata-file")),
+    appdataLicense: fields.text("appdata-license"),
+    renameMimeFile: plainName(fields.get("rename-mime-file")),
+    renameMimeIcons:
+      fields
+        .get("rename-mime-icons")
+        ?.list()
+        .map((item) => plainName(item) ?? "") ?? [],
     renameIcon: plainName(fields.get("rename-icon")),
     copyIcon: fields.flag("copy-icon"),
     desktopNamePrefix: fields.text("desktop-file-name-prefix"),
@@ -66,25 +79,14 @@ function decodeFinishArgs(value: Value | undefined): readonly string[] {
 }
 
 const unsupportedKeys = [
-  "add-build-extensions",
-  "appdata-license",
-  "base",
   "base-commit",
-  "base-extensions",
-  "base-version",
-  "build-extension",
   "build-runtime",
-  "extension-tag",
   "id-platform",
-  "inherit-extensions",
   "inherit-sdk-extensions",
   "metadata-platform",
   "platform-extensions",
-  "rename-mime-file",
-  "rename-mime-icons",
   "runtime-commit",
   "sdk-commit",
-  "sdk-extensions",
   "var",
   "writable-sdk",
 ] as const;
@@ -98,7 +100,6 @@ const ignoredKeys = [
 ] as const;
 
 function warnings(fields: Fields): readonly string[] {
-  for (const key of ["separate-locales", "appstream-compose"]) fields.flag(key);
   return ignoredKeys.flatMap((key) => {
     const value = fields.get(key);
     return value === undefined ? [] : [`${value.source.locate(value.node.at)}: ${key}: this key has no effect`];
@@ -147,40 +148,4 @@ function plainName(value: Value | undefined): string | undefined {
   const text = value?.text();
   if (value !== undefined && text !== undefined && !/^[^/\0]+$/.test(text)) return value.fail("the name of a file");
   return text;
-}
-
-const extensionKeys = [
-  "directory",
-  "autodelete",
-  "no-autodownload",
-  "locale-subset",
-  "subdirectories",
-  "add-ld-path",
-  "download-if",
-  "enable-if",
-  "autoprune-unless",
-  "merge-dirs",
-  "subdirectory-suffix",
-  "version",
-  "versions",
-] as const;
-
-/** Reads extension points as `add-extensions` has them. */
-export function decodeExtensions(value: Value | undefined): Pick<Manifest, "extensions" | "removeExtensions"> {
-  const extensions = new Map<string, readonly (readonly [string, string])[]>();
-  const removeExtensions: string[] = [];
-  for (const [name, item] of value?.fields().pairs() ?? []) {
-    const fields = item.fields();
-    fields.unsupported("bundle");
-    if (fields.flag("remove-after-build")) removeExtensions.push(name);
-    const pairs = extensionKeys.flatMap((key) => {
-      const entry = fields.get(key);
-      if (entry === undefined) return [];
-      return [[key, entry.node.kind === "boolean" ? String(entry.boolean()) : entry.text()] as const];
-    });
-    fields.required("directory");
-    fields.done();
-    extensions.set(name, pairs);
-  }
-  return { extensions, removeExtensions };
 }

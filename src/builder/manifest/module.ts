@@ -20,12 +20,12 @@ function decodeModule(value: Value, includer: Includer): Module {
   const fields = value.fields();
   const name = fields.required("name");
   if (!/^[^/\s\0]+$/.test(name.text()) || /^\.\.?$/.test(name.text())) name.fail("a name without '/' and spaces");
-  fields.unsupported("secret-opts", "secret-env", "license-files");
   for (const key of ["cleanup-platform", "ensure-writable", "no-python-timestamp-fix"]) fields.get(key);
   const module: Module = {
     name: name.text(),
     ...decodeSelection(fields, includer),
     ...decodeBuildSteps(fields),
+    licenseFiles: decodeLicenseFiles(fields.get("license-files"), includer),
     sources: decodeSources(fields.get("sources"), includer),
     modules: decodeModules(fields.get("modules"), includer),
     buildOptions: decodeBuildOptions(fields.get("build-options")),
@@ -52,7 +52,13 @@ function decodeSelection(
 
 type Steps = Omit<
   Module,
-  "name" | "sources" | "modules" | "buildOptions" | "cleanup" | keyof ReturnType<typeof decodeSelection>
+  | "name"
+  | "sources"
+  | "modules"
+  | "buildOptions"
+  | "cleanup"
+  | "licenseFiles"
+  | keyof ReturnType<typeof decodeSelection>
 >;
 
 function decodeBuildSteps(fields: Fields): Steps {
@@ -60,6 +66,8 @@ function decodeBuildSteps(fields: Fields): Steps {
     buildSystem: decodeBuildSystem(fields),
     builddir: fields.flag("builddir"),
     configOpts: fields.texts("config-opts"),
+    secretOpts: fields.texts("secret-opts"),
+    secretEnv: fields.texts("secret-env"),
     makeArgs: fields.texts("make-args"),
     makeInstallArgs: fields.texts("make-install-args"),
     rmConfigure: fields.flag("rm-configure"),
@@ -73,6 +81,14 @@ function decodeBuildSteps(fields: Fields): Steps {
     buildCommands: fields.texts("build-commands"),
     postInstall: fields.texts("post-install"),
   };
+}
+
+/** Paths below the sources, so that no file of the host gets into the image (CVE-2026-39977). */
+function decodeLicenseFiles(value: Value | undefined, includer: Includer): Module["licenseFiles"] {
+  return value?.list().map((item) => {
+    const path = includer.insidePath(item) ?? [];
+    return path.length > 0 ? path : item.fail("the path of a file below the sources");
+  });
 }
 
 function decodeBuildSystem(fields: Fields): BuildSystem {

@@ -14,9 +14,11 @@ const noOptions: BuildOptions = {
   buildArgs: [],
   testArgs: [],
   configOpts: [],
+  secretOpts: [],
   makeArgs: [],
   makeInstallArgs: [],
   strip: undefined,
+  noDebuginfo: undefined,
   arch: new Map(),
 };
 
@@ -24,9 +26,7 @@ const noOptions: BuildOptions = {
 export function decodeBuildOptions(value: Value | undefined, inner = false): BuildOptions {
   if (value === undefined) return noOptions;
   const fields = value.fields();
-  fields.get("no-debuginfo");
   fields.get("no-debuginfo-compression");
-  fields.unsupported("secret-opts", ...cgoKeys);
   const options: BuildOptions = {
     flags: decodeFlags(fields),
     append: decodePaths(fields, "append"),
@@ -38,9 +38,11 @@ export function decodeBuildOptions(value: Value | undefined, inner = false): Bui
     buildArgs: fields.texts("build-args"),
     testArgs: fields.texts("test-args"),
     configOpts: fields.texts("config-opts"),
+    secretOpts: fields.texts("secret-opts"),
     makeArgs: fields.texts("make-args"),
     makeInstallArgs: fields.texts("make-install-args"),
     strip: fields.get("strip")?.boolean(),
+    noDebuginfo: fields.get("no-debuginfo")?.boolean(),
     arch: inner ? new Map() : decodeArches(fields.get("arch")),
   };
   fields.done();
@@ -51,11 +53,6 @@ export function decodeBuildOptions(value: Value | undefined, inner = false): Bui
 export function decodeSdkDefaults(value: Value | undefined): BuildOptions {
   return value === undefined ? noOptions : { ...noOptions, flags: decodeFlags(value.fields()) };
 }
-
-const cgoKeys = ["cflags", "cxxflags", "cppflags", "ldflags"].flatMap((name) => [
-  `cgo-${name}`,
-  `cgo-${name}-override`,
-]);
 
 function absolute(value: Value | undefined): string | undefined {
   const text = value?.text();

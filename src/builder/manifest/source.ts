@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
 import type { Fields, Value } from "../../formats/document/value.ts";
 import type { Includer } from "./include.ts";
 import { decodeOrigin, nameOfOrigin } from "./origin.ts";
@@ -38,11 +37,7 @@ function decodeSource(value: Value, includer: Includer): Source {
     onlyArches: fields.texts("only-arches"),
     skipArches: fields.texts("skip-arches"),
   };
-  const read = readers.get(type);
-  if (read === undefined) {
-    throw new DowelError("UNSUPPORTED", `${base.where}: ${value.path}: sources of type ${type} are not supported yet`);
-  }
-  const source = { ...base, ...read(fields, includer) };
+  const source = { ...base, ...readers[type](fields, includer) };
   fields.done();
   return source;
 }
@@ -54,26 +49,27 @@ type Particular = Source extends infer S
   : never;
 type Reader = (fields: Fields, includer: Includer) => Particular;
 
-const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ["archive", decodeArchive],
-  [
-    "dir",
-    (fields, includer) => ({ type: "dir", path: includer.path(fields.required("path")), skip: fields.texts("skip") }),
-  ],
-  ["file", decodeFile],
-  ["git", decodeGit],
-  ["inline", decodeInline],
-  ["patch", decodePatch],
-  [
-    "script",
-    (fields) => ({
-      type: "script",
-      commands: fields.required("commands").texts(),
-      filename: filename(fields) ?? "autogen.sh",
-    }),
-  ],
-  ["shell", (fields) => ({ type: "shell", commands: fields.required("commands").texts() })],
-]);
+const readers: Readonly<Record<(typeof types)[number], Reader>> = {
+  archive: decodeArchive,
+  dir: (fields, includer) => ({
+    type: "dir",
+    path: includer.path(fields.required("path")),
+    skip: fields.texts("skip"),
+  }),
+  file: decodeFile,
+  git: decodeGit,
+  inline: decodeInline,
+  patch: decodePatch,
+  script: (fields) => ({
+    type: "script",
+    commands: fields.required("commands").texts(),
+    filename: filename(fields) ?? "autogen.sh",
+  }),
+  shell: (fields) => ({ type: "shell", commands: fields.required("commands").texts() }),
+  svn: (fields, includer) => ({ type: "svn", ...decodeRevision(fields, includer) }),
+  bzr: (fields, includer) => ({ type: "bzr", ...decodeRevision(fields, includer) }),
+  "extra-data": decodeExtraData,
+};
 
 /** `dest-filename`: one name, so that it cannot lead out of `dest`. */
 function filename(fields: Fields): string | undefined {
@@ -170,5 +166,34 @@ function decodePatch(fields: Fields, includer: Includer): Particular {
     stripComponents: fields.get("strip-components")?.size() ?? 1,
     tool: am ? "git-am" : git ? "git" : "patch",
     options: fields.texts("options"),
+  };
+}
+
+function decodeRevision(fields: Fields, includer: Includer): { location: string; revision: string | undefined } {
+  const url = fields.get("url");
+  const path = fields.get("path");
+  const location = path === undefined ? fields.required("url").text() : includer.path(path);
+  if (url !== undefined && path !== undefined) path.fail('only one of "url" and "path"');
+  if (location.startsWith("-")) (url ?? fields.value).fail("an address that does not begin with '-'");
+  const revision = fields.get("revision");
+  if (revision !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.:@-]*$/.test(revision.text())) revision.fail("a revision");
+  return { location, revision: revision?.text() };
+}
+
+/** The name goes into the metadata and becomes a file of the installed app, so it must be a plain one. */
+function decodeExtraData(fields: Fields): Particular {
+  const name = fields.required("filename");
+  if (!/^[A-Za-z0-9_+][A-Za-z0-9_.+-]*$/.test(name.text())) name.fail("a file name of letters, digits and _ . + -");
+  const url = fields.required("url");
+  if (!/^https?:\/\/[^\s:][^\s]*$/.test(url.text())) url.fail("an http or https URL");
+  const sha256 = fields.required("sha256");
+  if (!/^[0-9a-f]{64}$/.test(sha256.text())) sha256.fail("64 hex digits in lower case");
+  return {
+    type: "extra-data",
+    filename: name.text(),
+    url: url.text(),
+    sha256: sha256.text(),
+    size: fields.required("size").size(),
+    installedSize: fields.get("installed-size")?.size(),
   };
 }

@@ -1,16 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
+/** A name in a manifest, and `FILE:LINE:COLUMN: KEY` where it stands. */
+export interface Named {
+  readonly name: string;
+  readonly where: string;
+}
+
+/** Extension points by name, each a list of keys and values for the metadata. */
+export type ExtensionGroups = ReadonlyMap<string, readonly (readonly [string, string])[]>;
+
+/** An app whose files another app starts from. */
+export interface BaseApp extends Named {
+  readonly branch: string;
+  /** Extensions of it whose files come along. */
+  readonly extensions: readonly Named[];
+}
+
 /** A build manifest as read from its files; keys as flatpak-manifest(5) names them. */
 export interface Manifest {
   /** Absolute path of the top file. */
   readonly file: string;
   readonly id: string;
+  /** `extension`: of the runtime or app that `runtime` names. */
+  readonly kind: "app" | "extension";
   readonly branch: string | undefined;
   readonly defaultBranch: string | undefined;
   readonly runtime: string;
   readonly runtimeVersion: string;
   /** `ID` or `ID/ARCH/BRANCH` with parts left empty. */
   readonly sdk: string;
+  readonly base: BaseApp | undefined;
+  /** Extensions of the Sdk that the build needs. */
+  readonly sdkExtensions: readonly Named[];
+  /** Extension points of the Sdk that the build has besides. */
+  readonly inheritExtensions: readonly Named[];
+  /** Of an extension: the point that takes it, where several have its name. */
+  readonly extensionTag: string | undefined;
   readonly command: string | undefined;
   /** Absolute path of a file that replaces the generated metadata. */
   readonly metadata: string | undefined;
@@ -20,11 +45,19 @@ export interface Manifest {
   readonly cleanupCommands: readonly string[];
   readonly finishArgs: readonly string[];
   readonly tags: readonly string[];
-  /** Extension points by name, each a list of `KEY=VALUE` for the metadata. */
-  readonly extensions: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  readonly extensions: ExtensionGroups;
+  /** Points that are there while the app is built. */
+  readonly buildExtensions: ExtensionGroups;
   readonly removeExtensions: readonly string[];
+  /** Points whose folders the build itself fills: each becomes an image of its own. */
+  readonly bundledExtensions: readonly string[];
+  readonly separateLocales: boolean;
+  readonly composeAppstream: boolean;
   readonly renameDesktopFile: string | undefined;
   readonly renameAppdataFile: string | undefined;
+  readonly appdataLicense: string | undefined;
+  readonly renameMimeFile: string | undefined;
+  readonly renameMimeIcons: readonly string[];
   readonly renameIcon: string | undefined;
   readonly copyIcon: boolean;
   readonly desktopNamePrefix: string | undefined;
@@ -49,6 +82,11 @@ export interface Module {
   readonly buildSystem: BuildSystem;
   readonly builddir: boolean;
   readonly configOpts: readonly string[];
+  /** Options whose `$NAME` come from the host's environment; they count neither for the cache nor in messages. */
+  readonly secretOpts: readonly string[];
+  readonly secretEnv: readonly string[];
+  /** Texts of licences below the sources; undefined: those with the usual names. */
+  readonly licenseFiles: readonly (readonly string[])[] | undefined;
   readonly makeArgs: readonly string[];
   readonly makeInstallArgs: readonly string[];
   readonly rmConfigure: boolean;
@@ -65,7 +103,17 @@ export interface Module {
   readonly cleanup: readonly string[];
 }
 
-export const flagNames = ["cflags", "cxxflags", "cppflags", "ldflags", "rustflags"] as const;
+export const flagNames = [
+  "cflags",
+  "cxxflags",
+  "cppflags",
+  "ldflags",
+  "rustflags",
+  "cgo-cflags",
+  "cgo-cxxflags",
+  "cgo-cppflags",
+  "cgo-ldflags",
+] as const;
 export type FlagName = (typeof flagNames)[number];
 
 export const pathNames = ["path", "ld-library-path", "pkg-config-path"] as const;
@@ -83,9 +131,11 @@ export interface BuildOptions {
   readonly buildArgs: readonly string[];
   readonly testArgs: readonly string[];
   readonly configOpts: readonly string[];
+  readonly secretOpts: readonly string[];
   readonly makeArgs: readonly string[];
   readonly makeInstallArgs: readonly string[];
   readonly strip: boolean | undefined;
+  readonly noDebuginfo: boolean | undefined;
   readonly arch: ReadonlyMap<string, BuildOptions>;
 }
 
@@ -141,6 +191,20 @@ export type Source = SourceBase &
       }
     | { readonly type: "script"; readonly commands: readonly string[]; readonly filename: string }
     | { readonly type: "shell"; readonly commands: readonly string[] }
+    | {
+        readonly type: "svn" | "bzr";
+        readonly location: string;
+        readonly revision: string | undefined;
+      }
+    /** Fetched at the install, by whoever installs: only what it is goes into the image. */
+    | {
+        readonly type: "extra-data";
+        readonly filename: string;
+        readonly url: string;
+        readonly sha256: string;
+        readonly size: number;
+        readonly installedSize: number | undefined;
+      }
     | { readonly type: "inline"; readonly contents: Uint8Array; readonly filename: string }
   );
 

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import type { Value } from "../../formats/document/value.ts";
 import { isValidBranch, isValidId } from "../../metadata/ref.ts";
+import { decodeExtensions } from "../manifest/extensions.ts";
 import { readDocument } from "../manifest/include.ts";
-import { decodeExtensions } from "../manifest/manifest.ts";
 
 /** How a runtime and its Sdk are made from packages of Debian or a distribution made from it. */
 export interface Recipe {

@@ -51,7 +51,7 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
   const done = (ref: Ref, digest: string): void => {
     const tag = formatRef(ref);
     request.report({ type: "build.done", ref: tag, digest, layout: work.layoutDir });
-    images.push({ ref, digest, layoutDir: work.layoutDir, tag });
+    images.push({ ref, digest, layoutDir: work.layoutDir, tag, comesAlong: true });
   };
   const memory = new ImageMemory(work.state, work.layoutDir);
   const add = async (ref: Ref, root: Root, cleanup: readonly string[]): Promise<void> => {

@@ -10,6 +10,7 @@ import { fetchOrigin, originKey } from "./download.ts";
 import { copyFolder, folderKey } from "./folder.ts";
 import { checkoutGit, resolveGit } from "./git.ts";
 import { makeInside, placeCopy, placeFile } from "./place.ts";
+import { fetchRevision, placeRevision } from "./revision.ts";
 
 /** Everything that decides what a source puts into the build folder, as a JSON value. May fetch to learn a commit. */
 export async function sourceKey(source: Source, context: SourceContext): Promise<unknown> {
@@ -22,6 +23,11 @@ export async function sourceKey(source: Source, context: SourceContext): Promise
       return { ...plain, path: undefined, content: folderKey(source, context) };
     case "git":
       return { ...plain, location: undefined, branch: undefined, commit: await resolveGit(source, context) };
+    case "svn":
+    case "bzr":
+      return { ...plain, revision: await fetchRevision(source, context) };
+    case "extra-data":
+      return { type: source.type };
     case "patch":
       return { ...plain, paths: source.paths.map((path) => patchDigest(path)) };
     case "inline":
@@ -67,6 +73,11 @@ export async function extractSource(
     }
     case "git":
       return checkoutGit(source, await resolveGit(source, context), folder, context);
+    case "svn":
+    case "bzr":
+      return placeRevision(source, folder, context);
+    case "extra-data":
+      return;
     case "patch":
       return applyPatches(source, folder, run);
     case "script":

@@ -10,6 +10,9 @@ export interface Step {
   readonly words: readonly string[];
   readonly inBuildFolder: boolean;
   readonly environment?: ReadonlyMap<string, string>;
+  /** Further words that nobody is shown, and variables that only this command has. */
+  readonly secrets?: readonly string[];
+  readonly secretEnvironment?: readonly string[];
 }
 
 export interface ModuleBuild {
@@ -49,7 +52,9 @@ export function* moduleSteps(build: ModuleBuild): Generator<Step, void, undefine
   const tool = makeTool(build);
   if (tool !== undefined)
     yield step([...tool, ...parallel(build, tool), ...build.options.makeArgs, ...module.makeArgs]);
-  for (const command of module.buildCommands) yield step(["/bin/sh", "-c", command]);
+  for (const command of module.buildCommands) {
+    yield { ...step(["/bin/sh", "-c", command]), secretEnvironment: module.secretEnv };
+  }
   if (tool !== undefined && !module.noMakeInstall) {
     const rule = module.installRule ?? "install";
     yield step([...tool, rule, ...build.options.makeInstallArgs, ...module.makeInstallArgs]);
@@ -92,6 +97,12 @@ function parallel({ module, jobs }: ModuleBuild, tool: readonly string[]): reado
   return tool[0] === "ninja" ? ["-j1"] : [];
 }
 
+/** A command that configures, with the options that are secret. */
+function configure({ module, options }: ModuleBuild, words: readonly string[]): Step {
+  const all = [...words, ...options.configOpts, ...module.configOpts];
+  return { ...step(all), secrets: [...options.secretOpts, ...module.secretOpts] };
+}
+
 function missing(module: Module, what: string): DowelError {
   return new DowelError("BUILD_FAILED", `Module ${module.name} (${module.buildSystem}): there is no ${what}`, {
     hint: "Check the sources, subdir and buildsystem of the module.",
@@ -115,43 +126,44 @@ function configureSteps(build: ModuleBuild): Iterable<Step> {
   }
 }
 
-function* autotools({ module, options, folder }: ModuleBuild): Generator<Step> {
-  const configure = join(folder, "configure");
-  if (module.rmConfigure) rmSync(configure, { force: true });
-  if (!existsSync(configure) && !module.noAutogen) {
+function* autotools(build: ModuleBuild): Generator<Step> {
+  const { module, options, folder } = build;
+  const script = join(folder, "configure");
+  if (module.rmConfigure) rmSync(script, { force: true });
+  if (!existsSync(script) && !module.noAutogen) {
     const names = ["autogen", "autogen.sh", "bootstrap", "bootstrap.sh"];
-    const script = names.find((name) => existsSync(join(folder, name)));
-    if (script === undefined) {
+    const maker = names.find((name) => existsSync(join(folder, name)));
+    if (maker === undefined) {
       if (!existsSync(join(folder, "Makefile"))) throw missing(module, `configure and none of ${names.join(", ")}`);
     } else {
-      yield { ...step([`./${script}`], false), environment: new Map([["NOCONFIGURE", "1"]]) };
+      yield { ...step([`./${maker}`], false), environment: new Map([["NOCONFIGURE", "1"]]) };
     }
   }
-  if (!existsSync(configure)) return;
+  if (!existsSync(script)) return;
   const program = hasBuildFolder({ module, folder }) ? "../configure" : "./configure";
   const libdir = options.libdir === undefined ? [] : [`--libdir=${options.libdir}`];
-  yield step([program, `--prefix=${options.prefix}`, ...libdir, ...options.configOpts, ...module.configOpts]);
+  yield configure(build, [program, `--prefix=${options.prefix}`, ...libdir]);
 }
 
-function cmake({ module, options, folder }: ModuleBuild, generator: string): Step {
+function cmake(build: ModuleBuild, generator: string): Step {
+  const { module, options, folder } = build;
   if (!existsSync(join(folder, "CMakeLists.txt"))) throw missing(module, "CMakeLists.txt");
-  return step([
+  return configure(build, [
     "cmake",
     `-DCMAKE_INSTALL_PREFIX:PATH=${options.prefix}`,
     `-DCMAKE_INSTALL_LIBDIR:PATH=${options.libdir ?? "lib"}`,
     "-G",
     generator,
     "..",
-    ...options.configOpts,
-    ...module.configOpts,
   ]);
 }
 
-function meson({ module, options, folder }: ModuleBuild): Step {
+function meson(build: ModuleBuild): Step {
+  const { module, options, folder } = build;
   if (!existsSync(join(folder, "meson.build"))) throw missing(module, "meson.build");
   const offline = options.buildArgs.includes("--share=network") ? [] : ["--wrap-mode=nodownload"];
   const folders = [`--prefix=${options.prefix}`, `--libdir=${options.libdir ?? `${options.prefix}/lib`}`];
-  return step(["meson", "setup", ...offline, ...folders, "..", ...options.configOpts, ...module.configOpts]);
+  return configure(build, ["meson", "setup", ...offline, ...folders, ".."]);
 }
 
 function qmake(build: ModuleBuild): Step {
@@ -159,14 +171,12 @@ function qmake(build: ModuleBuild): Step {
   const project = readdirSync(folder).find((name) => name.endsWith(".pro"));
   if (project === undefined) throw missing(module, "*.pro");
   const flag = (name: "cflags" | "cxxflags" | "ldflags"): string => options.flags.get(name) ?? "";
-  return step([
+  return configure(build, [
     "qmake",
     `PREFIX=${options.prefix}`,
     `QMAKE_CFLAGS+=${flag("cflags")}`,
     `QMAKE_CXXFLAGS+=${flag("cxxflags")}`,
     `QMAKE_LFLAGS+=${flag("ldflags")}`,
     hasBuildFolder(build) ? `../${project}` : project,
-    ...options.configOpts,
-    ...module.configOpts,
   ]);
 }

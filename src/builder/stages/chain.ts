@@ -4,14 +4,23 @@ import type { BuildOptions, Manifest, Module } from "../manifest/types.ts";
 import type { SourceContext } from "../sources/context.ts";
 import { fetchSource, sourceKey } from "../sources/sources.ts";
 import { changedPaths, type StageCache, type StoredStage, stageKey } from "./cache.ts";
-import { type BuildContext, buildModule, isEnabled, removeFolder, runCleanup, stripFiles } from "./module.ts";
-import type { StageObjects } from "./objects.ts";
+import {
+  type BuildContext,
+  buildModule,
+  isEnabled,
+  removeBuildFolder,
+  removeFolder,
+  runCleanup,
+  stripFiles,
+} from "./module.ts";
+import type { StageObjects, StageTree } from "./objects.ts";
 import { type MergedOptions, mergeOptions } from "./options.ts";
 
 /** A stage of the build with all that decides its result already in its key. */
 export interface Stage {
   readonly name: string;
   readonly key: string;
+  readonly kind: "base" | "module" | "cleanup";
   readonly module: Module | undefined;
   readonly options: MergedOptions;
 }
@@ -22,6 +31,12 @@ export interface ChainInput {
   readonly sdkCommit: string;
   readonly sdkOptions: BuildOptions;
   readonly epoch: number;
+  /** Where the build installs. */
+  readonly prefix: string;
+  /** What decides about everything besides, as a JSON value. */
+  readonly parts: unknown;
+  /** Whether there are files to start from. */
+  readonly hasBase: boolean;
 }
 
 /** The enabled modules in the order they are built in: nested ones first, every name once. */
@@ -39,12 +54,16 @@ function flatten(modules: readonly Module[], arch: string, names: Map<string, nu
 
 /** All stages of a manifest with their keys. Sources without a fixed content, as a git branch, are looked up. */
 export async function planStages(input: ChainInput, context: SourceContext): Promise<readonly Stage[]> {
-  const { manifest, arch, sdkCommit, sdkOptions, epoch } = input;
+  const { manifest, arch, sdkCommit, sdkOptions, epoch, prefix, parts } = input;
   const stages: Stage[] = [];
-  let key = stageKey("", { id: manifest.id, arch, sdkCommit, epoch });
+  let key = stageKey("", { id: manifest.id, arch, sdkCommit, epoch, prefix, parts });
+  if (input.hasBase) {
+    const options = mergeOptions([], arch, prefix);
+    stages.push({ name: "base", key, kind: "base", module: undefined, options });
+  }
   for (const module of flatten(manifest.modules, arch, new Map())) {
     checkCancelled(context.signal);
-    const options = mergeOptions([sdkOptions, manifest.buildOptions, module.buildOptions], arch, "/app");
+    const options = mergeOptions([sdkOptions, manifest.buildOptions, module.buildOptions], arch, prefix);
     const sources: unknown[] = [];
     for (const source of module.sources) {
       if (isEnabled(source, arch)) sources.push(await sourceKey(source, context));
@@ -52,12 +71,12 @@ export async function planStages(input: ChainInput, context: SourceContext): Pro
     // patterns count when the image is finished, and the scopes of options are in `options`
     const { cleanup: _cleanup, buildOptions: _options, modules: _modules, ...own } = module;
     key = stageKey(key, { ...own, options, sources });
-    stages.push({ name: module.name, key, module, options });
+    stages.push({ name: module.name, key, kind: "module", module, options });
   }
   if (manifest.cleanupCommands.length > 0) {
-    const options = mergeOptions([sdkOptions, manifest.buildOptions], arch, "/app");
+    const options = mergeOptions([sdkOptions, manifest.buildOptions], arch, prefix);
     key = stageKey(key, { commands: manifest.cleanupCommands, options });
-    stages.push({ name: "cleanup", key, module: undefined, options });
+    stages.push({ name: "cleanup", key, kind: "cleanup", module: undefined, options });
   }
   return stages;
 }
@@ -67,6 +86,8 @@ export interface ChainTools {
   readonly cache: StageCache;
   readonly context: BuildContext;
   readonly cleanupCommands: readonly string[];
+  /** The files to start from. */
+  readonly base: () => StageTree;
   /** Builds everything anew. */
   readonly noCache: boolean;
 }
@@ -105,14 +126,20 @@ async function runStage(stage: Stage, before: StoredStage | undefined, tools: Ch
   checkCancelled(context.signal);
   context.report({ type: "build.stage", stage: stage.name, cached: false });
   const { module, options } = stage;
+  if (stage.kind === "base") {
+    const tree = tools.base();
+    objects.restore(tree, context.appFolder);
+    return { tree, changed: [] };
+  }
   if (module === undefined) await runCleanup(tools.cleanupCommands, options, context);
   else await buildModule(module, options, context);
   let tree = objects.store(context.appFolder);
   let changed = changedPaths(before?.tree ?? new Map(), tree);
-  if (module !== undefined && options.strip) {
-    await stripFiles(module, changed, tree, options, context);
+  if (module === undefined) return { tree, changed };
+  if (await stripFiles(module, changed, tree, options, context)) {
     tree = objects.store(context.appFolder);
     changed = changedPaths(before?.tree ?? new Map(), tree);
   }
+  removeBuildFolder(module, context);
   return { tree, changed };
 }

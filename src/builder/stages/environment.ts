@@ -13,6 +13,8 @@ export interface EnvironmentInput {
   readonly jobs: number;
   readonly epoch: number;
   readonly buildFolder: string;
+  /** Folders of libraries that extensions bring. */
+  readonly libraryPaths: readonly string[];
 }
 
 const basePaths: Readonly<Record<PathName, { readonly variable: string; readonly value: string }>> = {
@@ -44,23 +46,35 @@ export function buildEnvironment(input: EnvironmentInput): ReadonlyMap<string, s
     ["XDG_DATA_DIRS", "/app/share:/usr/share"],
     ["XDG_CONFIG_DIRS", "/app/etc/xdg:/etc/xdg"],
   ]);
-  for (const [name, text] of options.flags) result.set(name.toUpperCase(), text);
+  for (const [name, text] of options.flags) result.set(name.toUpperCase().replaceAll("-", "_"), text);
   for (const [name, value] of options.env) {
     if (value === null) result.delete(name);
     else result.set(name, value);
   }
   for (const [name, { variable, value }] of Object.entries(basePaths) as [PathName, (typeof basePaths)[PathName]][]) {
-    const parts = [options.prepend.get(name), result.get(variable) ?? value, options.append.get(name)];
+    const own = name === "ld-library-path" ? input.libraryPaths : [];
+    const parts = [options.prepend.get(name), result.get(variable) ?? value, ...own, options.append.get(name)];
     result.set(variable, parts.filter((part) => part !== undefined && part !== "").join(":"));
   }
   return result;
 }
 
 /** Variables of the host that the manifest asks for by name; they count neither for the cache nor in messages. */
-export function secretVariables(options: MergedOptions): readonly (readonly [string, string])[] {
-  return options.secretEnv.map((name) => {
-    const value = process.env[name];
-    if (value !== undefined) return [name, value] as const;
-    throw new DowelError("BUILD_FAILED", `The variable ${name}, which secret-env names, is not set`);
-  });
+export function secretVariables(names: readonly string[]): readonly (readonly [string, string])[] {
+  return names.map((name) => [name, secret(name, "secret-env")] as const);
+}
+
+function secret(name: string, key: string): string {
+  const value = process.env[name];
+  if (value !== undefined) return value;
+  throw new DowelError("BUILD_FAILED", `The variable ${name}, which ${key} names, is not set`);
+}
+
+/** Options with `$NAME` and `${NAME}` replaced by variables of the host. Throws `BUILD_FAILED` for one that is not set. */
+export function fillSecrets(options: readonly string[]): readonly string[] {
+  return options.map((option) =>
+    option.replace(/\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})/g, (_all, plain?: string, braced?: string) =>
+      secret(plain ?? braced ?? "", "secret-opts"),
+    ),
+  );
 }

@@ -14,9 +14,12 @@ export interface MergedOptions {
   readonly buildArgs: readonly string[];
   readonly testArgs: readonly string[];
   readonly configOpts: readonly string[];
+  /** Not yet filled in. */
+  readonly secretOpts: readonly string[];
   readonly makeArgs: readonly string[];
   readonly makeInstallArgs: readonly string[];
   readonly strip: boolean;
+  readonly noDebuginfo: boolean;
 }
 
 /** Flags accumulate with a space between unless `X-override` starts anew; lists accumulate; of variables the last wins. */
@@ -39,21 +42,26 @@ export function mergeOptions(scopes: readonly BuildOptions[], arch: string, pref
     buildArgs: lists((options) => options.buildArgs),
     testArgs: lists((options) => options.testArgs),
     configOpts: lists((options) => options.configOpts),
+    secretOpts: lists((options) => options.secretOpts),
     makeArgs: lists((options) => options.makeArgs),
     makeInstallArgs: lists((options) => options.makeInstallArgs),
     strip: last((options) => options.strip) ?? false,
+    noDebuginfo: last((options) => options.noDebuginfo) ?? false,
   };
 }
 
 function mergeFlags(all: readonly BuildOptions[]): ReadonlyMap<FlagName, string> {
   const result = new Map<FlagName, string>();
-  for (const { flags } of all) {
-    for (const name of flagNames) {
+  for (const name of flagNames) {
+    // Flags for cgo go on from the ordinary ones.
+    const ordinary = name.startsWith("cgo-") ? result.get(name.slice("cgo-".length) as FlagName) : undefined;
+    let text = ordinary;
+    for (const { flags } of all) {
       const flag = flags[name];
       if (flag === undefined) continue;
-      const before = flag.override ? undefined : result.get(name);
-      result.set(name, before === undefined ? flag.text : `${before} ${flag.text}`);
+      text = text === undefined || flag.override ? flag.text : `${text} ${flag.text}`;
     }
+    if (text !== undefined && text !== ordinary) result.set(name, text);
   }
   return result;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { DowelError } from "../../base/errors.ts";
@@ -7,6 +7,7 @@ import type { Report } from "../../base/events.ts";
 import { spawnPlan } from "../../instances/spawn.ts";
 import { buildPlan } from "../../sandbox/build.ts";
 import { encodePlan } from "../../sandbox/plan/encode.ts";
+import type { Extensions } from "../../sandbox/spec/extensions.ts";
 import type { StateFolder } from "../state.ts";
 
 /** Where the sources of a module show in its sandbox. */
@@ -19,8 +20,12 @@ export interface StageSandboxInput {
   readonly stage: string;
   readonly state: StateFolder;
   readonly sdkLower: string;
+  readonly appLower: string | undefined;
+  readonly extensions: Extensions;
   readonly arch: string;
   readonly appFolder: string;
+  /** Where the folder shows: `/app`, or the place of an extension. */
+  readonly target: string;
   /** Host path of the module's sources; undefined for stages that have none. */
   readonly sourceFolder: string | undefined;
   readonly environment: ReadonlyMap<string, string>;
@@ -34,6 +39,10 @@ export interface StageCommand {
   /** Absolute, inside the sandbox. */
   readonly cwd: string;
   readonly environment?: ReadonlyMap<string, string> | undefined;
+  /** What people are told in place of the words. */
+  readonly shown?: string | undefined;
+  /** Further words that nobody is shown. */
+  readonly secrets?: readonly string[] | undefined;
 }
 
 const keptText = 64 * 1024;
@@ -46,13 +55,13 @@ export class StageSandbox {
   constructor(input: StageSandboxInput) {
     this.#input = input;
     this.#log = join(input.state.folder("logs"), `${input.stage}.log`);
-    writeFileSync(this.#log, "");
+    if (input.sourceFolder !== undefined || !existsSync(this.#log)) writeFileSync(this.#log, "");
   }
 
   /** Throws `BUILD_FAILED` where the command does not end with 0; what it printed has been reported by then. */
   async run(command: StageCommand): Promise<void> {
     const { stage, report, signal } = this.#input;
-    const shown = showWords(command.words);
+    const shown = command.shown ?? showWords(command.words);
     report({ type: "build.command", stage, command: shown });
     appendFileSync(this.#log, `$ ${shown}\n`);
     const decoder = new StringDecoder("utf8");
@@ -72,12 +81,15 @@ export class StageSandbox {
     if (code !== 0) throw this.#failure(shown, code);
   }
 
-  #encode({ words, cwd, environment }: StageCommand): Uint8Array {
+  #encode({ words, cwd, environment, secrets = [] }: StageCommand): Uint8Array {
     const input = this.#input;
     const plan = buildPlan({
       sdkLower: input.sdkLower,
+      appLower: input.appLower,
+      extensions: input.extensions,
       arch: input.arch,
       appFolder: input.appFolder,
+      target: input.target,
       source:
         input.sourceFolder === undefined
           ? undefined
@@ -86,7 +98,7 @@ export class StageSandbox {
       environment: new Map([...input.environment, ...(environment ?? [])]),
       network: input.network,
       cwd,
-      command: words,
+      command: [...words, ...secrets],
     });
     return encodePlan(plan);
   }

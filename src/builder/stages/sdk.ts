@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError } from "../../base/errors.ts";
+import { type Metadata, parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { activeDeployment } from "../../store/deployments.ts";
 import { openInstallation } from "../../store/installation.ts";
@@ -17,6 +18,7 @@ export interface Sdk {
   readonly commit: string;
   /** Overlay folder that holds `usr/`. */
   readonly lower: string;
+  readonly metadata: Metadata;
   /** What the Sdk itself says about building with it, the weakest of all options. */
   readonly options: BuildOptions;
 }
@@ -42,7 +44,8 @@ export async function findSdk(ref: Ref, places: readonly InstallationPlace[], si
     if (deployment === undefined) continue;
     await ensureShown(deployment, signal);
     const lower = lowerOf(deployment);
-    return { ref, commit: deployment.commit, lower, options: readOptions(lower) };
+    const metadata = parseMetadata(deployment.metadata);
+    return { ref, commit: deployment.commit, lower, metadata, options: readOptions(lower) };
   }
   const searched = places.map(({ path }) => path).join(", ");
   throw new DowelError("RUNTIME_NOT_FOUND", `The Sdk ${formatRef(ref)} is not installed (looked in ${searched})`, {

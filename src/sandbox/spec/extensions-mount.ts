@@ -180,6 +180,16 @@ export function addAllExtensions(
   return added;
 }
 
+/** The same for a build, whose `/app` is a folder of that name on the host. */
+export function addBuildExtensions(
+  root: RootBuilder,
+  host: Host,
+  build: { readonly appFolder: string; readonly sdkLower: string; readonly extensions: Extensions },
+): void {
+  addExtensions(root, host, { lower: dirname(build.appFolder), prefix: "" }, build.extensions.app);
+  addExtensions(root, host, { lower: build.sdkLower, prefix: "" }, build.extensions.runtime);
+}
+
 /** `LD_LIBRARY_PATH` for a sandbox whose linker has no cache; undefined for no folders. */
 export function libraryPathOf(app: SandboxImage | undefined, extensions: Extensions): string | undefined {
   const own = app === undefined ? [] : ["/app/lib"];

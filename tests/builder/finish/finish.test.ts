@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import type { DowelEvent } from "../../../src/base/events.ts";
-import { finishTree } from "../../../src/builder/finish/finish.ts";
+import { finishImages } from "../../../src/builder/finish/finish.ts";
 import { makeMetadata } from "../../../src/builder/finish/metadata.ts";
 import { loadManifest } from "../../../src/builder/manifest/manifest.ts";
 import type { Manifest } from "../../../src/builder/manifest/types.ts";
@@ -20,7 +20,13 @@ function manifest(more: object): Manifest {
   return loadManifest(folder.write("m.json", JSON.stringify({ ...names, modules: [], ...more })));
 }
 
-const refs = { arch: "x86_64", runtime: "org.example.Platform/x86_64/1", sdk: "org.example.Sdk/x86_64/1" };
+const refs = {
+  arch: "x86_64",
+  runtime: "org.example.Platform/x86_64/1",
+  sdk: "org.example.Sdk/x86_64/1",
+  parts: { base: undefined, extended: undefined },
+  sdkPart: undefined,
+};
 
 function metadata(more: object): string {
   return makeMetadata({ manifest: manifest(more), ...refs });
@@ -38,18 +44,21 @@ function treeOf(files: Readonly<Record<string, string>>): Tree {
 function finish(more: object, files: Readonly<Record<string, string>>, cleanup: readonly string[] = []) {
   const input = manifest(more);
   const events: DowelEvent[] = [];
-  const tree = finishTree({
+  const images = finishImages({
     manifest: input,
+    ref: { kind: "app", id: "org.example.App", arch: "x86_64", branch: "stable" },
+    runtime: refs.runtime,
     metadata: makeMetadata({ manifest: input, ...refs }),
     files: treeOf(files),
     changes: [{ paths: Object.keys(files), cleanup }],
     report: (event) => events.push(event),
   });
+  const tree: Tree = images[0]?.tree ?? new Map();
   const text = (path: string): string => {
     const file = fileAt(tree, path);
     return file === undefined ? "" : Buffer.from(readContent(file.content)).toString();
   };
-  return { paths: [...tree.keys()].filter((path) => tree.get(path)?.kind !== "directory"), text, events };
+  return { paths: [...tree.keys()].filter((path) => tree.get(path)?.kind !== "directory"), text, events, images };
 }
 
 describe("makeMetadata()", () => {
@@ -87,13 +96,13 @@ describe("makeMetadata()", () => {
     [["--share=everything"], "MANIFEST_INVALID"],
     [["--no-such-option"], "MANIFEST_INVALID"],
     [["--metadata=[x"], "MANIFEST_INVALID"],
-    [["--extra-data=a:b:c:d:e"], "UNSUPPORTED"],
+    [["--extra-data=a:b:c:d:e"], "MANIFEST_INVALID"],
   ] as const)("refuses %p", (options, code) => {
     expect(errorOf(() => metadata({ "finish-args": options })).code).toBe(code);
   });
 });
 
-describe("finishTree()", () => {
+describe("finishImages()", () => {
   test("exports what has the app's name and says what has not", () => {
     const { paths, events } = finish(
       {},
@@ -168,7 +177,78 @@ describe("finishTree()", () => {
     expect(finish({ cleanup: ["*.la"] }, files, ["/include"]).paths).toEqual(["files/lib/x.so", "metadata"]);
   });
 
+  test("renames kinds of files and their icons, and sets the licence", () => {
+    const { paths, text } = finish(
+      { "rename-mime-file": "old.xml", "rename-mime-icons": ["kind"], "appdata-license": "GPL-3.0+ & more" },
+      {
+        "share/mime/packages/old.xml":
+          "<mime-info><mime-type><icon name='kind'/><generic-icon name=\"other\"/></mime-type></mime-info>",
+        "share/icons/hicolor/48x48/mimetypes/kind.png": "p",
+        "share/metainfo/org.example.App.metainfo.xml": "<component><project_license>None</project_license></component>",
+      },
+    );
+    expect(text("files/share/mime/packages/org.example.App.xml")).toBe(
+      "<mime-info><mime-type><icon name='org.example.App.kind'/><generic-icon name=\"other\"/></mime-type></mime-info>",
+    );
+    expect(paths).toContain("export/share/icons/hicolor/48x48/mimetypes/org.example.App.kind.png");
+    expect(text("export/share/metainfo/org.example.App.metainfo.xml")).toBe(
+      "<component><project_license>GPL-3.0+ &amp; more</project_license></component>",
+    );
+  });
+
+  test("writes extra data as Flatpak numbers it, from sources and options", () => {
+    const sha = "0123456789abcdef".repeat(4);
+    const source = (name: string) => ({
+      ...{ type: "extra-data", filename: name, url: `https://e.org/${name}`, sha256: sha, size: 7 },
+    });
+    const modules = [
+      { name: "m", buildsystem: "simple", "build-commands": [], sources: [source("a"), source("b.deb")] },
+    ];
+    const disabled = { name: "n", disabled: true, sources: [source("c")] };
+    const nested = { name: "o", modules: [{ ...disabled, disabled: false }] };
+    const text = metadata({
+      modules: [{ ...modules[0], "build-commands": ["true"] }, disabled, nested],
+      "finish-args": [`--extra-data=d:${sha}:1:2:https://e.org/d?a:b`],
+    });
+    expect(text).toContain(
+      `[Extra Data]\nname=a\nuri=https://e.org/a\nchecksum=${sha}\nsize=7\nname1=b.deb\nuri1=https://e.org/b.deb\nchecksum1=${sha}\nsize1=7\n` +
+        `name2=c\nuri2=https://e.org/c\nchecksum2=${sha}\nsize2=7\nname3=d\nuri3=https://e.org/d?a:b\nchecksum3=${sha}\nsize3=1\ninstalled-size3=2\n`,
+    );
+  });
+
+  test("keeps files whole that have names in two images", () => {
+    const { images } = finish({}, {});
+    expect(images).toHaveLength(1);
+    const tree = treeOf({ "share/locale/de/a": "text" });
+    tree.set("share/locale/de/b", { kind: "hardlink", to: "share/locale/de/a" });
+    tree.set("other", { kind: "hardlink", to: "share/locale/de/a" });
+    const input = manifest({});
+    const [main, locale] = finishImages({
+      manifest: input,
+      ref: { kind: "app", id: "org.example.App", arch: "x86_64", branch: "stable" },
+      runtime: refs.runtime,
+      metadata: makeMetadata({ manifest: input, ...refs }),
+      files: tree,
+      changes: [],
+      report: () => undefined,
+    });
+    const bytes = (image: Tree | undefined, path: string) => {
+      const file = image === undefined ? undefined : fileAt(image, path);
+      return file === undefined ? undefined : Buffer.from(readContent(file.content)).toString();
+    };
+    expect(bytes(main?.tree, "files/other")).toBe("text");
+    expect(bytes(locale?.tree, "files/de/share/de/b")).toBe("text");
+    expect(locale?.tree.get("files/de/share/de/b")?.kind).toBe("hardlink");
+    expect(main?.tree.get("files/share/locale/de")).toEqual({
+      kind: "symlink",
+      target: "../../share/runtime/locale/de/share/de",
+    });
+  });
+
   test.each([
+    [{ "rename-mime-file": "gone.xml" }, "share/mime/packages/gone.xml: no such file to rename"],
+    [{ "rename-mime-icons": ["gone"] }, "rename-mime-icons: no icon named gone in share/icons"],
+    [{ "appdata-license": "MIT" }, "appdata-license: no metainfo file of org.example.App"],
     [{ "rename-desktop-file": "gone.desktop" }, "share/applications/gone.desktop: no such file to rename"],
     [{ "rename-icon": "gone" }, "rename-icon: no icon named gone in share/icons"],
     [{ command: "gone" }, "command: no program named gone in /app/bin"],

@@ -46,8 +46,22 @@ describe("sources", () => {
     expect(error.message).toContain("expected an address that does not begin with '-'");
   });
 
-  test.each(["bzr", "svn", "extra-data"])("%s is refused as not supported", (type) => {
-    expect(errorOf(() => sourcesOf(`{"type": "${type}"}`)).code).toBe("UNSUPPORTED");
+  test.each([
+    ['{"type": "svn"}', 'expected the key "url"'],
+    ['{"type": "bzr", "url": "--x"}', "expected an address that does not begin with '-'"],
+    ['{"type": "svn", "url": "https://e.org/x", "revision": "-1"}', "expected a revision"],
+    ['{"type": "extra-data"}', 'expected the key "filename"'],
+    [
+      `{"type": "extra-data", "filename": "../x", "url": "https://e.org/", "sha256": "${sha}", "size": 1}`,
+      "a file name",
+    ],
+    [`{"type": "extra-data", "filename": "..", "url": "https://e.org/", "sha256": "${sha}", "size": 1}`, "a file name"],
+    [`{"type": "extra-data", "filename": "x", "url": "file:///etc/x", "sha256": "${sha}", "size": 1}`, "http or https"],
+    ['{"type": "extra-data", "filename": "x", "url": "https://e.org/", "sha256": "0", "size": 1}', "64 hex digits"],
+  ])("%s is refused with its place", (text, message) => {
+    const error = errorOf(() => sourcesOf(text));
+    expect([error.code, error.message]).toEqual(["MANIFEST_INVALID", expect.stringContaining(message)]);
+    expect(error.message).toMatch(/m\.json:1:\d+: /);
   });
 
   test("data: addresses need a name but no checksum", () => {

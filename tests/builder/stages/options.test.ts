@@ -15,7 +15,14 @@ function options(value: object): BuildOptions {
 
 function environment(...scopes: readonly object[]): ReadonlyMap<string, string> {
   const merged = mergeOptions(scopes.map(options), "x86_64", "/app");
-  const rest = { id: "org.example.App", arch: "x86_64", jobs: 2, epoch: 7, buildFolder: "/run/build/m" };
+  const rest = {
+    id: "org.example.App",
+    arch: "x86_64",
+    jobs: 2,
+    epoch: 7,
+    buildFolder: "/run/build/m",
+    libraryPaths: [],
+  };
   return buildEnvironment({ ...rest, options: merged });
 }
 
