@@ -63,6 +63,7 @@ const errorCodes = {
   ALREADY_INSTALLED: "The ref is installed already",
   RUNTIME_NOT_FOUND: "The runtime that an app needs cannot be found",
   RUNTIME_USED: "Installed apps still need the runtime",
+  NOT_CACHED: "What may not be fetched is not here",
   TRANSACTION_FAILED: "Several operations of a transaction failed",
   EXPORT_INVALID: "A file that an app exports is malformed or not allowed",
   // running

@@ -38,6 +38,8 @@ export interface PlannedOperation {
   readonly installedSize?: number;
   /** What an update lets an app do that it may not do now, as options; left out where there is nothing. */
   readonly newPermissions?: readonly string[];
+  /** What a new app may do, as options. */
+  readonly permissions?: readonly string[];
 }
 
 export type Report = (event: DowelEvent) => void;

@@ -47,6 +47,73 @@ export interface TransactionFlags {
   readonly noninteractive?: boolean;
 }
 
+/** What every command that changes installations takes. */
+export const changeFlags = {
+  ...installationFlags,
+  ...kindFlags,
+  ...transactionFlags,
+  ...jsonFlag,
+  arch: { kind: "parsed", parse: text, brief: "Architecture", placeholder: "ARCH", optional: true },
+  noRelated: { kind: "boolean", brief: "Leave extensions alone", optional: true, withNegated: false },
+} as const;
+
+/** What every command that fetches images takes besides. */
+export const fetchFlags = {
+  ...changeFlags,
+  noPull: { kind: "boolean", brief: "Fetch nothing; deploy what is here", optional: true, withNegated: false },
+  noDeploy: { kind: "boolean", brief: "Fetch only; deploy nothing", optional: true, withNegated: false },
+  noDeps: { kind: "boolean", brief: "Leave the runtimes of apps alone", optional: true, withNegated: false },
+  noStaticDeltas: { kind: "boolean", brief: "Accepted; has no effect", optional: true, withNegated: false },
+  includeSdk: { kind: "boolean", brief: "Install the Sdk as well", optional: true, withNegated: false },
+  includeDebug: { kind: "boolean", brief: "Install debug information as well", optional: true, withNegated: false },
+  sideloadRepo: {
+    kind: "parsed",
+    parse: text,
+    brief: "Take images from this OCI layout where it has them",
+    placeholder: "PATH",
+    optional: true,
+    variadic: true,
+  },
+  subpath: {
+    kind: "parsed",
+    parse: text,
+    brief: "Accepted; images are always whole",
+    placeholder: "PATH",
+    optional: true,
+    variadic: true,
+  },
+} as const;
+
+export interface ChangeFlags extends InstallationFlags, KindFlags, TransactionFlags {
+  readonly json?: boolean;
+  readonly arch?: string;
+  readonly noRelated?: boolean;
+}
+
+export interface FetchFlags extends ChangeFlags {
+  readonly noPull?: boolean;
+  readonly noDeploy?: boolean;
+  readonly noStaticDeltas?: boolean;
+  readonly sideloadRepo?: readonly string[];
+  readonly subpath?: readonly string[];
+  readonly noDeps?: boolean;
+  readonly includeSdk?: boolean;
+  readonly includeDebug?: boolean;
+}
+
+export const changeAliases = { u: "user", y: "assumeyes", j: "json" } as const;
+
+/** The part of a plan's options that these options set. */
+export function planOptions({ noDeps, noRelated, includeSdk, includeDebug }: FetchFlags) {
+  const isSet = (flag: boolean | undefined): boolean => flag === true;
+  return {
+    noDeps: isSet(noDeps),
+    noRelated: isSet(noRelated),
+    includeSdk: isSet(includeSdk),
+    includeDebug: isSet(includeDebug),
+  };
+}
+
 /** An option that takes a text. */
 export function textFlag(brief: string, placeholder: string) {
   return { kind: "parsed", parse: text, brief, placeholder, optional: true } as const;

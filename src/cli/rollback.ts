@@ -8,11 +8,10 @@ import { askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { installationFlags, jsonFlag, kindFlags, textArgument, textFlag, transactionFlags } from "./flags.ts";
-import { type CommonFlags, installationsToRead, kindOf } from "./transaction.ts";
+import { type ChangeFlags, changeAliases, changeFlags, textArgument, textFlag } from "./flags.ts";
+import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends CommonFlags {
-  readonly arch?: string;
+interface Flags extends ChangeFlags {
   readonly to?: string;
 }
 
@@ -46,14 +45,10 @@ export default defineCommand<Flags, [string]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...transactionFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...changeFlags,
       to: textFlag("The version to go to", "COMMIT"),
     },
-    aliases: { u: "user", y: "assumeyes", j: "json" },
+    aliases: changeAliases,
     positional: { kind: "tuple", parameters: [textArgument("App or runtime", "NAME")] },
   },
   run,

@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import type { DowelEvent, Report } from "../base/events.ts";
-import { execute } from "../engine/execute.ts";
+import type { DowelEvent } from "../base/events.ts";
+import type { Choose } from "../engine/choose.ts";
 import { placeForAdding, placesToRead } from "../engine/places.ts";
-import { describePlan } from "../engine/plan.ts";
+import { type Questions, type Transaction, transact } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
 import type { RefKind } from "../metadata/ref.ts";
-import { askYesNo } from "../render/prompt.ts";
-import { describeOperations } from "../render/reporter.ts";
+import { askNumber, askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
 import { createInstallation, type Installation, openInstallation } from "../store/installation.ts";
 import { type Context, withReporter } from "./context.ts";
-import type { InstallationFlags, KindFlags, TransactionFlags } from "./flags.ts";
-
-export type CommonFlags = InstallationFlags & KindFlags & TransactionFlags & { readonly json?: boolean };
+import type { FetchFlags, InstallationFlags, KindFlags } from "./flags.ts";
 
 export function installationChoice(flags: InstallationFlags) {
   return { user: flags.user, system: flags.system, names: flags.installation };
@@ -35,10 +32,20 @@ export function kindOf(flags: KindFlags): RefKind | undefined {
   return flags.app === true ? "app" : "runtime";
 }
 
-/** Shows what a plan will do and what it costs, and asks. Throws `ABORTED` where the answer is no. */
+/** Whether questions are asked at all. */
+function asks(flags: FetchFlags): boolean {
+  return flags.assumeyes !== true && flags.noninteractive !== true && flags.json !== true;
+}
+
+/** Asks a person which of several things is meant; undefined where nobody can be asked. */
+export function chooser(context: Context, flags: FetchFlags): Choose | undefined {
+  if (!asks(flags) || !context.terminal.canAsk) return undefined;
+  return (question, items) => askNumber(context.terminal, question, items);
+}
+
+/** Shows what a plan costs, and asks. Throws `ABORTED` where the answer is no. */
 function confirm(context: Context, plan: Plan, installation: Installation): void {
   const { terminal } = context;
-  terminal.err(describeOperations(describePlan(plan)));
   if (plan.downloadSize > 0) {
     terminal.err(
       `To fetch: at most ${formatSize(plan.downloadSize)}; on disk: at most ${formatSize(plan.installedSize)}\n`,
@@ -49,38 +56,46 @@ function confirm(context: Context, plan: Plan, installation: Installation): void
   throw new DowelError("ABORTED", "Nothing was changed", hint);
 }
 
-/** What is to be done to one installation. */
-export interface Transaction {
-  readonly installation: Installation;
-  readonly prepare: (report: Report) => Promise<Plan> | Plan;
+function questionsFor(context: Context, flags: FetchFlags): Questions | undefined {
+  if (!asks(flags)) return undefined;
+  const { terminal } = context;
+  return {
+    confirms: (plan, installation) => confirm(context, plan, installation),
+    replaces: (ref, successor) =>
+      !terminal.canAsk || askYesNo(terminal, `${ref} is no longer maintained. Replace it by ${successor}?`),
+  };
+}
+
+/** A transaction, and the events of it that a person need not see. */
+export interface ShownTransaction extends Transaction {
   /** How many versions stay beside a new one, where that is not for the installation to say. */
   readonly keepVersions?: number | undefined;
-  /** Events that a person need not see. */
   readonly hides?: (event: DowelEvent) => boolean;
 }
 
-/** Plans with events shown, asks unless told not to, and carries the plan out. Answers whether there was anything to do. */
-async function runOne(context: Context, flags: CommonFlags, transaction: Transaction): Promise<boolean> {
-  const { installation, prepare, keepVersions, hides = () => false } = transaction;
+/** Carries out one transaction with its events shown. Answers whether there was anything to do. */
+async function runOne(context: Context, flags: FetchFlags, transaction: ShownTransaction): Promise<boolean> {
+  const { keepVersions, hides = () => false } = transaction;
   const json = flags.json === true;
-  const plan = await withReporter(context, json, async (report) => prepare(report));
-  const asks = flags.assumeyes !== true && flags.noninteractive !== true && !json;
-  if (plan.operations.length > 0 && asks) confirm(context, plan, installation);
-  await withReporter(context, json, async (report) => {
-    const told: Report = (event) => {
-      const isHidden = (asks && event.type === "transaction.plan") || (!json && hides(event));
-      if (!isHidden) report(event);
-    };
-    await execute(plan, installation, { report: told, signal: context.signal, keepVersions });
-  });
+  const { plan } = await withReporter(context, json, (report) =>
+    transact(transaction, {
+      ...{ noDeploy: flags.noDeploy, noPull: flags.noPull, sideloadRepos: flags.sideloadRepo },
+      keepVersions,
+      questions: questionsFor(context, flags),
+      report: (event) => {
+        if (json || !hides(event)) report(event);
+      },
+      signal: context.signal,
+    }),
+  );
   return plan.operations.length > 0 || plan.failed.length > 0;
 }
 
 /** Carries out transactions, one installation after the other; where none has anything to do, that is said once. */
 export async function runTransactions(
   context: Context,
-  flags: CommonFlags,
-  transactions: readonly Transaction[],
+  flags: FetchFlags,
+  transactions: readonly ShownTransaction[],
 ): Promise<Result> {
   let idle = true;
   for (const transaction of transactions) if (await runOne(context, flags, transaction)) idle = false;

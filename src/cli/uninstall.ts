@@ -1,45 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-import { prepareUninstall } from "../engine/prepareuninstall.ts";
+import type { Report } from "../base/events.ts";
+import { leftData } from "../engine/data/left.ts";
+import { describeSet, eraseSet } from "../engine/data/sets.ts";
+import { pinnedUnused, prepareUninstall } from "../engine/prepareuninstall.ts";
 import { spreadNames } from "../engine/spread.ts";
-import type { Result } from "../render/result.ts";
-import type { Context } from "./context.ts";
+import { formatRef } from "../metadata/ref.ts";
+import { askYesNo } from "../render/prompt.ts";
+import { nothing, type Result } from "../render/result.ts";
+import type { Installation } from "../store/installation.ts";
+import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import {
-  installationFlags,
-  jsonFlag,
-  kindFlags,
-  switchFlag,
-  textArgument,
-  textFlag,
-  transactionFlags,
-} from "./flags.ts";
-import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
+import { type ChangeFlags, changeAliases, changeFlags, switchFlag, textArgument } from "./flags.ts";
+import { chooser, installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
 
-interface Flags extends CommonFlags {
-  readonly arch?: string;
+interface Flags extends ChangeFlags {
   readonly all?: boolean;
   readonly unused?: boolean;
   readonly forceRemove?: boolean;
-  readonly noRelated?: boolean;
+  readonly keepRef?: boolean;
   readonly deleteData?: boolean;
 }
 
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
+  if (words.length === 0 && flags.all !== true && flags.unused !== true && flags.deleteData === true) {
+    return await deleteData(context, flags);
+  }
   const selection = { arch: flags.arch, kind: kindOf(flags) };
-  const places = spreadNames(installationChoice(flags), words, selection);
-  const transactions = places.map(({ installation, names }) => ({
-    installation,
-    prepare: () =>
-      prepareUninstall(installation, names, {
-        ...selection,
-        all: flags.all ?? false,
-        unused: flags.unused ?? false,
-        forceRemove: flags.forceRemove ?? false,
-        deleteData: flags.deleteData ?? false,
-        installations: installationsToRead({}),
-      }),
-  }));
+  const choose = chooser(context, flags);
+  const installations = installationsToRead({});
+  const options = {
+    ...selection,
+    all: flags.all ?? false,
+    unused: flags.unused ?? false,
+    forceRemove: flags.forceRemove ?? false,
+    noRelated: flags.noRelated ?? false,
+    deleteData: flags.deleteData ?? false,
+    installations,
+    choose,
+  };
+  const transactions = spreadNames(installationChoice(flags), words, { ...selection, one: true, choose }).map(
+    ({ installation, names }) => ({
+      installation,
+      prepare: (report: Report) => {
+        if (flags.unused === true) notePinned(installation, installations, report);
+        return prepareUninstall(installation, names, { ...options, report });
+      },
+    }),
+  );
   return runTransactions(context, flags, transactions);
+}
+
+function notePinned(installation: Installation, installations: readonly Installation[], report: Report): void {
+  for (const { ref } of pinnedUnused(installation, { installations })) {
+    report({ type: "note", text: `${formatRef(ref)} is pinned and stays` });
+  }
+}
+
+/** Removes the data of apps that are not installed any more. */
+async function deleteData(context: Context, flags: Flags): Promise<Result> {
+  const sets = leftData(installationsToRead({}));
+  const asks = flags.assumeyes !== true && flags.noninteractive !== true;
+  await withReporter(context, flags.json === true, async (report) => {
+    for (const set of sets) {
+      const what = describeSet(set);
+      if (asks && !askYesNo(context.terminal, `Delete the data of the ${what}?`)) continue;
+      eraseSet(set);
+      report({ type: "note", text: `Deleted the data of the ${what}` });
+    }
+    if (sets.length === 0) report({ type: "note", text: "Nothing to do." });
+  });
+  return nothing;
 }
 
 export default defineCommand<Flags, string[]>({
@@ -52,18 +82,14 @@ export default defineCommand<Flags, string[]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...transactionFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture to remove", "ARCH"),
+      ...changeFlags,
       all: switchFlag("Remove everything"),
       unused: switchFlag("Remove runtimes that no app needs"),
       forceRemove: switchFlag("Remove runtimes that apps still need"),
-      noRelated: switchFlag("Do not remove related extensions"),
-      deleteData: switchFlag("Remove the app's data, too"),
+      keepRef: switchFlag("Accepted; has no effect"),
+      deleteData: switchFlag("Remove the app's data, too; alone: the data of apps that are not installed"),
     },
-    aliases: { u: "user", y: "assumeyes", j: "json" },
+    aliases: changeAliases,
     positional: { kind: "array", parameter: textArgument("Refs to remove", "REF") },
   },
   run,

@@ -4,8 +4,8 @@ import { DowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
 import { refreshAppstream } from "../engine/appstream.ts";
 import { findInstalled } from "../engine/find.ts";
-import { upToDate } from "../engine/plan.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
+import { upToDate } from "../engine/resolve/fetches.ts";
 import { switchVersion } from "../engine/rollback.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { nothing, type Result } from "../render/result.ts";
@@ -13,23 +13,21 @@ import { parseKeptVersions } from "../store/settings.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
-  installationFlags,
-  jsonFlag,
-  kindFlags,
+  changeAliases,
+  type FetchFlags,
+  fetchFlags,
+  planOptions,
   switchFlag,
   textArgument,
   textFlag,
-  transactionFlags,
 } from "./flags.ts";
-import { type CommonFlags, installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
+import { installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
 
-interface Flags extends CommonFlags {
-  readonly arch?: string;
-  readonly noDeps?: boolean;
-  readonly noRelated?: boolean;
+interface Flags extends FetchFlags {
   readonly commit?: string;
   readonly keepVersions?: number;
   readonly appstream?: boolean;
+  readonly forceRemove?: boolean;
 }
 
 /** Makes a certain version of one ref the active one. */
@@ -62,17 +60,20 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
   if (flags.commit !== undefined) return await updateTo(context, flags, flags.commit, words);
   const selection = { arch: flags.arch, kind: kindOf(flags) };
   const places = spreadNames(installationChoice(flags), words, selection);
+  const options = {
+    ...selection,
+    ...planOptions(flags),
+    forceRemove: flags.forceRemove ?? false,
+    cached: flags.noPull,
+    mayBeOld: flags.sideloadRepo !== undefined,
+    installations: installationsToRead({}),
+    signal: context.signal,
+  };
   const transactions = places.map(({ installation, names }) => ({
     installation,
     keepVersions: flags.keepVersions,
-    prepare: (report: Report) =>
-      prepareUpdate(installation, names, {
-        ...selection,
-        noDeps: flags.noDeps ?? false,
-        installations: installationsToRead({}),
-        report,
-        signal: context.signal,
-      }),
+    prepare: (report: Report, declined: ReadonlySet<string>) =>
+      prepareUpdate(installation, names, { ...options, declined, report }),
     // Of everything that is installed, what is new is of interest.
     hides: (event: DowelEvent) => words.length === 0 && event.type === "operation.skip" && event.reason === upToDate,
   }));
@@ -91,12 +92,7 @@ export default defineCommand<Flags, string[]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...transactionFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture to update", "ARCH"),
-      noDeps: switchFlag("Do not update the runtimes of named apps"),
+      ...fetchFlags,
       commit: textFlag("Version to change to", "COMMIT"),
       keepVersions: {
         kind: "parsed",
@@ -106,9 +102,9 @@ export default defineCommand<Flags, string[]>({
         optional: true,
       },
       appstream: switchFlag("Update the AppStream data of a remote, or of all, for software centres"),
-      noRelated: switchFlag("Do not update related extensions"),
+      forceRemove: switchFlag("Remove runtimes that were replaced even where they are in use"),
     },
-    aliases: { u: "user", y: "assumeyes", j: "json" },
+    aliases: changeAliases,
     positional: { kind: "array", parameter: textArgument("Refs to update", "REF") },
   },
   run,

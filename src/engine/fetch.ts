@@ -3,17 +3,19 @@ import { DowelError, isDowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
-import { addRemote, deleteRemote, listRemotes } from "../remotes/config.ts";
+import { listRemotes } from "../remotes/config.ts";
 import { formatPlace, openPlace } from "../remotes/place.ts";
-import { trustOnFirstUse } from "../remotes/trust/choice.ts";
 import { verifyImage } from "../remotes/trust/verify.ts";
+import type { ImagePlace } from "../remotes/types.ts";
 import { deployImage } from "../store/deploy/deploy.ts";
+import { loadImage as loadStored, objectSizes, type StoredImage } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
-import { pinObjects } from "../store/locks.ts";
+import { hasObject } from "../store/objects/paths.ts";
+import { forgetPulled } from "../store/pulled.ts";
+import { changeSetting } from "../store/settings.ts";
 import { importImage } from "../store/transfer/import.ts";
 import type { Deployment } from "../store/types.ts";
-import { originSettings } from "./origin.ts";
-import { timestampOf } from "./planupdate.ts";
+import { timestampOf } from "./resolve/fetches.ts";
 import type { InstallOperation, UpdateOperation } from "./types.ts";
 
 export interface ChangeContext {
@@ -24,7 +26,16 @@ export interface ChangeContext {
   readonly keepVersions?: number | undefined;
 }
 
-type FetchOperation = InstallOperation | UpdateOperation;
+export interface FetchContext extends ChangeContext {
+  /** Only what is in the installation already; nothing is fetched. */
+  readonly noPull: boolean;
+  /** Layouts that have images, by the commit; asked before the image's own place. */
+  readonly sideloads: ReadonlyMap<string, ImagePlace>;
+  /** Manifests and configs that are here already, by the commit. */
+  readonly loaded: ReadonlyMap<string, LoadedImage>;
+}
+
+export type FetchOperation = InstallOperation | UpdateOperation;
 
 function contradiction(source: string, problem: string): DowelError {
   return new DowelError("IMAGE_UNSUITABLE", `${source} ${problem}`, {
@@ -36,56 +47,79 @@ function contradiction(source: string, problem: string): DowelError {
  * What a catalogue said of an image must be what the image says of itself: the ref, the metadata with the permissions
  * that the user agreed to (CVE-2021-43860), and for an update that it is not older.
  */
-function checkImage(operation: FetchOperation, { config, labels }: LoadedImage, source: string): void {
+function checkImage(operation: FetchOperation, labels: ReadonlyMap<string, string>, source: string): void {
   const wanted = formatRef(operation.ref);
-  if (labels === undefined || !sameRef(parseRef(labels.ref), operation.ref)) {
-    throw contradiction(source, `is for ${labels?.ref ?? "no ref at all"}, expected ${wanted}`);
+  const ref = labels.get("org.flatpak.ref");
+  if (ref === undefined || !sameRef(parseRef(ref), operation.ref)) {
+    throw contradiction(source, `is for ${ref ?? "no ref at all"}, expected ${wanted}`);
   }
-  if (labels.metadata !== operation.image.metadata) {
+  if (labels.get("org.flatpak.metadata") !== operation.image.metadata) {
     throw contradiction(source, `has other metadata than the catalogue says for ${wanted}`);
   }
-  if (operation.operation === "update" && timestampOf(config.labels) < timestampOf(operation.from.labels)) {
+  if (operation.operation === "update" && timestampOf(labels) < timestampOf(operation.from.labels)) {
     throw contradiction(source, `is older than the installed ${wanted}`);
   }
 }
 
-async function fetchAndDeploy(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
-  const { installation, report, signal, keepVersions } = context;
-  const { image, origin, ref } = operation;
-  await using source = await openPlace(image.place, signal);
-  const loaded = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
-  const { descriptor, manifestBytes: bytes } = loaded;
-  checkImage(operation, loaded, `${source.name}@${descriptor.digest}`);
-  const remote = listRemotes(installation).find(({ name }) => name === origin);
+/** An image that an earlier import brought whole. Throws `NOT_CACHED`. */
+function stored(operation: FetchOperation, installation: Installation): StoredImage {
+  const image = loadStored(installation, operation.image.commit);
+  if (image === undefined || ![...objectSizes(image.view).keys()].every((digest) => hasObject(installation, digest))) {
+    throw new DowelError("NOT_CACHED", `${formatRef(operation.ref)} has not been fetched yet`, {
+      hint: "Run the same command without --no-pull.",
+    });
+  }
+  checkImage(operation, image.labels, installation.path);
+  return image;
+}
+
+async function importFrom(place: ImagePlace, operation: FetchOperation, context: FetchContext): Promise<StoredImage> {
+  const { installation, report, signal } = context;
+  const { image, ref } = operation;
+  await using source = await openPlace(place, signal);
+  const loaded =
+    context.loaded.get(image.commit) ?? (await loadImage(source, `sha256:${image.commit}`, ref.arch, signal));
+  const { descriptor, manifestBytes: bytes, configBytes: config } = loaded;
+  checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
+  const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
   await verifyImage(installation, image.place, descriptor.digest, { remote, signal });
-  using _pin = await pinObjects(installation, { report, signal });
-  const stored = await importImage(installation, source, { descriptor, bytes }, { report, signal });
-  const deployOptions = { origin, source: formatPlace(image.place), keepVersions, report, signal };
-  return deployImage(installation, stored, deployOptions);
+  return await importImage(installation, source, { descriptor, bytes }, { report, signal, config });
 }
 
 /**
- * Carries out an install or an update. The remote that it makes, if it makes one, is there before the deployment that
- * names it, and goes again where the deployment fails. Errors leave what was deployed before.
+ * Brings the image of an install or update into the store. The caller holds a pin until it is deployed. Where a layout
+ * that has it fails, it comes from its own place.
  */
-export async function fetchOperation(operation: FetchOperation, context: ChangeContext): Promise<Deployment> {
-  const { installation, signal } = context;
-  const { newRemote } = operation;
-  const isNew = newRemote !== undefined && !listRemotes(installation).some(({ name }) => name === newRemote.name);
-  if (isNew) {
-    const settings = { ...(newRemote.settings ?? originSettings), url: newRemote.url };
-    await addRemote(installation, newRemote.name, settings, { ifNotExists: true, signal });
-    await trustOnFirstUse(installation, newRemote.url, signal);
-  }
-  try {
-    return await fetchAndDeploy(operation, context);
-  } catch (error) {
-    if (isNew) {
-      await deleteRemote(installation, newRemote.name).catch((second: unknown) => {
-        // Another process may have come to use it meanwhile.
-        if (!isDowelError(second)) throw second;
-      });
+export async function importOperation(operation: FetchOperation, context: FetchContext): Promise<StoredImage> {
+  if (context.noPull) return stored(operation, context.installation);
+  const sideload = context.sideloads.get(operation.image.commit);
+  if (sideload !== undefined) {
+    try {
+      return await importFrom(sideload, operation, context);
+    } catch (error) {
+      if (!isDowelError(error) || error.code === "ABORTED" || error.code === "NO_SPACE") throw error;
+      context.report({ type: "warning", text: `${formatPlace(sideload)}: ${error.message}` });
     }
-    throw error;
   }
+  return await importFrom(operation.image.place, operation, context);
+}
+
+/** Makes the imported image of an install or update the active deployment. Errors leave what was deployed before. */
+export async function deployOperation(
+  operation: FetchOperation,
+  image: StoredImage,
+  context: ChangeContext,
+): Promise<Deployment> {
+  const { installation, report, signal, keepVersions } = context;
+  const { origin, previousIds } = operation;
+  const source = formatPlace(operation.image.place);
+  const options = { origin, source, previousIds, keepVersions, report, signal };
+  const deployment = await deployImage(installation, image, options);
+  forgetPulled(installation, image.commit);
+  if (operation.operation === "install" && operation.pin) await pinRuntime(installation, formatRef(operation.ref));
+  return deployment;
+}
+
+async function pinRuntime(installation: Installation, ref: string): Promise<void> {
+  await changeSetting(installation, "pinned", (pins = []) => (pins.includes(ref) ? pins : [...pins, ref]));
 }

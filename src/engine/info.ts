@@ -7,10 +7,10 @@ import { formatRef, type Ref } from "../metadata/ref.ts";
 import { decodeFlatpakLabels } from "../oci/labels.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
-import { needsOf } from "./dependents.ts";
 import { describeDeployment } from "./describe.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
 import { shownName } from "./list.ts";
+import { needsOf } from "./resolve/needs.ts";
 
 /** All that is known about something installed. Texts are the app's own; empty where it says nothing. */
 export interface InstalledInfo {

@@ -4,8 +4,8 @@ import { formatRef, type RefKind } from "../metadata/ref.ts";
 import { currentRef, listDeployments, type OnDamaged } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
-import { needsOf } from "./dependents.ts";
 import { describeDeployment } from "./describe.ts";
+import { needsOf } from "./resolve/needs.ts";
 
 export interface ListFilter {
   readonly kind?: RefKind | undefined;

@@ -2,13 +2,17 @@
 import { hostArch } from "../base/arch.ts";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
-import { listRefs } from "../remotes/catalogue.ts";
+import { type ListOptions, listRefs } from "../remotes/catalogue.ts";
 import type { Offer } from "../remotes/select.ts";
 import type { Remote } from "../remotes/types.ts";
 
 export interface OfferOptions {
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Ask no registry; take what was heard last. */
+  readonly cached?: boolean | undefined;
+  /** Of a registry that cannot be reached, take what was heard last: the images may be on a medium. */
+  readonly mayBeOld?: boolean | undefined;
 }
 
 /** Asks remotes what they have, each at most once for an architecture. */
@@ -16,6 +20,8 @@ export class Offers {
   readonly #folder: string | undefined;
   readonly #report: Report;
   readonly #signal: AbortSignal | undefined;
+  readonly #cached: boolean;
+  readonly #mayBeOld: boolean;
   readonly #asked = new Map<string, Promise<Offer>>();
 
   /** `cacheFolder`: the folder of an installation, or undefined to keep no answers. */
@@ -23,6 +29,8 @@ export class Offers {
     this.#folder = cacheFolder;
     this.#report = options.report ?? silent;
     this.#signal = options.signal;
+    this.#cached = options.cached ?? false;
+    this.#mayBeOld = options.mayBeOld ?? false;
   }
 
   /** What one remote has. Throws what its registry or layout throws, and `UNSUPPORTED` where signatures are asked for. */
@@ -41,7 +49,23 @@ export class Offers {
         hint: `To trust it without them: remote-modify --no-gpg-verify ${remote.name}.`,
       });
     }
-    return { remote, refs: await listRefs(remote, { arch, cacheFolder: this.#folder, signal: this.#signal }) };
+    const options = { arch, cacheFolder: this.#folder, signal: this.#signal };
+    try {
+      return { remote, refs: await listRefs(remote, { ...options, cached: this.#cached }) };
+    } catch (error) {
+      if (!isDowelError(error, "REGISTRY_UNREACHABLE") || !this.#mayBeOld) throw error;
+      return await this.#lastHeard(remote, options, error);
+    }
+  }
+
+  async #lastHeard(remote: Remote, options: ListOptions, error: DowelError): Promise<Offer> {
+    try {
+      const refs = await listRefs(remote, { ...options, cached: true });
+      this.#report({ type: "warning", text: `Remote ${remote.name}: ${error.message}; going by what was heard last` });
+      return { remote, refs };
+    } catch {
+      throw error;
+    }
   }
 
   /**

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isDowelError } from "../base/errors.ts";
 import type { PlannedOperation } from "../base/events.ts";
-import { parseMetadata } from "../metadata/metadata.ts";
-import { addedPermissions } from "../metadata/permissions/growth.ts";
 import { formatRef } from "../metadata/ref.ts";
-import type { FailedOperation, Operation, Plan, SkippedOperation } from "./types.ts";
-
-/** Why most updates are passed over. */
-export const upToDate = "it is up to date";
+import { growthOf } from "./resolve/growth.ts";
+import type { Operation, Plan } from "./types.ts";
 
 /** Puts operations and their sizes together. */
 export function makePlan(
   operations: readonly Operation[],
-  skipped: readonly SkippedOperation[],
-  failed: readonly FailedOperation[] = [],
+  rest: Pick<Plan, "skipped" | "failed" | "notes" | "rebases">,
 ): Plan {
   let downloadSize = 0;
   let installedSize = 0;
@@ -22,21 +16,16 @@ export function makePlan(
     downloadSize += operation.image.downloadSize;
     installedSize += operation.image.installedSize;
   }
-  return { operations, skipped, failed, downloadSize, installedSize };
+  return { operations, ...rest, downloadSize, installedSize };
 }
 
-/** What an update lets an app do that it may not do now; nothing where one of the versions cannot be read. */
-function newPermissions(operation: Operation): Pick<PlannedOperation, "newPermissions"> {
-  if (operation.operation !== "update") return {};
-  try {
-    const [before, after] = [operation.from.metadata, operation.image.metadata].map((text) => parseMetadata(text));
-    if (before === undefined || after === undefined) return {};
-    const added = addedPermissions(before.permissions, after.permissions);
-    return added.length === 0 ? {} : { newPermissions: added };
-  } catch (error) {
-    if (isDowelError(error)) return {};
-    throw error;
-  }
+/** What an update lets an app do that it may not do now, or what a new app may do. */
+function permissionsOf(operation: Operation): Pick<PlannedOperation, "newPermissions" | "permissions"> {
+  if (operation.operation === "uninstall" || operation.ref.kind !== "app") return {};
+  const before = operation.operation === "update" ? operation.from.metadata : undefined;
+  const added = growthOf(before, operation.image.metadata);
+  if (added.length === 0) return {};
+  return before === undefined ? { permissions: added } : { newPermissions: added };
 }
 
 /** A plan in the form that events carry. */
@@ -48,6 +37,6 @@ export function describePlan(plan: Plan): readonly PlannedOperation[] {
     }
     const { downloadSize, installedSize } = operation.image;
     const { operation: name, origin } = operation;
-    return { operation: name, ref, origin, downloadSize, installedSize, ...newPermissions(operation) };
+    return { operation: name, ref, origin, downloadSize, installedSize, ...permissionsOf(operation) };
   });
 }

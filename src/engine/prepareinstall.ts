@@ -1,43 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import { type Report, silent } from "../base/events.ts";
-import { formatRef, type PartialRef, type Ref, type RefKind } from "../metadata/ref.ts";
+import type { PartialRef, RefKind } from "../metadata/ref.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
 import { formatLocation, locationOfUpdates, type RemoteLocation } from "../remotes/location.ts";
 import { looksLikeRefFile } from "../remotes/reffile.ts";
-import { type Offer, selectRef } from "../remotes/select.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
-import { activeDeployment, findDeployments } from "../store/deployments.ts";
+import { findDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
+import type { Choose } from "./choose.ts";
 import { selectDirect } from "./direct.ts";
 import { readName } from "./find.ts";
+import { type GatherOptions, planRequests } from "./gather.ts";
 import { Offers } from "./offers.ts";
 import { originFor } from "./origin.ts";
-import { type Candidate, type InstallOptions, missingRuntimes, planInstall } from "./planinstall.ts";
+import { pickRef } from "./pick.ts";
 import { refFileTarget } from "./reffile.ts";
-import { findInRuntimeRepos, runtimeReposOf } from "./runtimerepo.ts";
-import { findRuntimes } from "./runtimes.ts";
+import type { Facts, TransactionOptions } from "./resolve/facts.ts";
+import { runtimeReposOf } from "./runtimerepo.ts";
 import { parseInstallTarget } from "./targets.ts";
-import type { Installed, NewRemote, Plan } from "./types.ts";
+import type { Candidate, NewRemote, Plan } from "./types.ts";
 
-export interface PrepareOptions {
+export interface PrepareOptions extends GatherOptions, TransactionOptions {
   readonly arch?: string | undefined;
   readonly kind?: RefKind | undefined;
-  /** All installations where a runtime may be already; the target is looked at in any case. */
-  readonly installations?: readonly Installation[];
-  readonly report?: Report | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Asks which of several refs is meant; without it several are an error. */
+  readonly choose?: Choose | undefined;
 }
 
 interface Found {
   readonly candidates: readonly Candidate[];
-  /** What was asked for them. */
-  readonly offers: readonly Offer[];
-  readonly toCandidate: (image: RemoteRef) => Candidate;
-}
-
-function fromRemote(image: RemoteRef): Candidate {
-  return { image, origin: image.remote, newRemote: undefined };
+  readonly direct: Facts["direct"];
 }
 
 function requireEnabled(remote: Remote): Remote {
@@ -52,7 +44,7 @@ function remotesFor(
   wanted: PartialRef,
   named: string | undefined,
   installation: Installation,
-  options: InstallOptions,
+  options: PrepareOptions,
 ): readonly Remote[] {
   if (named !== undefined) return [requireEnabled(getRemote(installation, named))];
   const remotes = listRemotes(installation).filter(({ disabled }) => !disabled);
@@ -61,22 +53,24 @@ function remotesFor(
   return origins.length > 0 ? origins : remotes.filter(({ noEnumerate }) => !noEnumerate);
 }
 
+function fromRemote(image: RemoteRef): Candidate {
+  return { image, origin: image.remote, newRemote: undefined };
+}
+
 async function findInRemotes(
   names: { readonly remote: string | undefined; readonly refs: readonly string[] },
   installation: Installation,
   offers: Offers,
-  options: PrepareOptions & InstallOptions,
+  options: PrepareOptions,
 ): Promise<Found> {
   const candidates: Candidate[] = [];
-  const asked: Offer[] = [];
   for (const text of names.refs) {
     const wanted = readName(text, options);
     const remotes = remotesFor(wanted, names.remote, installation, options);
     const offered = await offers.ofAll(remotes, wanted.arch ?? options.arch);
-    asked.push(...offered.filter((offer) => !asked.includes(offer)));
-    candidates.push(fromRemote(selectRef(offered, wanted)));
+    candidates.push(fromRemote(pickRef(offered, wanted, options.choose)));
   }
-  return { candidates, offers: asked, toCandidate: fromRemote };
+  return { candidates, direct: undefined };
 }
 
 async function findDirect(
@@ -84,29 +78,17 @@ async function findDirect(
   installation: Installation,
   options: PrepareOptions,
 ): Promise<Found> {
-  const remotes = listRemotes(installation);
   const url = formatLocation(locationOfUpdates(wish.location));
   const { images, offer } = await selectDirect(wish.location, wish.refs, options);
   const [first] = images;
   if (first === undefined) throw new DowelError("REF_NOT_FOUND", `${url} has nothing to install`);
-  const origin = wish.origin ?? originFor(first.ref, url, remotes);
+  const origin = wish.origin ?? originFor(first.ref, url, listRemotes(installation));
   const toCandidate = (image: RemoteRef): Candidate => ({
     image: { ...image, remote: origin.name },
     origin: origin.name,
     newRemote: origin,
   });
-  return { candidates: images.map(toCandidate), offers: [offer], toCandidate };
-}
-
-/** Which of some refs the installations have, the target first. */
-function installedAmong(refs: readonly Ref[], target: Installation, options: PrepareOptions): readonly Installed[] {
-  const others = (options.installations ?? []).filter(({ path }) => path !== target.path);
-  return [target, ...others].flatMap((installation) =>
-    refs.flatMap((ref) => {
-      const deployment = activeDeployment(installation, ref);
-      return deployment === undefined ? [] : [{ installation: installation.name, deployment }];
-    }),
-  );
+  return { candidates: images.map(toCandidate), direct: { offer, origin } };
 }
 
 /**
@@ -117,7 +99,7 @@ function installedAmong(refs: readonly Ref[], target: Installation, options: Pre
 export async function prepareInstall(
   target: Installation,
   words: readonly string[],
-  options: PrepareOptions & InstallOptions = {},
+  options: PrepareOptions = {},
 ): Promise<Plan> {
   const remotes = listRemotes(target);
   const [word = "", second] = words;
@@ -125,38 +107,12 @@ export async function prepareInstall(
   const file = isFile ? await refFileTarget(word, remotes, options.arch, options.signal) : undefined;
   const wish = file ?? parseInstallTarget(words, remotes);
   const offers = new Offers(target.path, options);
-  const found =
+  const { candidates, direct } =
     wish.kind === "refs" ? await findInRemotes(wish, target, offers, options) : await findDirect(wish, target, options);
-  const refs = found.candidates.flatMap(({ image }) => [
-    image.ref,
-    ...(image.runtime === undefined ? [] : [image.runtime]),
-  ]);
-  const installed = installedAmong(refs, target, options);
-  const missing = options.noDeps === true ? [] : missingRuntimes(found.candidates, installed);
-  const search = {
-    own: found.offers,
-    remotes,
-    offers,
-    toCandidate: (image: RemoteRef) => (isAmong(image, found.offers) ? found.toCandidate(image) : fromRemote(image)),
-  };
-  const { runtimes: known, searched } = await findRuntimes(missing, search);
-  const added = await findInRuntimeRepos(
-    missing.filter((ref) => !known.has(formatRef(ref))),
-    {
-      repos: [
-        ...(file?.runtimeRepo === undefined ? [] : [file.runtimeRepo]),
-        ...runtimeReposOf(found.candidates.map(({ image }) => image)),
-      ],
-      remotes,
-      offers,
-      report: options.report ?? silent,
-      signal: options.signal,
-    },
-  );
-  const runtimes = new Map([...known, ...added]);
-  return planInstall({ requested: found.candidates, target: target.name, installed, runtimes, searched, options });
-}
-
-function isAmong(image: RemoteRef, offers: readonly Offer[]): boolean {
-  return offers.some(({ refs }) => refs.includes(image));
+  const requests = candidates.map((candidate) => ({ kind: "install", candidate }) as const);
+  const runtimeRepos = [
+    ...(file?.runtimeRepo === undefined ? [] : [file.runtimeRepo]),
+    ...runtimeReposOf(candidates.map(({ image }) => image)),
+  ];
+  return await planRequests(target, requests, options, { offers, direct, runtimeRepos });
 }

@@ -3,57 +3,55 @@ import { DowelError } from "../base/errors.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
-import { listDependents } from "./dependents.ts";
+import { type Choose, chooseOne } from "./choose.ts";
 import { findAllInstalled } from "./find.ts";
-import { type Dependent, planUninstall, unusedRuntimes } from "./planuninstall.ts";
+import { type GatherOptions, gatherFacts } from "./gather.ts";
+import type { Facts, TransactionOptions } from "./resolve/facts.ts";
+import { resolve } from "./resolve/resolve.ts";
+import { unusedRuntimes } from "./resolve/unused.ts";
 import type { Plan } from "./types.ts";
 
-export interface UninstallOptions {
+export interface UninstallOptions extends GatherOptions, TransactionOptions {
   readonly arch?: string | undefined;
   readonly kind?: RefKind | undefined;
   /** Everything. */
   readonly all?: boolean;
   /** Runtimes that no app uses. */
   readonly unused?: boolean;
-  /** Remove runtimes that apps still use. */
-  readonly forceRemove?: boolean;
-  /** Remove what the apps kept in `~/.var/app`, too. */
-  readonly deleteData?: boolean;
-  /** All installations, whose apps may need a runtime of this one. */
-  readonly installations?: readonly Installation[];
+  /** Asks which of several refs is meant; without it several are an error. */
+  readonly choose?: Choose | undefined;
 }
 
-function namedOnes(target: Installation, names: readonly string[], options: UninstallOptions): readonly Deployment[] {
-  return names.flatMap((name) => {
-    const found = findAllInstalled(target, name, options);
-    if (found.length < 2) return found;
-    throw new DowelError(
-      "REF_AMBIGUOUS",
-      `${name} fits several installed refs: ${found.map(({ ref }) => formatRef(ref)).join(", ")}`,
-      { hint: "Name one of them in full." },
-    );
+function named(target: Installation, name: string, options: UninstallOptions): Deployment {
+  const found = findAllInstalled(target, name, options);
+  const names = found.map(({ ref }) => formatRef(ref));
+  const error = new DowelError("REF_AMBIGUOUS", `${name} fits several installed refs: ${names.join(", ")}`, {
+    hint: "Name one of them in full.",
   });
+  const question = `Several installed refs fit ${name}. Which one?`;
+  return chooseOne(found, ({ ref }) => formatRef(ref), question, options.choose, error);
 }
 
 function wantedOnes(
   target: Installation,
   names: readonly string[],
-  installed: readonly Dependent[],
+  facts: Omit<Facts, "answers">,
   options: UninstallOptions,
 ): readonly Deployment[] {
   const fits = ({ ref }: Deployment): boolean =>
     (options.kind === undefined || ref.kind === options.kind) &&
     (options.arch === undefined || ref.arch === options.arch);
   if (options.all === true) {
-    return installed.flatMap(({ installation, deployment }) =>
-      installation === target.name && fits(deployment) ? [deployment] : [],
-    );
+    const own = facts.installed.filter(({ installation }) => installation === facts.target);
+    return own.map(({ deployment }) => deployment).filter(fits);
   }
-  if (options.unused === true) return unusedRuntimes(target.name, installed).filter(fits);
-  if (names.length === 0) {
-    throw new DowelError("USAGE", "Name what to uninstall, or use --all or --unused");
+  if (options.unused === true) {
+    return unusedRuntimes(facts)
+      .map(({ deployment }) => deployment)
+      .filter(fits);
   }
-  return namedOnes(target, names, options);
+  if (names.length === 0) throw new DowelError("USAGE", "Name what to uninstall, or use --all or --unused");
+  return names.map((name) => named(target, name, options));
 }
 
 /**
@@ -61,14 +59,20 @@ function wantedOnes(
  * nothing has changed then.
  */
 export function prepareUninstall(target: Installation, names: readonly string[], options: UninstallOptions = {}): Plan {
-  const others = (options.installations ?? []).filter(({ path }) => path !== target.path);
-  const installed = listDependents([target, ...others]);
-  const wanted = [...new Set(wantedOnes(target, names, installed, options))];
-  return planUninstall({
-    target: target.name,
-    wanted,
-    installed,
-    forceRemove: options.forceRemove ?? false,
-    deleteData: options.deleteData ?? false,
-  });
+  const facts = gatherFacts(target, { removesAll: options.all ?? false, ...options });
+  const wanted = [...new Set(wantedOnes(target, names, facts, options))];
+  const requests = wanted.map((deployment) => ({ kind: "uninstall", deployment }) as const);
+  const resolution = resolve({ ...facts, answers: new Map() }, requests);
+  if ("asks" in resolution) throw new Error("removals ask no remote");
+  for (const note of resolution.plan.notes) options.report?.(note);
+  return resolution.plan;
+}
+
+/** The unused runtimes that stay because they are pinned. */
+export function pinnedUnused(target: Installation, options: GatherOptions = {}): readonly Deployment[] {
+  const facts = gatherFacts(target, options);
+  const unused = new Set(unusedRuntimes(facts).map(({ deployment }) => formatRef(deployment.ref)));
+  return unusedRuntimes({ ...facts, pinned: () => false })
+    .map(({ deployment }) => deployment)
+    .filter(({ ref }) => !unused.has(formatRef(ref)) && facts.pinned(ref));
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError, isDowelError } from "../base/errors.ts";
+import { isDowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
-import { formatRef, type Ref } from "../metadata/ref.ts";
 import { loadRepoFile, type RepoFile } from "../remotes/repofile.ts";
 import { isRemoteName } from "../remotes/settings.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
-import type { Offers } from "./offers.ts";
-import type { Candidate } from "./planinstall.ts";
-import { findRuntimes } from "./runtimes.ts";
 import type { NewRemote } from "./types.ts";
 
-export interface RuntimeRepoSearch {
-  /** Addresses of `.flatpakrepo` files that apps name for their runtimes. */
-  readonly repos: readonly string[];
+export interface RuntimeRepoContext {
+  /** The remotes that are there already. */
   readonly remotes: readonly Remote[];
-  readonly offers: Offers;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
+}
+
+/** A remote that apps name for their runtimes, not configured yet. */
+export interface RuntimeRepo {
+  readonly remote: Remote;
+  readonly newRemote: NewRemote;
 }
 
 const runtimeRepoLabel = "org.flatpak.runtime-repo";
@@ -28,22 +28,16 @@ export function runtimeReposOf(images: readonly RemoteRef[]): readonly string[] 
 }
 
 /** A name for the remote of a `.flatpakrepo` file: that of the file, with a number where it is taken. */
-function nameFor(place: string, remotes: readonly Remote[]): string {
+function nameFor(place: string, taken: ReadonlySet<string>): string {
   const base = /([^/?#]*)\.flatpakrepo(?:[?#].*)?$/.exec(place)?.[1] ?? "";
   const wanted = isRemoteName(base) ? base : "runtimes";
-  const taken = new Set(remotes.map(({ name }) => name));
   for (let number = 0; ; number++) {
     const name = number === 0 ? wanted : `${wanted}-${number}`;
     if (!taken.has(name)) return name;
   }
 }
 
-function passing(name: string, { url, gpgVerify }: RepoFile): Remote {
-  const flags = { priority: 0, disabled: false, noEnumerate: false, noDeps: false };
-  return { name, url, ...flags, gpgVerify: gpgVerify ?? false };
-}
-
-async function load(place: string, { report, signal }: RuntimeRepoSearch): Promise<RepoFile | undefined> {
+async function load(place: string, { report, signal }: RuntimeRepoContext): Promise<RepoFile | undefined> {
   try {
     return await loadRepoFile(place, signal);
   } catch (error) {
@@ -53,34 +47,20 @@ async function load(place: string, { report, signal }: RuntimeRepoSearch): Promi
   }
 }
 
-/**
- * Looks for runtimes in the remotes of `.flatpakrepo` files. A remote that has one becomes a remote of the installation
- * with it, which is said beforehand.
- */
-export async function findInRuntimeRepos(
-  missing: readonly Ref[],
-  search: RuntimeRepoSearch,
-): Promise<ReadonlyMap<string, Candidate>> {
-  const found = new Map<string, Candidate>();
-  for (const place of search.repos) {
-    const wanted = missing.filter((ref) => !found.has(formatRef(ref)));
-    const file = wanted.length === 0 ? undefined : await load(place, search);
-    if (file === undefined || search.remotes.some(({ url }) => url === file.url)) continue;
-    const remote = passing(nameFor(place, search.remotes), file);
-    const newRemote: NewRemote = { name: remote.name, url: file.url, settings: file };
-    const toCandidate = (image: RemoteRef): Candidate => ({ image, origin: remote.name, newRemote });
-    const { runtimes } = await findRuntimes(wanted, {
-      own: [],
-      remotes: [remote],
-      offers: search.offers,
-      toCandidate,
-    }).catch((cause: unknown) => {
-      if (!isDowelError(cause)) throw cause;
-      throw new DowelError(cause.code, `${place}: ${cause.message}`, { cause });
-    });
-    if (runtimes.size > 0)
-      search.report({ type: "note", text: `The remote ${remote.name} (${file.url}) will be added` });
-    for (const [ref, candidate] of runtimes) found.set(ref, candidate);
+/** Reads `.flatpakrepo` files and names the remotes that they would make; those that are there already are left out. */
+export async function loadRuntimeRepos(
+  places: readonly string[],
+  context: RuntimeRepoContext,
+): Promise<readonly RuntimeRepo[]> {
+  const found: RuntimeRepo[] = [];
+  for (const place of places) {
+    const file = await load(place, context);
+    const known = [...context.remotes, ...found.map(({ remote }) => remote)];
+    if (file === undefined || known.some(({ url }) => url === file.url)) continue;
+    const name = nameFor(place, new Set(known.map((remote) => remote.name)));
+    const flags = { priority: 0, disabled: false, noEnumerate: false, noDeps: false };
+    const remote = { name, url: file.url, ...flags, gpgVerify: file.gpgVerify ?? false };
+    found.push({ remote, newRemote: { name, url: file.url, settings: file } });
   }
   return found;
 }

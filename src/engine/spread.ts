@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-
+import { DowelError } from "../base/errors.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
 import { findDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { createInstallation, openInstallation } from "../store/installation.ts";
+import { type Choose, chooseOne } from "./choose.ts";
 import { findInstalled, readName } from "./find.ts";
+import { shownName } from "./list.ts";
 import { checkWritable, type InstallationChoice, isChosen, isWritable, placesToRead } from "./places.ts";
 import type { RefSelection } from "./types.ts";
 
@@ -12,6 +14,20 @@ import type { RefSelection } from "./types.ts";
 export interface Share {
   readonly installation: Installation;
   readonly names: readonly string[];
+}
+
+export interface SpreadOptions extends RefSelection {
+  /** Each name means one installation: where several have it, a person is asked, or it is an error. */
+  readonly one?: boolean;
+  readonly choose?: Choose | undefined;
+}
+
+function narrowToOne(name: string, having: readonly Installation[], choose: Choose | undefined): Installation {
+  const names = having.map((installation) => shownName(installation));
+  const error = new DowelError("REF_AMBIGUOUS", `${name} is in several installations: ${names.join(", ")}`, {
+    hint: "Give --user, --system or --installation=NAME.",
+  });
+  return chooseOne(having, shownName, `${name} is in several installations. Which one?`, choose, error);
 }
 
 /**
@@ -22,7 +38,7 @@ export interface Share {
 export function spreadNames(
   choice: InstallationChoice,
   names: readonly string[],
-  selection: RefSelection,
+  selection: SpreadOptions,
 ): readonly Share[] {
   const places = placesToRead(choice);
   if (isChosen(choice)) return places.map((place) => ({ installation: createInstallation(place), names }));
@@ -36,8 +52,9 @@ export function spreadNames(
     const having = installations.filter((installation) => findDeployments(installation, wanted).length > 0);
     if (having.length === 0) findInstalled(installations, name, selection);
     const own = having.filter(({ path }) => isWritable(path));
-    for (const installation of own.length > 0 ? own : having)
-      shares.set(installation, [...(shares.get(installation) ?? []), name]);
+    const meant = own.length > 0 ? own : having;
+    const chosen = selection.one === true ? [narrowToOne(name, meant, selection.choose)] : meant;
+    for (const installation of chosen) shares.set(installation, [...(shares.get(installation) ?? []), name]);
   }
   return [...shares].map(([installation, own]) => ({ installation, names: own }));
 }

@@ -5,7 +5,7 @@ import type { RemoteSettings } from "../remotes/settings.ts";
 import type { RemoteRef } from "../remotes/types.ts";
 import type { Deployment } from "../store/types.ts";
 
-/** A deployment together with the name of the installation that has it (`user`, `system` or another). */
+/** A deployment together with the path of the installation that has it. */
 export interface Installed {
   readonly installation: string;
   readonly deployment: Deployment;
@@ -26,11 +26,17 @@ interface FetchOperation {
   readonly newRemote: NewRemote | undefined;
   /** Full refs of other operations of the plan that must have been done before. */
   readonly needs: readonly string[];
+  /** Ids that the app had before, oldest first. */
+  readonly previousIds: readonly string[];
+  /** Nobody asked for it by name: a failure of it is a warning. */
+  readonly optional: boolean;
 }
 
 export interface InstallOperation extends FetchOperation {
   readonly operation: "install";
   readonly reinstall: boolean;
+  /** A runtime that was asked for by name is pinned, so that it is not removed as unused. */
+  readonly pin: boolean;
 }
 
 export interface UpdateOperation extends FetchOperation {
@@ -43,9 +49,17 @@ export interface UninstallOperation {
   readonly ref: Ref;
   readonly deployment: Deployment;
   readonly deleteData: boolean;
+  readonly needs: readonly string[];
 }
 
 export type Operation = InstallOperation | UpdateOperation | UninstallOperation;
+
+/** An image that an install is about, and the remote that it will be noted under. */
+export interface Candidate {
+  readonly image: RemoteRef;
+  readonly origin: string;
+  readonly newRemote: NewRemote | undefined;
+}
 
 /** A wish that needs no work, and why. */
 export interface SkippedOperation {
@@ -61,11 +75,20 @@ export interface FailedOperation {
   readonly error: DowelError;
 }
 
+export interface PlanNote {
+  readonly type: "note" | "warning";
+  readonly text: string;
+}
+
 /** What a transaction will do to one installation, in order. Sizes are bytes, 0 for what no image said. */
 export interface Plan {
   readonly operations: readonly Operation[];
   readonly skipped: readonly SkippedOperation[];
   readonly failed: readonly FailedOperation[];
+  /** What the user should know before it is done. */
+  readonly notes: readonly PlanNote[];
+  /** Apps that are no longer maintained under their name and will be replaced, old ref to new. */
+  readonly rebases: ReadonlyMap<string, string>;
   readonly downloadSize: number;
   /** What the disk needs in addition, at most: content that is there already is not counted out. */
   readonly installedSize: number;

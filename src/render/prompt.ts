@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
+import { escapeForTerminal } from "../base/text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** One line of standard input without its end; undefined at the end of input. */
@@ -17,6 +18,20 @@ function readLine(): string | undefined {
     const [byte = 0] = buffer;
     if (byte === 0x0a) return Buffer.from(bytes).toString();
     bytes.push(byte);
+  }
+}
+
+/** Asks which of some things is meant; its index, or undefined for none of them or where nobody is there. */
+export function askNumber(terminal: Terminal, question: string, items: readonly string[]): number | undefined {
+  if (!terminal.canAsk) return undefined;
+  const lines = items.map((item, at) => `  ${at + 1}) ${item}\n`).join("");
+  terminal.err(escapeForTerminal(`${question}\n${lines}`, true));
+  for (;;) {
+    terminal.err(`Number, or 0 for none [0-${items.length}]: `);
+    const answer = readLine()?.trim();
+    if (answer === undefined || answer === "0") return undefined;
+    const number = /^[0-9]{1,6}$/.test(answer) ? Number(answer) : 0;
+    if (number >= 1 && number <= items.length) return number - 1;
   }
 }
 

@@ -22,11 +22,13 @@ const operationWords: Readonly<Record<PlannedOperation["operation"], string>> = 
 };
 
 /** One line for each operation of a plan: what, which ref, from where, how much to fetch; below it new permissions. */
-export function describeOperations(operations: readonly PlannedOperation[]): string {
-  const lines = operations.map(({ operation, ref, origin, downloadSize, newPermissions = [] }) => {
+function describeOperations(operations: readonly PlannedOperation[]): string {
+  const lines = operations.map(({ operation, ref, origin, downloadSize, permissions = [], newPermissions = [] }) => {
     const size = downloadSize === undefined || downloadSize === 0 ? "" : `, ${formatSize(downloadSize)} to fetch`;
-    const added = newPermissions.length === 0 ? "" : `      new permissions: ${newPermissions.join(" ")}\n`;
-    return `  ${operation}  ${ref}  (${origin}${size})\n${added}`;
+    const line = (what: string, items: readonly string[]): string =>
+      items.length === 0 ? "" : `      ${what}: ${items.join(" ")}\n`;
+    const granted = line("permissions", permissions) + line("new permissions", newPermissions);
+    return `  ${operation}  ${ref}  (${origin}${size})\n${granted}`;
   });
   return escapeForTerminal(lines.join(""), true);
 }
@@ -68,6 +70,11 @@ const progressIntervalMilliseconds = 100;
 class HumanReporter implements Reporter {
   readonly #terminal: Terminal;
   readonly #transfers = new Map<string, { done: number; readonly size: number }>();
+  /** What the transaction fetches in all, and what of it has come; 0 where no plan said so. */
+  #planned = 0;
+  #fetched = 0;
+  #operations = 0;
+  #finished = 0;
   #shown = false;
   #lastShown = Number.NEGATIVE_INFINITY;
 
@@ -83,9 +90,27 @@ class HumanReporter implements Reporter {
   };
 
   #track(event: DowelEvent): void {
-    if (event.type === "fetch.start") this.#transfers.set(event.name, { done: 0, size: event.size });
-    else if (event.type === "fetch.done") this.#transfers.delete(event.name);
-    else if (event.type === "fetch.progress") this.#transfers.set(event.name, { done: event.done, size: event.size });
+    switch (event.type) {
+      case "transaction.plan":
+        this.#planned = event.operations.reduce((sum, { downloadSize = 0 }) => sum + downloadSize, 0);
+        this.#operations = event.operations.length;
+        this.#fetched = 0;
+        this.#finished = 0;
+        break;
+      case "operation.done":
+        this.#finished += 1;
+        break;
+      case "fetch.start":
+        this.#transfers.set(event.name, { done: 0, size: event.size });
+        break;
+      case "fetch.progress":
+        this.#transfers.set(event.name, { done: event.done, size: event.size });
+        break;
+      case "fetch.done":
+        if (this.#transfers.delete(event.name)) this.#fetched += event.size;
+        break;
+      default:
+    }
   }
 
   #print(text: string): void {
@@ -107,14 +132,16 @@ class HumanReporter implements Reporter {
     const now = performance.now();
     if (now - this.#lastShown < progressIntervalMilliseconds) return;
     this.#lastShown = now;
-    let done = 0;
-    let size = 0;
+    let done = this.#fetched;
+    let running = this.#fetched;
     for (const transfer of this.#transfers.values()) {
       done += transfer.done;
-      size += transfer.size;
+      running += transfer.size;
     }
+    const size = Math.max(this.#planned, running);
     const percent = size === 0 ? 0 : Math.min(100, Math.floor((done * 100) / size));
-    const line = `  ${String(percent).padStart(3)} %  ${formatSize(done)} of ${formatSize(size)}`;
+    const count = this.#operations < 2 ? "" : `  ${this.#finished} of ${this.#operations} done`;
+    const line = `  ${String(percent).padStart(3)} %  ${formatSize(done)} of ${formatSize(size)}${count}`;
     this.#terminal.err(`\r\u001b[K${line.slice(0, this.#terminal.width - 1)}`);
     this.#shown = true;
   }

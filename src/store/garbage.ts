@@ -14,6 +14,7 @@ import { lockForChange, lockObjects, type WaitOptions } from "./locks.ts";
 import { DigestTable } from "./objects/digests.ts";
 import { visitObjects } from "./objects/list.ts";
 import { objectPath } from "./objects/paths.ts";
+import { pulledCommits } from "./pulled.ts";
 import { unmountUnused } from "./shown.ts";
 import { mayHaveStrays, noteNoStrays } from "./unfinished.ts";
 
@@ -54,7 +55,7 @@ export async function collectGarbage(installation: Installation, options: WaitOp
 
 function deadImages(installation: Installation): readonly string[] {
   const images = names(installation.images);
-  const needed = new Set(removeEnded(installation));
+  const needed = new Set([...removeEnded(installation), ...pulledCommits(installation)]);
   for (const ref of refsOf(installation)) {
     for (const commit of deployedCommits(installation, ref)) needed.add(commit);
   }

@@ -19,6 +19,8 @@ const formatVersion = "1";
  * - `exports/`: links to what the current apps export
  * - `.removed/COMMIT.N/`: deployments that were removed while they run
  * - `history.jsonl`: what was changed when, one JSON object a line
+ * - `pulled/COMMIT`: images that were fetched to be deployed later
+ * - `remotes.conf`: remotes, and in `[core]` languages, pins, masks and the like
  * - `tmp/`: what is being made; `tmp/blobs/` keeps the bytes of interrupted transfers
  * - `lock`: held while deployments change; `pins`: held, shared, while something uses objects that nothing refers to yet
  */

@@ -1,13 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
+import { writeFileDurably } from "../sys/durability.ts";
+import { lockFile } from "../sys/locks.ts";
 import type { Installation } from "./installation.ts";
 
+type Place = Pick<Installation, "path">;
+
 const group = "core";
-const key = "xa.keep-versions";
+
+/** What an installation keeps in `[core]`, as lists; keys that Flatpak has in the config of its repository have its names. */
+const settingKeys = {
+  languages: "xa.languages",
+  extraLanguages: "xa.extra-languages",
+  masked: "xa.masked",
+  pinned: "xa.pinned",
+  preinstalled: "xa.preinstalled",
+  keepVersions: "xa.keep-versions",
+  sideloadRepos: "xa.sideload-repos",
+  updateOnMetered: "xa.update-on-metered",
+  updateOnBattery: "xa.update-on-battery",
+} as const;
+
+export type SettingName = keyof typeof settingKeys;
+
+/** What was set in an installation; what was not is absent. */
+export type Settings = ReadonlyMap<SettingName, readonly string[]>;
+
+/** The file that has the remotes, too. */
+function settingsPath(installation: Place): string {
+  return join(installation.path, "remotes.conf");
+}
+
+function readFile(installation: Place): Keyfile {
+  const path = settingsPath(installation);
+  try {
+    return parseKeyfile(readFileSync(path), path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return new Keyfile();
+    throw fileError(error, "read", path);
+  }
+}
+
+/** The settings of an installation. Throws `KEYFILE_SYNTAX` and `IO`. */
+export function readSettings(installation: Place): Settings {
+  const keyfile = readFile(installation);
+  const result = new Map<SettingName, readonly string[]>();
+  for (const [name, key] of Object.entries(settingKeys) as [SettingName, string][]) {
+    const values = keyfile.getList(group, key);
+    if (values !== undefined) result.set(name, values);
+  }
+  return result;
+}
+
+/**
+ * Changes one setting under the lock of the file: `change` takes what is set and answers what is to be, undefined to
+ * take it away.
+ */
+export async function changeSetting(
+  installation: Place,
+  name: SettingName,
+  change: (values: readonly string[] | undefined) => readonly string[] | undefined,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = settingsPath(installation);
+  try {
+    mkdirSync(installation.path, { recursive: true });
+    using _lock = await lockFile(`${path}.lock`, { exclusive: true, signal });
+    const keyfile = readFile(installation);
+    const key = settingKeys[name];
+    const before = keyfile.toString();
+    const values = change(keyfile.getList(group, key));
+    if (values === undefined) keyfile.remove(group, key);
+    else keyfile.setList(group, key, values);
+    const after = keyfile.toString();
+    if (after !== before) writeFileDurably(path, after);
+  } catch (error) {
+    throw fileError(error, "change", path);
+  }
+}
 
 /** A number of versions to keep beside the active one. Throws `USAGE` for what is none. */
 export function parseKeptVersions(text: string): number {
@@ -17,26 +92,17 @@ export function parseKeptVersions(text: string): number {
 }
 
 /**
- * How many versions of a ref stay beside the active one, to go back to: `xa.keep-versions` in `[core]` of the
- * installation's `remotes.conf`, where Flatpak has such settings in the config of its repository; else one.
- * Throws `SCHEMA` where that is no such number.
+ * How many versions of a ref stay beside the active one, to go back to: what was set, else one. Throws `SCHEMA` where that
+ * is no such number.
  */
-export function keptVersions(installation: Pick<Installation, "path">): number {
-  const path = join(installation.path, "remotes.conf");
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return 1;
-    throw fileError(error, "read", path);
-  }
-  const text = bytes.length === 0 ? undefined : parseKeyfile(bytes, path).get(group, key);
-  if (text === undefined || text === "") return 1;
+export function keptVersions(installation: Place): number {
+  const [text = ""] = readSettings(installation).get("keepVersions") ?? [];
+  if (text === "") return 1;
   try {
     return parseKeptVersions(text);
   } catch (cause) {
-    throw new DowelError("SCHEMA", `${path}: [${group}] ${key} must be a number from 0 to ${limits.keptVersions}`, {
-      cause,
-    });
+    const path = settingsPath(installation);
+    const expected = `a number from 0 to ${limits.keptVersions}`;
+    throw new DowelError("SCHEMA", `${path}: [${group}] ${settingKeys.keepVersions} must be ${expected}`, { cause });
   }
 }

@@ -25,8 +25,8 @@ export interface Deployment {
   readonly downloadSize: number;
   /** Seconds since the epoch. */
   readonly deployedAt: number;
+  /** Ids that the app had before, oldest first; its data move from there at the first start. */
+  readonly previousIds?: readonly string[] | undefined;
   /** `org.flatpak.*` and other labels of the image's config. */
-  /** Ids that the app had before it was renamed, oldest first. */
-  readonly previousIds?: readonly string[];
   readonly labels: ReadonlyMap<string, string>;
 }

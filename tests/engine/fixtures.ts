@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { DowelEvent } from "../../src/base/events.ts";
 import { execute, type TransactionResult } from "../../src/engine/execute.ts";
-import type { InstallOptions } from "../../src/engine/planinstall.ts";
+
 import { type PrepareOptions, prepareInstall } from "../../src/engine/prepareinstall.ts";
 import type { Installation } from "../../src/store/installation.ts";
 import { addImage } from "../support/layout.ts";
@@ -51,7 +51,7 @@ export function appRef(name: string, branch = "stable"): string {
 export async function install(
   installation: Installation,
   words: readonly string[],
-  options: PrepareOptions & InstallOptions = {},
+  options: PrepareOptions = {},
 ): Promise<TransactionResult> {
   return execute(await prepareInstall(installation, words, options), installation, options);
 }

@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { execute } from "../../src/engine/execute.ts";
 import { prepareInstall } from "../../src/engine/prepareinstall.ts";
-import { prepareUninstall } from "../../src/engine/prepareuninstall.ts";
+import { pinnedUnused, prepareUninstall } from "../../src/engine/prepareuninstall.ts";
 import { prepareUpdate } from "../../src/engine/prepareupdate.ts";
 import { formatRef } from "../../src/metadata/ref.ts";
 import { addRemote, listRemotes, modifyRemote } from "../../src/remotes/config.ts";
 import { currentRef, listDeployments } from "../../src/store/deployments.ts";
 import type { Installation } from "../../src/store/installation.ts";
+import { changeSetting } from "../../src/store/settings.ts";
 import { TestFolder } from "../store/images.ts";
 import { addSample, appRef, arch, install, platform, recorder } from "./fixtures.ts";
 
@@ -301,8 +302,11 @@ test("uninstall removes unused runtimes only, or everything", async () => {
   const spare = `runtime/org.test.Spare/${arch}/1`;
   addSample(layout, { ref: spare });
   await install(store, ["org.test.Hello", "org.test.Spare"]);
-  const unused = prepareUninstall(store, [], { unused: true });
-  expect(unused.operations.map(({ ref }) => formatRef(ref))).toEqual([spare]);
+  const unused = () => prepareUninstall(store, [], { unused: true }).operations.map(({ ref }) => formatRef(ref));
+  expect(unused()).toEqual([]);
+  expect(pinnedUnused(store).map(({ ref }) => formatRef(ref))).toEqual([spare]);
+  await changeSetting(store, "pinned", () => undefined);
+  expect(unused()).toEqual([spare]);
   const all = prepareUninstall(store, [], { all: true });
   expect(all.operations.map(({ ref }) => formatRef(ref))).toEqual([hello, platform, spare]);
   expect(() => prepareUninstall(store, [])).toThrow(expect.objectContaining({ code: "USAGE" }));

@@ -24,6 +24,8 @@ export interface StageOptions {
   readonly rebuild?: boolean | undefined;
   /** When it was first deployed, in seconds since the epoch; now, where that is not said. */
   readonly deployedAt?: number | undefined;
+  /** Ids that the app had before, oldest first. */
+  readonly previousIds?: readonly string[] | undefined;
   readonly report?: Report | undefined;
 }
 
@@ -45,6 +47,9 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
     installedSize: image.installedSize,
     downloadSize: image.downloadSize,
     deployedAt: options.deployedAt ?? Math.floor(Date.now() / 1000),
+    ...(options.previousIds === undefined || options.previousIds.length === 0
+      ? {}
+      : { previousIds: options.previousIds }),
     labels: image.labels,
   };
   if (deployment.shownAs === "composefs") sealImage(installation, image.commit, image.imageDigest);

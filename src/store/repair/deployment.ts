@@ -99,8 +99,9 @@ export async function rebuild(
   if (version.origin === undefined) return undefined;
   const { ref, commit } = version;
   const { origin, source } = version.origin;
-  const deployedAt = version.deployment?.deployedAt;
-  const deployment = stageDeployment(installation, image, { origin, source, deployedAt, rebuild: true });
+  const { deployedAt, previousIds } = version.deployment ?? {};
+  const options = { origin, source, deployedAt, previousIds, rebuild: true };
+  const deployment = stageDeployment(installation, image, options);
   hideImage(installation, deployment.imageDigest);
   await ensureShown(deployment, signal);
   if (!version.isActive) return deployment;

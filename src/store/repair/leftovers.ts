@@ -9,6 +9,7 @@ import { removeEnded, retiredCommits } from "../deploy/retire.ts";
 import { refFolder, refsOf, tryRead } from "../deployments.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
+import { pulledCommits } from "../pulled.ts";
 import { hideMountPoint, mountPoint } from "../shown.ts";
 import type { Findings } from "./findings.ts";
 
@@ -44,7 +45,7 @@ export function checkUnused(
   needed: ReadonlySet<string>,
   shown: ReadonlySet<string> | undefined,
 ): void {
-  const retired = retiredCommits(installation);
+  const retired = new Set([...retiredCommits(installation), ...pulledCommits(installation)]);
   if (findings.mend) removeEnded(installation);
   for (const commit of names(installation.images)) {
     if (needed.has(commit) || retired.has(commit)) continue;

@@ -24,6 +24,8 @@ import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
 
 export interface ImportOptions {
+  /** The bytes of the config, where they are here already and were checked against the manifest. */
+  readonly config?: Uint8Array | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,7 +49,7 @@ export async function importImage(
   const { descriptor, bytes } = document;
   const name = `${source.name}@${descriptor.digest}`;
   const manifest = decodeManifest(bytes, descriptor.mediaType, name);
-  const configBytes = await source.fetchDocument(manifest.config, signal);
+  const configBytes = options.config ?? (await source.fetchDocument(manifest.config, signal));
   const config = decodeConfig(configBytes, `${name}: config`);
   const ref = refOfLabels(config.labels, name);
   checkLayers(manifest, config, name);

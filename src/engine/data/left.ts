@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+import { listDeployments } from "../../store/deployments.ts";
+import type { Installation } from "../../store/installation.ts";
+import { type DataSet, listSets } from "./sets.ts";
+
+/** The data of apps that no installation has, nor a successor of theirs. */
+export function leftData(installations: readonly Installation[]): readonly DataSet[] {
+  const deployments = installations.flatMap((installation) => listDeployments(installation));
+  const known = new Set(deployments.flatMap(({ ref, previousIds = [] }) => [ref.id, ...previousIds]));
+  return listSets().filter(({ id }) => !known.has(id));
+}

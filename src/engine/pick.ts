@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError, isDowelError } from "../base/errors.ts";
+import { formatRef, isValidId, matchesRef, type PartialRef } from "../metadata/ref.ts";
+import { type Offer, selectRef } from "../remotes/select.ts";
+import type { RemoteRef } from "../remotes/types.ts";
+import { type Choose, chooseOne } from "./choose.ts";
+
+/** What fits, the default branch of its remote alone where there is one and no branch was named. */
+function fitting({ remote, refs }: Offer, wanted: PartialRef): readonly RemoteRef[] {
+  const all = refs.filter(({ ref }) => matchesRef(ref, wanted));
+  const preferred = wanted.branch === undefined ? all.filter(({ ref }) => ref.branch === remote.defaultBranch) : [];
+  return preferred.length > 0 ? preferred : all;
+}
+
+/** Refs whose id has the word in it, for words that are no id: apps before runtimes. */
+function similar(offers: readonly Offer[], word: string): readonly RemoteRef[] {
+  const part = word.toLowerCase();
+  const all = offers.flatMap(({ refs }) => refs.filter(({ ref }) => ref.id.toLowerCase().includes(part)));
+  const isMain = ({ ref }: RemoteRef): boolean => !/\.(Debug|Locale|Sources)$/.test(ref.id);
+  const rank = ({ ref }: RemoteRef): number => (ref.kind === "app" ? 0 : 1);
+  return all.filter(isMain).sort((left, right) => rank(left) - rank(right));
+}
+
+/**
+ * The one ref of some offers that a name means. Where several branches, several remotes, or only similar names fit, a
+ * person is asked; where nobody can be, as `selectRef`: the remote of the highest priority, else an error. Throws
+ * `REF_NOT_FOUND`, `REF_AMBIGUOUS`, `ABORTED`.
+ */
+export function pickRef(offers: readonly Offer[], wanted: PartialRef, choose: Choose | undefined): RemoteRef {
+  const selected = trySelect(offers, wanted);
+  if (!(selected instanceof DowelError)) return selected;
+  if (choose === undefined) throw selected;
+  if (selected.code === "REF_AMBIGUOUS") {
+    const matches = offers.flatMap((offer) => fitting(offer, wanted));
+    return ask(matches, `Several refs fit ${wanted.id}. Which one?`, choose, selected);
+  }
+  if (isValidId(wanted.id)) throw selected;
+  const near = similar(offers, wanted.id).filter(({ ref }) => wanted.kind === undefined || wanted.kind === ref.kind);
+  const [only] = near;
+  if (only === undefined) throw selected;
+  return ask(near, `Similar refs for ${wanted.id}. Which one?`, choose, selected);
+}
+
+function trySelect(offers: readonly Offer[], wanted: PartialRef): RemoteRef | DowelError {
+  try {
+    return selectRef(offers, wanted);
+  } catch (error) {
+    if (isDowelError(error, "REF_AMBIGUOUS") || isDowelError(error, "REF_NOT_FOUND")) return error;
+    throw error;
+  }
+}
+
+/** Even one similar name is asked about: it is not what was typed. */
+function ask(found: readonly RemoteRef[], question: string, choose: Choose, error: DowelError): RemoteRef {
+  const describe = ({ ref, remote }: RemoteRef): string => `${formatRef(ref)} (${remote})`;
+  const [only] = found;
+  if (only === undefined || found.length > 1) return chooseOne(found, describe, question, choose, error);
+  if (choose(question, [describe(only)]) === 0) return only;
+  throw new DowelError("ABORTED", "Nothing was changed");
+}

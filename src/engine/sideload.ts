@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, isDowelError } from "../base/errors.ts";
+import { type Report, silent } from "../base/events.ts";
+import { digestHex } from "../oci/digest.ts";
+import { openLayout, openLayoutArchive } from "../oci/layout.ts";
+import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
+import type { ImagePlace } from "../remotes/types.ts";
+
+/** Where `create-usb` puts the images on a medium. */
+const sideloadFolder = ".dowel/images";
+
+export interface SideloadOptions {
+  readonly report?: Report | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function placeOf(path: string): ImagePlace {
+  const location = parseLocation(looksLikeLocation(path) ? path : `oci:${path}`);
+  if (location.kind === "layout" || location.kind === "archive") return location;
+  return { kind: "layout", path };
+}
+
+/**
+ * The images of layouts, by their commits: what is named must be a layout, what only may be there (`configured`: folders
+ * that hold media, as `/run/media/USER`) is looked through two levels deep. A layout gives bytes for digests that
+ * a remote named, and nothing else, so it need not be trusted. Throws `OCI_LAYOUT_INVALID` for one that was named.
+ */
+export async function findSideloads(
+  named: readonly string[],
+  configured: readonly string[],
+  { report = silent, signal }: SideloadOptions = {},
+): Promise<ReadonlyMap<string, ImagePlace>> {
+  const found = new Map<string, ImagePlace>();
+  for (const path of named) await addImages(placeOf(path), found, signal);
+  for (const path of configured.flatMap(mediaBelow)) {
+    try {
+      await addImages({ kind: "layout", path }, found, signal);
+    } catch (error) {
+      if (!isDowelError(error) || error.code === "ABORTED") throw error;
+      report({ type: "warning", text: `${path}: ${error.message}` });
+    }
+  }
+  return found;
+}
+
+async function addImages(place: ImagePlace, found: Map<string, ImagePlace>, signal?: AbortSignal): Promise<void> {
+  if (place.kind === "registry") return;
+  const open = place.kind === "layout" ? openLayout : openLayoutArchive;
+  await using source = await open(place.path, signal);
+  for (const { digest } of await source.images(signal)) {
+    if (digest.startsWith("sha256:")) found.set(digestHex(digest), place);
+  }
+}
+
+/** Layouts that media in a folder carry: the folder itself, or a folder in it or in one of those. */
+function mediaBelow(folder: string): readonly string[] {
+  const candidates = [folder, ...foldersIn(folder).flatMap((one) => [one, ...foldersIn(one)])];
+  return candidates.map((one) => join(one, sideloadFolder)).filter((one) => isLayout(one));
+}
+
+function isLayout(path: string): boolean {
+  return names(path).includes("oci-layout");
+}
+
+function foldersIn(folder: string): readonly string[] {
+  return names(folder).map((name) => join(folder, name));
+}
+
+function names(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) !== undefined) return [];
+    throw error;
+  }
+}

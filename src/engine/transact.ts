@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Report, silent } from "../base/events.ts";
+import type { Installation } from "../store/installation.ts";
+import { readSettings } from "../store/settings.ts";
+import { measurePlan } from "./cost.ts";
+import { type ExecuteOptions, execute, type TransactionResult } from "./execute.ts";
+import { describePlan } from "./plan.ts";
+import { findSideloads } from "./sideload.ts";
+import type { Plan } from "./types.ts";
+
+/** A change of one installation. */
+export interface Transaction {
+  readonly installation: Installation;
+  /** Plans it; `declined` are the full refs of apps whose successors are not wanted. */
+  readonly prepare: (report: Report, declined: ReadonlySet<string>) => Promise<Plan> | Plan;
+}
+
+/** What a person is asked before anything is changed; each may throw `ABORTED`. */
+export interface Questions {
+  /** Whether an app that is no longer maintained is replaced by what it names. */
+  readonly replaces: (ref: string, successor: string) => boolean;
+  /** Agrees to a plan, which has been reported. */
+  readonly confirms: (plan: Plan, installation: Installation) => void;
+}
+
+export interface TransactOptions extends Pick<ExecuteOptions, "noDeploy" | "noPull" | "keepVersions" | "signal"> {
+  /** Undefined: everything is agreed to. */
+  readonly questions?: Questions | undefined;
+  /** Layouts to take images from, where they have them. */
+  readonly sideloadRepos?: readonly string[] | undefined;
+  /** Takes what happens while it is prepared, and while it is carried out. */
+  readonly report?: Report | undefined;
+}
+
+export interface Transacted {
+  readonly plan: Plan;
+  readonly result: TransactionResult;
+}
+
+async function prepareWithConsent(
+  { prepare }: Transaction,
+  report: Report,
+  questions: Questions | undefined,
+): Promise<Plan> {
+  const plan = await prepare(report, new Set());
+  if (questions === undefined || plan.rebases.size === 0) return plan;
+  const declined = [...plan.rebases].filter(([ref, successor]) => !questions.replaces(ref, successor));
+  return declined.length === 0 ? plan : await prepare(report, new Set(declined.map(([ref]) => ref)));
+}
+
+/**
+ * Plans a transaction, works out what it costs, asks, and carries it out. Throws `ABORTED` where the answer is no;
+ * nothing has been changed then.
+ */
+export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Transacted> {
+  const { installation } = transaction;
+  const { report = silent, signal, noPull, noDeploy, keepVersions, questions } = options;
+  const wished = await prepareWithConsent(transaction, report, questions);
+  const configured = readSettings(installation).get("sideloadRepos") ?? [];
+  const sideloads = await findSideloads(options.sideloadRepos ?? [], configured, { report, signal });
+  const { plan, loaded } =
+    noPull === true
+      ? { plan: wished, loaded: undefined }
+      : await measurePlan(wished, installation, { sideloads, signal });
+  report({ type: "transaction.plan", operations: describePlan(plan) });
+  if (plan.operations.length > 0) questions?.confirms(plan, installation);
+  const how = { noPull, noDeploy, keepVersions, sideloads, loaded, announced: true };
+  return { plan, result: await execute(plan, installation, { ...how, report, signal }) };
+}
