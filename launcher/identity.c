@@ -19,7 +19,7 @@ static void write_map(const char *path, const char *content, size_t length) {
   if (fd < 0 || write(fd, content, length) != (ssize_t)length) {
     die(STEP_IDENTITY, -1, errno, path, hint_for_namespaces(errno));
   }
-  close(fd);
+  close_later(fd);
 }
 
 static void write_identity_map(const char *path, uint32_t id) {

@@ -54,7 +54,7 @@ static void add_rule(int ruleset, const char *path, uint64_t access) {
   if (fd < 0 && (errno == ENOENT || errno == EACCES || errno == ENOTDIR)) return;
   bool given = fd >= 0 && (give(ruleset, fd, access) || (errno == EINVAL && give(ruleset, fd, access & RIGHTS_OF_FILES)));
   if (!given) die(STEP_LANDLOCK, -1, errno, path, NULL);
-  close(fd);
+  close_later(fd);
 }
 
 // The caller's own files and terminal are open already; programs open them once more by /dev/stdout and its like.
@@ -81,5 +81,5 @@ void landlock_restrict(const struct plan *plan) {
   }
   if (attributes.files != 0) give_standard_files(ruleset, attributes.files);
   if (syscall(SYS_landlock_restrict_self, (long)ruleset, 0L) != 0) die(STEP_LANDLOCK, -1, errno, NULL, NULL);
-  close(ruleset);
+  close_later(ruleset);
 }

@@ -40,7 +40,7 @@ static void make_directory(const struct work *work, mode_t mode) {
   const char *name;
   int parent = open_parent(work, &name);
   if (mkdirat(parent, name, mode) != 0 && errno != EEXIST) fail(work, STEP_TARGET, target_hint(errno));
-  close(parent);
+  close_later(parent);
 }
 
 static int create_file(const struct work *work, mode_t mode) {
@@ -48,7 +48,7 @@ static int create_file(const struct work *work, mode_t mode) {
   int parent = open_parent(work, &name);
   int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (fd < 0) fail(work, STEP_TARGET, target_hint(errno));
-  close(parent);
+  close_later(parent);
   return fd;
 }
 
@@ -62,6 +62,7 @@ static void make_file(const struct work *work) {
     data += count;
     left -= (size_t)count;
   }
+  // At once: a mount with a file open for writing cannot be sealed.
   close(fd);
 }
 
@@ -69,7 +70,7 @@ static void make_symlink(const struct work *work) {
   const char *name;
   int parent = open_parent(work, &name);
   if (symlinkat(plan_string(work->plan, work->one->source), parent, name) != 0) fail(work, STEP_TARGET, NULL);
-  close(parent);
+  close_later(parent);
 }
 
 // A mount point that the plan's own tmpfs lacks is made, of the kind of what comes to lie on it: a folder for -1.
@@ -93,7 +94,7 @@ static void attach(const struct work *work, int mount) {
   if (sys_move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0) {
     fail(work, STEP_MOUNT, errno == ENOTDIR ? "A folder can only be mounted on a folder, a file on a file." : NULL);
   }
-  close(target);
+  close_later(target);
 }
 
 static void bind(const struct work *work) {
@@ -118,7 +119,7 @@ static void mount_tmpfs(const struct work *work) {
         {"mode", mode.data}, {work->one->size == 0 ? NULL : "size", size.data}, {NULL, NULL}};
   int mount = special_new_mount("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, (int)work->index);
   attach(work, mount);
-  close(mount);
+  close_later(mount);
 }
 
 static void mount_special(const struct work *work) {
@@ -128,7 +129,7 @@ static void mount_special(const struct work *work) {
   } else {
     special_mount_dev(point, work->target, (int)work->index);
   }
-  close(point);
+  close_later(point);
 }
 
 static void seal(const struct work *work) {
@@ -136,7 +137,7 @@ static void seal(const struct work *work) {
   int target = target_open(work->root, work->target, O_PATH);
   if (target < 0) fail(work, STEP_TARGET, target_hint(errno));
   if (sys_mount_setattr(target, "", AT_EMPTY_PATH, &attributes) != 0) fail(work, STEP_MOUNT, NULL);
-  close(target);
+  close_later(target);
 }
 
 // The folder of the instance comes to lie below its number.

@@ -108,16 +108,20 @@ static bool is_covered(const char *folder, const char *path) {
   return strncmp(folder, path, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-bool plan_can_create(const struct plan *plan, uint32_t index, const char *path) {
+static bool is_creatable(const struct plan *plan, uint32_t index, const char *path, bool below) {
   for (uint32_t i = index; i-- > 0;) {
     const struct mount_operation *earlier = &plan->mounts[i];
     const char *target = plan_string(plan, earlier->target);
     if (earlier->kind == MOUNT_SEAL && is_covered(target, path)) return false;
     if (is_mount(earlier) && is_covered(target, path)) {
-      return (earlier->kind == MOUNT_TMPFS || earlier->kind == MOUNT_DEV) && strcmp(target, path) != 0;
+      return (earlier->kind == MOUNT_TMPFS || earlier->kind == MOUNT_DEV) && (below || strcmp(target, path) != 0);
     }
   }
   return false;
+}
+
+bool plan_can_create(const struct plan *plan, uint32_t index, const char *path) {
+  return is_creatable(plan, index, path, false);
 }
 
 // A seal needs a mount of this plan exactly at its target that nothing lies over, and that is there for certain.
@@ -195,7 +199,7 @@ static bool check_mount(struct parser *parser, uint32_t index) {
   if (!check_fields(parser, one, (int)index)) return false;
   bool creates = one->kind == MOUNT_DIRECTORY || one->kind == MOUNT_SYMLINK || one->kind == MOUNT_FILE ||
                  one->kind == MOUNT_INSTANCE;
-  if (creates && !plan_can_create(plan, index, target)) {
+  if (creates && !is_creatable(plan, index, target, one->kind == MOUNT_INSTANCE)) {
     return parser_refuse(parser, "a name would be made outside the plan's own tmpfs", (int)index);
   }
   if ((one->kind == MOUNT_INSTANCE || one->kind == MOUNT_INFO) && plan->instance.folder == NULL) {

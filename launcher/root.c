@@ -46,7 +46,7 @@ int root_mount(const struct plan *plan) {
   }
   int root = sys_fsmount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   if (root < 0) die(STEP_ROOT, -1, errno, NULL, overlay_hint(errno));
-  close(context);
+  close_later(context);
   // Over `/`, where a place always exists. This process still has the host's root below it, until the pivot.
   if (sys_move_mount(root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0) die(STEP_ROOT, -1, errno, NULL, NULL);
   return root;
@@ -63,5 +63,5 @@ void root_enter(int root) {
       expected.st_ino != actual.st_ino) {
     die(STEP_PIVOT, -1, 0, "(the root is not the new one)", NULL);
   }
-  close(root);
+  close_later(root);
 }

@@ -28,7 +28,7 @@ static int open_tree_of(const char *path, uint32_t flags) {
   if (fd < 0) return -1;
   int tree = sys_open_tree(fd, "", clone | AT_EMPTY_PATH);
   int error = errno;
-  close(fd);
+  close_later(fd);
   errno = error;
   return tree;
 }

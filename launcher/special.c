@@ -23,7 +23,7 @@ int special_new_mount(const char *type, const char *const options[][2], unsigned
         errno == EPERM ? "Inside a container, parts of the host's /proc are covered, and the kernel then allows no other."
                        : NULL);
   }
-  close(context);
+  close_later(context);
   return mount;
 }
 
@@ -52,7 +52,7 @@ static void bound(int proc, const char *name, uint32_t count) {
   if (fd < 0 || write(fd, value.data, value.length) != (ssize_t)value.length) {
     die(STEP_PRIVILEGES, -1, errno, path.data, NULL);
   }
-  close(fd);
+  close_later(fd);
 }
 
 void special_bound_namespaces(const struct plan *plan, int proc) {
@@ -65,7 +65,7 @@ void special_bound_namespaces(const struct plan *plan, int proc) {
   int from = proc < 0 ? new_proc(-1) : proc;
   int kinds = (plan->flags & PLAN_NESTED) != 0 ? BOUND_COUNT : BOUND_USER + 1;
   for (int kind = 0; kind < kinds; kind++) bound(from, names[kind], plan->bounds[kind]);
-  if (proc < 0) close(from);
+  if (proc < 0) close_later(from);
 }
 
 // The files below belong to the host's root; in a sandbox that runs as root only a read-only mount protects them. In
@@ -79,7 +79,7 @@ static void cover(int proc, const char *name, int operation) {
       sys_move_mount(tree, "", proc, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     die(STEP_MOUNT, operation, errno, name, NULL);
   }
-  close(tree);
+  close_later(tree);
 }
 
 // A sandbox inside this one can only mount a /proc of its own where nothing of this one is covered. As root that would
@@ -96,7 +96,7 @@ void special_mount_proc(const struct plan *plan, int point, const char *target, 
   attach(proc, point, target, operation);
   size_t count = count_covered(plan, sizeof covered / sizeof covered[0]);
   for (size_t i = 0; i < count; i++) cover(proc, covered[i], operation);
-  close(proc);
+  close_later(proc);
 }
 
 // A device node cannot be made inside a user namespace, so the host's one is bound.
@@ -106,7 +106,7 @@ static void add_device(int dev, const char *name, const char *source, int operat
   if (tree < 0 || sys_move_mount(tree, "", dev, name, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     die(STEP_MOUNT, operation, errno, source, NULL);
   }
-  close(tree);
+  close_later(tree);
 }
 
 static void add_links(int dev, int operation) {
@@ -126,7 +126,7 @@ static void add_terminals(int dev, int operation) {
   if (sys_move_mount(pts, "", dev, "pts", MOVE_MOUNT_F_EMPTY_PATH) != 0) {
     die(STEP_MOUNT, operation, errno, "pts", NULL);
   }
-  close(pts);
+  close_later(pts);
 }
 
 // The caller's terminal is not among the new ones; a program that asks for its name finds it here. The descriptor
@@ -159,5 +159,5 @@ void special_mount_dev(int point, const char *target, int operation) {
   if (mkdirat(dev, "shm", 01777) != 0) die(STEP_TARGET, operation, errno, "shm", NULL);
   add_terminals(dev, operation);
   add_console(dev, operation);
-  close(dev);
+  close_later(dev);
 }

@@ -74,3 +74,10 @@ static inline pid_t sys_clone_into(unsigned long flags, int group) {
   };
   return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
+
+// For a process that soon closes everything at once, by exec or close_range: spares a system call for each descriptor,
+// as long as there are few.
+enum { FEW_DESCRIPTORS = 512 };
+static inline void close_later(int fd) {
+  if (fd >= FEW_DESCRIPTORS) close(fd);
+}

@@ -24,7 +24,7 @@ static int make_folders(int root, const char *path) {
     if (parent < 0) return -1;
     int result = mkdirat(parent, name, 0755);
     int error = errno;
-    close(parent);
+    close_later(parent);
     if (result != 0 && error != EEXIST) {
       errno = error;
       return -1;

@@ -19,6 +19,7 @@ export const permissionFlags = {
   nofilesystem: textsFlag("Do not show files of the host", "PATH"),
   env: textsFlag("Set a variable", "NAME=VALUE"),
   unsetEnv: textsFlag("Remove a variable", "NAME"),
+  limit: textsFlag("Bound what the app takes; none lifts a limit", "memory|swap|cpu|tasks|io=VALUE"),
   persist: textsFlag("Keep a folder of the home with the app's data", "NAME"),
   ownName: textsFlag("Let the app own a name on the session bus", "NAME"),
   talkName: textsFlag("Let the app talk to a name on the session bus", "NAME"),

@@ -45,6 +45,7 @@ export interface RunFlags extends InstallationFlags {
   readonly dieWithParent?: boolean;
   readonly sandbox?: boolean;
   readonly noDocumentsPortal?: boolean;
+  readonly noRequireCgroup?: boolean;
 }
 
 export const runFlags = {
@@ -81,6 +82,7 @@ export const runFlags = {
   dieWithParent: switchFlag("End the sandbox when the caller ends"),
   sandbox: switchFlag("Without the app's own permissions and data; only what other options give"),
   noDocumentsPortal: switchFlag("Without the files that the document portal shows the app"),
+  noRequireCgroup: switchFlag("Start also where no control group can be made for it"),
 } as const;
 
 export const runAliases = { u: "user", d: "devel", p: "dieWithParent" } as const;
@@ -147,5 +149,6 @@ export function toRunRequest(flags: RunFlags, name: string, words: readonly stri
     dieWithParent: flags.dieWithParent ?? false,
     sandboxed: flags.sandbox ?? false,
     documents: flags.noDocumentsPortal !== true,
+    requireCgroup: flags.noRequireCgroup !== true,
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
-import type { MountOperation, Observation, Plan } from "./plan/types.ts";
+import type { CgroupPlan, InstancePlan, MountOperation, Observation, Plan } from "./plan/types.ts";
 import { buildFilter } from "./seccomp/filter.ts";
 import type { Specification, SpecificationMount } from "./spec/types.ts";
 
@@ -31,6 +31,21 @@ export interface PlanContext {
   readonly record: readonly Observation[];
 }
 
+function instanceOf({ instance, identity }: Specification): InstancePlan | undefined {
+  return instance && { ...instance, id: identity.id, ref: identity.ref, image: identity.commit };
+}
+
+/** Throws `SANDBOX_FAILED` where the sandbox cannot do without a group and there can be none. */
+function cgroupOf({ cgroup }: Specification): CgroupPlan | undefined {
+  if (cgroup === undefined) return undefined;
+  const { mount, required, settings } = cgroup;
+  if (mount !== undefined) return { mount, required, settings };
+  if (!required && settings.length === 0) return undefined;
+  throw new DowelError("SANDBOX_FAILED", "There is no cgroup2 below /sys/fs/cgroup for the sandbox's control group", {
+    hint: "Mount it, or give up the sandbox's identity and limits with --no-require-cgroup.",
+  });
+}
+
 /** Turns a specification into what the launcher carries out. */
 export function planFromSpecification(specification: Specification, context: PlanContext): Plan {
   const { environment, shared, sharedFolder } = specification;
@@ -50,5 +65,9 @@ export function planFromSpecification(specification: Specification, context: Pla
     cwd: specification.cwd,
     command: specification.command,
     dieWithParent: specification.dieWithParent,
+    instance: instanceOf(specification),
+    cgroup: cgroupOf(specification),
+    nested: specification.nested,
+    landlock: specification.landlock,
   };
 }

@@ -4,6 +4,7 @@ import { compareBytes } from "../../base/text.ts";
 import type { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { type FilesystemMode, formatFilesystem, parseFilesystem } from "./filesystem.ts";
 import { formatGrants, type Grants, parseGrants } from "./grant.ts";
+import { checkLimit, type LimitName, type Limits } from "./limits.ts";
 import { sortedUnion } from "./merge.ts";
 import type { Permissions, UsbPermissions } from "./model.ts";
 import {
@@ -22,6 +23,7 @@ import { parseUsbQuery } from "./usb.ts";
 const context = "Context";
 const environment = "Environment";
 const usbDevices = "USB Devices";
+const limitGroup = "Limits";
 const policyPrefix = "Policy ";
 
 const busGroups: Readonly<Record<Bus, string>> = {
@@ -106,6 +108,23 @@ function readUsb(keyfile: Keyfile): UsbPermissions {
   return { enumerable: read("enumerable-devices"), hidden: read("hidden-devices") };
 }
 
+/** Limits that this version does not know are left out; a value that is none is a mistake that would bound nothing. */
+function readLimits(keyfile: Keyfile): Limits {
+  const result = new Map<LimitName, string>();
+  for (const key of keyfile.keys(limitGroup)) {
+    const value = keyfile.get(limitGroup, key)?.trim() ?? "";
+    const checked = checkLimit(key, value);
+    if ("name" in checked) result.set(checked.name, value);
+    else if (!checked.expected.startsWith("one of")) {
+      throw new DowelError(
+        "PERMISSION_INVALID",
+        `[${limitGroup}] ${key}: expected ${checked.expected}, found ${JSON.stringify(value)}`,
+      );
+    }
+  }
+  return result;
+}
+
 /**
  * Reads the permissions of a metadata or overrides keyfile (flatpak-metadata(5)). What this version does not know is
  * left out. Throws `PERMISSION_INVALID` for control characters and for items that no version could know.
@@ -126,6 +145,7 @@ export function readPermissions(keyfile: Keyfile): Permissions {
     },
     policies: readPolicies(keyfile),
     usb: readUsb(keyfile),
+    limits: readLimits(keyfile),
   };
 }
 
@@ -154,7 +174,8 @@ function writeEnvironment(keyfile: Keyfile, variables: Permissions["environment"
 /** Writes permissions into a keyfile, in place of those that it has; the inverse of `readPermissions`. */
 export function writePermissions(keyfile: Keyfile, permissions: Permissions): void {
   const stale = keyfile.groups().filter((group) => group.startsWith(policyPrefix));
-  for (const group of [...stale, ...Object.values(busGroups), environment, usbDevices]) keyfile.removeGroup(group);
+  for (const group of [...stale, ...Object.values(busGroups), environment, usbDevices, limitGroup])
+    keyfile.removeGroup(group);
   for (const list of grantLists) setList(keyfile, context, list, formatGrants(permissions[list]));
   setList(keyfile, context, "filesystems", filesystemItems(permissions));
   setList(keyfile, context, "persistent", permissions.persistent);
@@ -167,6 +188,9 @@ export function writePermissions(keyfile: Keyfile, permissions: Permissions): vo
   setList(keyfile, usbDevices, "hidden-devices", permissions.usb.hidden);
   for (const [subsystem, keys] of permissions.policies) {
     for (const [key, values] of keys) keyfile.setList(`${policyPrefix}${subsystem}`, key, values);
+  }
+  for (const [name, value] of [...permissions.limits].sort(([left], [right]) => compareBytes(left, right))) {
+    keyfile.set(limitGroup, name, value);
   }
   if (keyfile.hasGroup(context) && keyfile.keys(context).length === 0) keyfile.removeGroup(context);
 }

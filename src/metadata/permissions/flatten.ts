@@ -38,7 +38,7 @@ export function withoutDenials(permissions: Permissions): Permissions {
 
 const none: Grants = new Map();
 
-/** What `--sandbox` leaves of an app's permissions: multiarch, so that its code runs, and variables. */
+/** What `--sandbox` leaves of an app's permissions: multiarch, so that its code runs, variables, and limits. */
 export function onlyHarmless(permissions: Permissions): Permissions {
   const multiarch = [...permissions.features].filter(([name]) => name === "multiarch");
   return {
@@ -53,5 +53,6 @@ export function onlyHarmless(permissions: Permissions): Permissions {
     busPolicies: { session: new Map(), system: new Map(), a11y: new Map() },
     policies: new Map(),
     usb: { enumerable: [], hidden: [] },
+    limits: permissions.limits,
   };
 }

@@ -70,5 +70,6 @@ export function mergePermissions(lower: Permissions, upper: Permissions): Permis
     },
     policies: mergePolicies(lower.policies, upper.policies),
     usb: mergeUsb(lower.usb, upper.usb),
+    limits: over(lower.limits, upper.limits),
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FilesystemMode } from "./filesystem.ts";
 import type { Grants } from "./grant.ts";
+import type { Limits } from "./limits.ts";
 import type { Bus, BusPolicy, GrantList } from "./names.ts";
 
 /** One layer of permissions: what metadata, an overrides file or a command line says. */
@@ -17,6 +18,7 @@ export interface Permissions extends Readonly<Record<GrantList, Grants>> {
   /** Subsystem, key, values; a value with `!` in front is taken away. */
   readonly policies: ReadonlyMap<string, ReadonlyMap<string, readonly string[]>>;
   readonly usb: UsbPermissions;
+  readonly limits: Limits;
 }
 
 /** Queries for USB devices, as they are written (`vnd:1234+dev:5678`); sorted. */
@@ -37,4 +39,5 @@ export const noPermissions: Permissions = {
   busPolicies: { session: new Map(), system: new Map(), a11y: new Map() },
   policies: new Map(),
   usb: { enumerable: [], hidden: [] },
+  limits: new Map(),
 };

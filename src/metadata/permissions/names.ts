@@ -22,7 +22,7 @@ export const knownNames: Readonly<Record<GrantList, ReadonlySet<string>>> = {
     "inherit-wayland-socket",
   ]),
   devices: new Set(["dri", "input", "usb", "kvm", "shm", "all"]),
-  features: new Set(["devel", "multiarch", "bluetooth", "canbus", "per-app-dev-shm"]),
+  features: new Set(["devel", "multiarch", "bluetooth", "canbus", "per-app-dev-shm", "userns"]),
 };
 
 /** Names of bus policies, weakest first. */

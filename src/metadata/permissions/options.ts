@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { parseFilesystem } from "./filesystem.ts";
+import { checkLimit } from "./limits.ts";
 import { mergePermissions, mergeValues } from "./merge.ts";
 import { noPermissions, type Permissions } from "./model.ts";
 import {
@@ -105,6 +106,16 @@ function persist(path: string, option: string): Partial<Permissions> {
   return { persistent: [path] };
 }
 
+function limit(value: string, option: string): Partial<Permissions> {
+  const [name = "", ...rest] = value.split("=");
+  const text = rest.join("=");
+  const checked = checkLimit(name, text);
+  if ("expected" in checked) {
+    throw invalid(option, value, rest.length === 0 ? "NAME=VALUE, such as memory=512M" : checked.expected);
+  }
+  return { limits: new Map([[checked.name, text]]) };
+}
+
 const readers: ReadonlyMap<string, Reader> = new Map([
   ["--share", grant("shared", true)],
   ["--unshare", grant("shared", false)],
@@ -135,6 +146,7 @@ const readers: ReadonlyMap<string, Reader> = new Map([
   ["--nousb", usb(true)],
   ["--usb-list", usbList],
   ["--persist", persist],
+  ["--limit", limit],
 ]);
 
 /** The permission options of the command line that take a value, with the dashes. */

@@ -47,9 +47,9 @@ function covering(earlier: readonly MountOperation[], path: string, seals: boole
   return earlier.findLast((one) => (isMount(one) || (seals && one.kind === "seal")) && isCovered(one.target, path));
 }
 
-function checkCreation(earlier: readonly MountOperation[], operation: MountOperation): void {
-  const cover = covering(earlier, operation.target, true);
-  const possible = (cover?.kind === "tmpfs" || cover?.kind === "dev") && cover.target !== operation.target;
+function checkCreation(earlier: readonly MountOperation[], operation: MountOperation, made = operation.target): void {
+  const cover = covering(earlier, made, true);
+  const possible = (cover?.kind === "tmpfs" || cover?.kind === "dev") && cover.target !== made;
   if (!possible)
     refuse(`A ${operation.kind} can only be made inside an unsealed tmpfs of the plan: ${operation.target}`);
 }
@@ -101,7 +101,7 @@ function checkMount(plan: Plan, operation: MountOperation, index: number): void 
       checkSeal(earlier, operation);
       return;
     case "instance":
-      checkCreation(earlier, operation);
+      checkCreation(earlier, operation, `${operation.target}/0`);
       checkHasInstance(plan, operation);
       return;
     case "info":

@@ -32,18 +32,15 @@ const refused: readonly SyscallName[] = [
   "get_mempolicy",
   "set_mempolicy",
   "migrate_pages",
-  "unshare",
-  "setns",
-  "mount",
-  "umount",
-  "umount2",
-  "pivot_root",
-  "chroot",
 ];
 
+/** What makes and fills namespaces. */
+const namespaces: readonly SyscallName[] = ["unshare", "setns", "mount", "umount", "umount2", "pivot_root", "chroot"];
+
 /** Programs that meet ENOSYS here use the older calls, which the filter can judge (CVE-2021-41133). */
-const unknown: readonly SyscallName[] = [
-  "clone3",
+const unknown: readonly SyscallName[] = ["clone3"];
+
+const unknownMounts: readonly SyscallName[] = [
   "open_tree",
   "move_mount",
   "fsopen",
@@ -84,12 +81,19 @@ function socketRule(variant: SeccompVariant): Fragment {
 /** The family lies in memory that a filter cannot read; programs that meet the error use socket(2) itself. */
 const socketcallRule: Fragment = [load(offsets.low(0)), ...ifEqual(SYS_SOCKET, retErrno(EAFNOSUPPORT), allow)];
 
-/** What each judged system call comes to; all others are allowed. Flatpak's list. */
+/**
+ * What each judged system call comes to; all others are allowed. Flatpak's list; with `userns` without what it has
+ * against namespaces, whose number the launcher bounds.
+ */
 export function rulesFor(variant: SeccompVariant): ReadonlyMap<SyscallName, Fragment> {
   const rules = new Map<SyscallName, Fragment>();
   for (const name of refused) rules.set(name, refuse);
   for (const name of unknown) rules.set(name, retErrno(ENOSYS));
-  rules.set("clone", cloneRule);
+  if (variant.userns !== true) {
+    for (const name of namespaces) rules.set(name, refuse);
+    for (const name of unknownMounts) rules.set(name, retErrno(ENOSYS));
+    rules.set("clone", cloneRule);
+  }
   rules.set("ioctl", ioctlRule);
   rules.set("socket", socketRule(variant));
   rules.set("socketcall", socketcallRule);

@@ -20,7 +20,9 @@ function locate(host: Host, path: string): { readonly path: string; readonly mis
  */
 export function pathAccess(specification: Specification, host: Host, path: string): PathAccess {
   const { path: real, missing } = locate(host, path);
-  const over = specification.mounts.findLast((mount) => mount.kind !== "seal" && isBelow(real, mount.target));
+  const over = specification.mounts.findLast(
+    (mount) => !["seal", "instance", "info"].includes(mount.kind) && isBelow(real, mount.target),
+  );
   if (over?.kind !== "bind" || join(over.source, relative(over.target, real)) !== real) return "hidden";
   if (over.access === "rw") return "read-write";
   return missing ? "hidden" : "read-only";

@@ -133,6 +133,15 @@ export class RootBuilder {
     return this.#mount({ kind, target: path }, "directory");
   }
 
+  seal(path: string): void {
+    this.#mounts.push({ kind: "seal", target: path });
+  }
+
+  /** What the launcher makes for each start: the instance's folder below a path, or its file at a path that is there. */
+  instance(kind: "instance" | "info", path: string): void {
+    this.#mounts.push({ kind, target: path });
+  }
+
   bind(source: string, target: string, options: BindOptions = {}): boolean {
     const { access = "ro", type = "directory", grows, ...rest } = options;
     const mount: Bind = { kind: "bind", source, target, access, ...rest };

@@ -32,17 +32,36 @@ function setPath(keyfile: Keyfile, key: string, own: string, other: Replacement 
   if (other !== undefined) keyfile.set("Instance", `original-${key}`, own);
 }
 
-/** The text of `/.flatpak-info`, which tells apps and portals what the sandbox is. */
+/** Where the instance's number belongs; what apps say of themselves comes later in the text, so the first one counts. */
+const noNumber = "\ninstance-id=";
+
+function newInfo({ app, runtime }: Pick<SpecificationInput, "app" | "runtime">): Keyfile {
+  const keyfile = new Keyfile();
+  const group = app === undefined ? "Runtime" : "Application";
+  keyfile.set(group, "name", (app ?? runtime).ref.id);
+  keyfile.set(group, "runtime", formatRef(runtime.ref));
+  return keyfile;
+}
+
+/** The beginning of the text of `/.flatpak-info`: whose sandbox it is. */
+export function formatName(input: Pick<SpecificationInput, "app" | "runtime">): string {
+  return newInfo(input).toString();
+}
+
+/**
+ * The text of `/.flatpak-info`, which tells apps and portals what the sandbox is, before and after the instance's
+ * number. `path` is the app's own folder.
+ */
 export function formatInfo(
   { app, runtime, extensions, options }: Pick<SpecificationInput, "app" | "runtime" | "extensions" | "options">,
   permissions: Permissions,
+  path: string | undefined,
   marks: { readonly devel: boolean; readonly sandbox: boolean },
-): string {
-  const keyfile = new Keyfile();
-  const group = app === undefined ? "Runtime" : "Application";
+): readonly [before: string, after: string] {
+  const keyfile = newInfo({ app, runtime });
   const main = app ?? runtime;
-  keyfile.set(group, "name", main.ref.id);
-  keyfile.set(group, "runtime", formatRef(runtime.ref));
+  keyfile.set("Instance", "instance-id", "");
+  if (path !== undefined) keyfile.set("Instance", "instance-path", path);
   if (app !== undefined) {
     setPath(keyfile, "app-path", `${app.lower}/app`, options.app);
     keyfile.set("Instance", "app-commit", app.commit);
@@ -59,5 +78,7 @@ export function formatInfo(
   if (options.profile !== undefined) keyfile.set("Instance", "profile", options.profile);
   for (const [name, value] of Object.entries(marks)) if (value) keyfile.setBoolean("Instance", name, true);
   writePermissions(keyfile, permissions);
-  return keyfile.toString();
+  const text = keyfile.toString();
+  const at = text.indexOf(noNumber) + noNumber.length;
+  return [text.slice(0, at), text.slice(at)];
 }

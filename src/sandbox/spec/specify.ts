@@ -16,7 +16,9 @@ import { addAllExtensions, libraryPathOf } from "./extensions-mount.ts";
 import { findExports } from "./filesystems.ts";
 import { addDataNames, addHome, dataEntries, dataFolderOf, findHome, type HomeInput, userDirsText } from "./home.ts";
 import { addHostData, addSystemSockets } from "./host-data.ts";
-import { flattenPermissions, formatInfo } from "./info.ts";
+import { flattenPermissions } from "./info.ts";
+import { addInstance, describeCgroup, nestedBounds } from "./instance.ts";
+import { landlockOf } from "./landlock.ts";
 import { addLinkerCache } from "./linker.ts";
 import { addLiveNetworkFiles, addTrust } from "./live.ts";
 import { addAppFolder, addBase, addUsrFolder } from "./root.ts";
@@ -32,6 +34,12 @@ function effectivePermissions({ app, runtime, overrides, options }: Specificatio
   return mergePermissions(options.sandboxed ? onlyHarmless(installed) : installed, options.permissions);
 }
 
+/** A display or a bus of the host can be behind an abstract socket, which belongs to the network. */
+function reachesAbstractSockets(granted: (list: "shared" | "sockets") => (name: string) => boolean): boolean {
+  const sockets = ["x11", "fallback-x11", "session-bus", "system-bus"];
+  return granted("shared")("network") && sockets.some(granted("sockets"));
+}
+
 /**
  * Turns what an app is, what it may and what the host has into a description of its sandbox. Has no side effect; all
  * it learns about the machine comes from `host`.
@@ -44,6 +52,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     isGranted(permissions[list], name, conditions);
   const feature = granted("features");
   const devel = options.devel || feature("devel");
+  const nested = feature("userns");
   const user = findUser(host);
   const home = findHome(host, user);
   const shared = sharedFolderOf(input);
@@ -77,9 +86,12 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   });
   addHostData(root, host, homeInput.home);
   addSystemSockets(root, host, input.session, granted("shared")("network"));
-  const marks = { devel, sandbox: options.sandboxed };
-  root.file("/.flatpak-info", formatInfo({ ...input, extensions }, permissions, marks));
-  root.symlink(`/run/user/${user.uid}/flatpak-info`, "../../../.flatpak-info");
+  const instance = addInstance(root, { ...input, extensions }, permissions, {
+    uid: user.uid,
+    dataFolder,
+    devel,
+    sandbox: options.sandboxed,
+  });
   addSessionFolders(root, host, input);
   addHome(root, host, homeInput);
   if (app !== undefined && ownName !== undefined) {
@@ -114,6 +126,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
       multiarch: feature("multiarch"),
       bluetooth: feature("bluetooth"),
       canbus: feature("canbus"),
+      userns: nested,
     },
     shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
     buses: describeBuses({
@@ -128,5 +141,9 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     cwd: options.cwd,
     command: [options.command ?? app?.metadata.command ?? (app === undefined ? "/bin/bash" : "/bin/sh")],
     dieWithParent: options.dieWithParent,
+    instance,
+    cgroup: describeCgroup(host, input, permissions),
+    landlock: landlockOf(root.mounts, { nested, abstractSockets: reachesAbstractSockets(granted) }),
+    nested: nested ? nestedBounds : undefined,
   };
 }

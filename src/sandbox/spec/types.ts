@@ -4,6 +4,7 @@ import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Ref } from "../../metadata/ref.ts";
 import type { Extensions } from "./extensions.ts";
+import type { LandlockPlan, NamespaceBounds } from "../plan/types.ts";
 
 /** An app or runtime as it lies on this machine. */
 export interface SandboxImage {
@@ -68,6 +69,8 @@ export interface RunOptions {
   readonly instanceIdFd: number | undefined;
   /** A further set of data, instances and overrides; undefined: the app's first. */
   readonly profile: string | undefined;
+  /** Whether a start without a control group of its own fails; by default it does. */
+  readonly requireCgroup?: boolean | undefined;
 }
 
 /** What is installed that a sandbox is made of. */
@@ -119,7 +122,7 @@ export type SpecificationMount =
       readonly fromLayer?: true;
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly mode: number }
-  | { readonly kind: "proc" | "dev" | "seal"; readonly target: string }
+  | { readonly kind: "proc" | "dev" | "seal" | "instance" | "info"; readonly target: string }
   | { readonly kind: "directory"; readonly target: string; readonly mode: number }
   | { readonly kind: "symlink"; readonly target: string; readonly to: string }
   | { readonly kind: "file"; readonly target: string; readonly text: string };
@@ -131,6 +134,8 @@ export interface SeccompVariant {
   readonly multiarch: boolean;
   readonly bluetooth: boolean;
   readonly canbus: boolean;
+  /** Namespaces can be made. */
+  readonly userns?: boolean;
 }
 
 /** What the sandbox may do on one bus. Names may end in `.*`; rules are those of xdg-dbus-proxy(1), `NAME=RULE`. */
@@ -182,4 +187,28 @@ export interface Specification {
   readonly cwd: string | undefined;
   readonly command: readonly string[];
   readonly dieWithParent: boolean;
+  /** What the sandbox is known by while it runs; undefined: nothing tells others of it. */
+  readonly instance?: InstanceSpecification | undefined;
+  /** Its control group; undefined: the caller's. */
+  readonly cgroup?: CgroupSpecification | undefined;
+  readonly landlock?: LandlockPlan | undefined;
+  /** How many namespaces the app may make; undefined: none. */
+  readonly nested?: NamespaceBounds | undefined;
+}
+
+export interface InstanceSpecification {
+  /** The folder of all instances. */
+  readonly folder: string;
+  /** File with the last number given out. */
+  readonly counter: string;
+  /** Text of `/.flatpak-info` before and after the instance's number. */
+  readonly info: readonly [before: string, after: string];
+}
+
+export interface CgroupSpecification {
+  /** Where cgroup2 is mounted; undefined: nowhere. */
+  readonly mount: string | undefined;
+  readonly required: boolean;
+  /** Files of the group and what is written to them. */
+  readonly settings: readonly (readonly [file: string, value: string])[];
 }

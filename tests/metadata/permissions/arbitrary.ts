@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import type { FilesystemMode } from "../../../src/metadata/permissions/filesystem.ts";
 import type { Grant, Grants } from "../../../src/metadata/permissions/grant.ts";
+import type { LimitName, Limits } from "../../../src/metadata/permissions/limits.ts";
 import { sortedUnion } from "../../../src/metadata/permissions/merge.ts";
 import type { Permissions } from "../../../src/metadata/permissions/model.ts";
 import { busPolicies, type GrantList, knownNames } from "../../../src/metadata/permissions/names.ts";
@@ -50,6 +51,10 @@ const usbQueries = fc
   .array(fc.constantFrom("all", "vnd:1234", "vnd:1234+dev:abcd", "cls:03:*"))
   .map((list) => sortedUnion(list));
 
+const limits = fc
+  .dictionary(fc.constantFrom<LimitName>("memory", "swap"), fc.constantFrom("512M", "2G", "none"))
+  .map((entries): Limits => new Map(Object.entries(entries) as [LimitName, string][]));
+
 /** Permissions as reading a keyfile can give them. */
 export const permissions: fc.Arbitrary<Permissions> = fc
   .record({
@@ -66,6 +71,7 @@ export const permissions: fc.Arbitrary<Permissions> = fc
     busPolicies: fc.record({ session: busMap, system: busMap, a11y: busMap }),
     policies,
     usb: fc.record({ enumerable: usbQueries, hidden: usbQueries }),
+    limits,
   })
   .map((value) =>
     value.filesystemsReset

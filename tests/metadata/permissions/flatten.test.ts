@@ -34,13 +34,13 @@ describe("withoutDenials()", () => {
 });
 
 describe("onlyHarmless()", () => {
-  test("onlyHarmless() keeps nothing but multiarch and variables", () => {
+  test("onlyHarmless() keeps nothing but multiarch, variables and limits", () => {
     fc.assert(
       fc.property(permissions, (one) => {
         const text = formatOverrides(mergePermissions(noPermissions, onlyHarmless(one)));
-        const { environment, features } = one;
+        const { environment, features, limits } = one;
         const multiarch = new Map([...features].filter(([name]) => name === "multiarch"));
-        const expected = { ...noPermissions, environment, features: multiarch, filesystemsReset: true };
+        const expected = { ...noPermissions, environment, limits, features: multiarch, filesystemsReset: true };
         expect(text).toBe(formatOverrides(expected));
       }),
     );

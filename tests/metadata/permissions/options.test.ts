@@ -45,13 +45,15 @@ describe("applyPermissionOption()", () => {
     ["--usb=vnd:1A2B+dev:0001", "[USB Devices]\nenumerable-devices=vnd:1a2b+dev:0001;\n"],
     ["--nousb=all", "[USB Devices]\nhidden-devices=all;\n"],
     ["--usb-list=cls:03:*;!vnd:1234", "[USB Devices]\nenumerable-devices=cls:03:*;\nhidden-devices=vnd:1234;\n"],
+    ["--limit=memory=512M", "[Limits]\nmemory=512M\n"],
+    ["--limit=cpu=none", "[Limits]\ncpu=none\n"],
     ["--persist=.mozilla", context("persistent=.mozilla;")],
   ])("applyPermissionOption() takes %s", (option, expected) => {
     expect(written(option)).toBe(expected);
   });
 
   test("every option of permissionOptions is one that the table above takes", () => {
-    expect(permissionOptions.length).toBe(29);
+    expect(permissionOptions.length).toBe(30);
   });
 
   test("applyPermissionOption() lets later options win", () => {
@@ -75,6 +77,16 @@ describe("applyPermissionOption()", () => {
     "--usb=dev:1234",
     "--usb=vnd:1234+vnd:1234",
     "--usb=all+vnd:1234",
+    "--limit=memory",
+    "--limit=memory=",
+    "--limit=memory=12",
+    "--limit=memory=1P",
+    "--limit=cpu=50",
+    "--limit=cpu=0%",
+    "--limit=tasks=1",
+    "--limit=io=1",
+    "--limit=disk=1G",
+    "--limit=swap=-1",
     "--persist=../x",
     "--unknown=x",
     "--share",

@@ -87,6 +87,7 @@ export const hosts = {
   debian: withNodes({
     ...osRelease("debian"),
     "/etc/alternatives": folder,
+    "/sys/fs/cgroup/cgroup.controllers": "cpu memory pids\n",
     "/etc/timezone": "Europe/Berlin\n",
     "/var/cache/fontconfig": folder,
     "/usr/lib32": folder,

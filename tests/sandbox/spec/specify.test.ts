@@ -17,6 +17,7 @@ describe("specify() for an app without permissions", () => {
       multiarch: false,
       bluetooth: false,
       canbus: false,
+      userns: false,
     });
   });
 
@@ -34,6 +35,7 @@ describe("specify() for an app without permissions", () => {
       `${data}/cache/tmp /var/tmp rw`,
     ]);
     expect(targets(specification, "tmpfs")).toEqual([
+      "/run/flatpak/.flatpak",
       "/run/flatpak/app/org.example.App",
       "/home/ann",
       "/tmp/.X11-unix",
@@ -72,11 +74,13 @@ describe("specify() for an app without permissions", () => {
   });
 
   test("specify() describes the sandbox in /.flatpak-info", () => {
-    expect(fileText(specification, "/.flatpak-info")).toBe(
-      `[Application]\nname=org.example.App\nruntime=runtime/org.example.Platform/x86_64/1\n\n[Instance]\n` +
-        `app-path=/images/app/app\napp-commit=${"a".repeat(64)}\nruntime-path=/images/runtime/usr\n` +
+    const name = "[Application]\nname=org.example.App\nruntime=runtime/org.example.Platform/x86_64/1\n";
+    expect(fileText(specification, "/.flatpak-info")).toBe(name);
+    expect(specification.instance?.info).toEqual([
+      `${name}\n[Instance]\ninstance-id=`,
+      `\ninstance-path=${data}\napp-path=/images/app/app\napp-commit=${"a".repeat(64)}\nruntime-path=/images/runtime/usr\n` +
         `runtime-commit=${"b".repeat(64)}\nbranch=stable\narch=x86_64\nflatpak-version=1.18.0\n\n[Environment]\nFROM_RUNTIME=1\n`,
-    );
+    ]);
   });
 
   test("specify() sets the app's variables and takes away those that steer loaders", () => {
