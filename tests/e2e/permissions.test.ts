@@ -144,7 +144,7 @@ for (const [who, uid] of [
       expect(read(kept, "--sandbox")).toMatchObject({ stat: "ENOENT" });
       expect(read(pit.path("home/.var/app", id), "--sandbox")).toMatchObject({ stat: "ENOENT" });
       expect(read(kept, "--sandbox", "--filesystem=~/docs")).toMatchObject({ content: "kept", write: "OK" });
-      const { layer } = JSON.parse(pit.succeed(["plumbing", "spec", "--sandbox", id]));
+      const { instance } = JSON.parse(pit.succeed(["plumbing", "spec", "--sandbox", id]));
       expect(instance.info.join("")).toContain("sandbox=true");
       const found = variables("--sandbox");
       expect(found).toMatchObject({ OWN: "1", FLATPAK_ID: id });
@@ -173,7 +173,9 @@ for (const [who, uid] of [
     test("run --usb-list-file writes what the file lists into the sandbox's description", () => {
       writeFileSync(pit.path("work/usb"), "# comment\nvnd:1234;!cls:03:*\nbroken\n");
       const { instance } = JSON.parse(pit.succeed(["plumbing", "spec", id, "--usb-list-file", pit.path("work/usb")]));
-      expect(instance.info.join("")).toContain("[USB Devices]\nenumerable-devices=vnd:1234;\nhidden-devices=cls:03:*;\n");
+      expect(instance.info.join("")).toContain(
+        "[USB Devices]\nenumerable-devices=vnd:1234;\nhidden-devices=cls:03:*;\n",
+      );
     });
 
     test("the instances of an app share /tmp, and other apps do not see it", () => {

@@ -3,8 +3,8 @@ import type { Metadata } from "../../metadata/metadata.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Ref } from "../../metadata/ref.ts";
-import type { Extensions } from "./extensions.ts";
 import type { LandlockPlan, NamespaceBounds } from "../plan/types.ts";
+import type { Extensions } from "./extensions.ts";
 
 /** An app or runtime as it lies on this machine. */
 export interface SandboxImage {

@@ -16,6 +16,7 @@ import {
   type FakeNode,
   fileText,
   folder,
+  infoText,
   specifyExample,
   targets,
 } from "./fake-host.ts";
@@ -182,7 +183,7 @@ describe("specify() with extensions", () => {
     expect(fileText(specification, `${configuration}-001-org.example.Platform.GL.b.conf`)).toBe("/usr/lib/GL/b/lib\n");
     expect(fileText(specification, `${configuration}-002-org.example.Platform.GL.a.conf`)).toBe("/usr/lib/GL/a/lib\n");
     expect(specification.environment.unset).toContain("LD_LIBRARY_PATH");
-    expect(fileText(specification, "/.flatpak-info")).toMatch(
+    expect(infoText(specification)).toMatch(
       /\nruntime-extensions=org\.example\.Platform\.GL\.b=[0-9a-f]{64};org\.example\.Platform\.GL\.a=[0-9a-f]{64}\n/,
     );
   });
@@ -213,7 +214,7 @@ describe("specify() with extensions", () => {
         input: { extensions: { app, runtime: [] } },
       });
       const line = binds(specification).find((text) => text.startsWith("/images/org.example.App.Plugin"));
-      const named = fileText(specification, "/.flatpak-info")?.includes("app-extensions");
+      const named = infoText(specification).includes("app-extensions");
       return [line?.split(" ")[1], named];
     };
     expect(place("lib64")).toEqual(["/app/lib64/plugins", true]);

@@ -173,3 +173,8 @@ export function fileText(specification: Specification, path: string): string | u
   const entry = specification.layer.find((one) => one.path === path);
   return entry?.kind === "file" ? entry.text : undefined;
 }
+
+/** The text of the sandbox's `/.flatpak-info` for an instance number of 7. */
+export function infoText({ instance }: Specification): string {
+  return instance?.info.join("7") ?? "";
+}

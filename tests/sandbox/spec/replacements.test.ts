@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { binds, fileText, folder, specifyExample } from "./fake-host.ts";
+import { binds, folder, infoText, specifyExample } from "./fake-host.ts";
 
 const link = (path: string) => (one: { path: string }) => one.path === path;
 
@@ -10,7 +10,7 @@ describe("specify() with another /app", () => {
     expect(found.lowers).toEqual(["/images/runtime"]);
     expect(binds(found)).toContain("/work/app /app ro");
     expect(binds(found)).toContain("/images/app/app /run/parent/app ro");
-    const info = found.instance?.info.join("7");
+    const info = infoText(found);
     expect(info).toContain("app-path=/work/app\noriginal-app-path=/images/app/app\n");
   });
 
@@ -18,7 +18,7 @@ describe("specify() with another /app", () => {
     const found = specifyExample({ run: { app: { path: undefined, distrusted: false } } });
     expect(found.layer).toContainEqual({ kind: "directory", path: "/app" });
     expect(binds(found).filter((bind) => bind.includes(" /app "))).toEqual([]);
-    expect(found.instance?.info.join("7")).toContain("app-path=\n");
+    expect(infoText(found)).toContain("app-path=\n");
   });
 });
 
