@@ -2,7 +2,8 @@
 import { hostArch } from "../base/arch.ts";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
-import { type ListOptions, listRefs } from "../remotes/catalogue.ts";
+import { listRefs } from "../remotes/catalogue.ts";
+import type { ListOptions } from "../remotes/readremote.ts";
 import type { Offer } from "../remotes/select.ts";
 import type { Remote } from "../remotes/types.ts";
 

@@ -2,10 +2,11 @@
 import { hostArch } from "../base/arch.ts";
 import { isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
+import type { RefPattern } from "../metadata/pattern.ts";
 import { parseRef } from "../metadata/ref.ts";
 import { listRefs } from "../remotes/catalogue.ts";
 import { listRemotes } from "../remotes/config.ts";
-import { type RefFilter, readFilter } from "../remotes/filter.ts";
+import { readFilter } from "../remotes/filter.ts";
 import { type SearchEntry, scoreOf } from "../remotes/search/rank.ts";
 import { readSearchIndex, searchEntryOf } from "../remotes/search/store.ts";
 import type { Remote } from "../remotes/types.ts";
@@ -28,7 +29,7 @@ async function askedNow(installation: Installation, remote: Remote, options: Sea
   return refs.map(searchEntryOf);
 }
 
-function hidden(remote: Remote, passes: RefFilter | undefined): (entry: SearchEntry) => boolean {
+function hidden(remote: Remote, passes: RefPattern | undefined): (entry: SearchEntry) => boolean {
   const { subset } = remote;
   return ({ ref, subsets }) =>
     (subset !== undefined && !subsets.split(",").includes(subset)) || (passes !== undefined && !passes(parseRef(ref)));
