@@ -38,6 +38,7 @@ export async function openLayoutArchive(path: string, signal?: AbortSignal): Pro
 }
 
 export class LayoutSource implements ImageSource {
+  readonly isLocal = true;
   readonly #files: LayoutFiles;
 
   private constructor(files: LayoutFiles) {

@@ -30,6 +30,8 @@ export interface BlobSpan {
 export interface ImageSource extends AsyncDisposable {
   /** For messages: `docker://HOST/REPOSITORY` or `oci:PATH`. */
   readonly name: string;
+  /** Whether the bytes are on this machine, so that there is no point in keeping them for another try. */
+  readonly isLocal?: boolean;
   /**
    * Finds a manifest or index by tag (registry), by `org.opencontainers.image.ref.name` (layout) or by digest.
    * Without a reference: the tag `latest`, or the layout's only image.

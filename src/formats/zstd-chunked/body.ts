@@ -5,13 +5,14 @@ import type { TarEntry } from "../tar/entry.ts";
 import type { TarInput } from "../tar/write.ts";
 import { Chunker, type ChunkSink } from "./chunker.ts";
 import { Crc64 } from "./crc64.ts";
+import type { OnPlaced } from "./output.ts";
 import type { TocChunk } from "./toc.ts";
 
 /** Longer chunks, where nothing in the content ends them, are cut here: a chunk must fit into memory. */
 const maxChunkBytes = 16 * 1024 * 1024;
 
-/** Packs a chunk and says where in the blob it is. */
-export type PlaceChunk = (content: Uint8Array) => { readonly start: number; readonly end: number };
+/** Packs a chunk, and says later where in the blob it is. */
+export type PlaceChunk = (content: Uint8Array, onPlaced: OnPlaced) => void;
 
 interface WrittenBody {
   readonly digest: string;
@@ -108,7 +109,12 @@ class BodyWriter implements ChunkSink {
     const digest = offset === 0 ? this.#hash.copy().digest("hex") : hash("sha256", content, "hex");
     // a file of one chunk has nothing said of the chunk
     const only = offset === 0 && size === this.#entry.size;
-    this.#chunks.push({ offset, size, digest: `sha256:${digest}`, ...this.#place(content), hole: hole && !only });
+    const chunk = { offset, size, digest: `sha256:${digest}`, start: 0, end: 0, hole: hole && !only };
+    this.#chunks.push(chunk);
+    this.#place(content, (start, end) => {
+      chunk.start = start;
+      chunk.end = end;
+    });
   }
 
   #changed(): never {

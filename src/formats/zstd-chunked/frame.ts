@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hash } from "node:crypto";
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { zstdDecompressSync } from "node:zlib";
 import { DowelError } from "../../base/errors.ts";
 import { ZstdFrames } from "../compression/zstd-frames.ts";
-
-/** Packs bytes as one zstd frame with a checksum. The same bytes and level give the same frame. */
-export function packFrame(bytes: Uint8Array, level: number): Uint8Array {
-  const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 };
-  // room for all that can come out: the engine then works once, and in memory of that size alone
-  const chunkSize = Math.max(bytes.length + (bytes.length >> 7) + 128, 1024);
-  return zstdCompressSync(bytes, { params, chunkSize });
-}
 
 /**
  * Unpacks zstd frames that are wholly in memory to exactly `size` bytes. `what` names them in messages.

@@ -2,12 +2,13 @@
 import { createHash, hash } from "node:crypto";
 import { checkCancelled } from "../../base/errors.ts";
 import { splitRelativePath } from "../../base/paths.ts";
+import { packZstd } from "../../sys/zstd.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { archiveEnd, encodeHeader, padding, type TarInput } from "../tar/write.ts";
-import { encodeFooter, type Placed, skippableHeader, skippableHeaderBytes, writeAnnotations } from "./annotations.ts";
-import { writeBody } from "./body.ts";
-import { packFrame } from "./frame.ts";
+import { encodeFooter, writeAnnotations } from "./annotations.ts";
+import { type PlaceChunk, writeBody } from "./body.ts";
 import { invalid } from "./invalid.ts";
+import { Output } from "./output.ts";
 import { formatTarSplit } from "./tarsplit.ts";
 import type { Toc, TocEntry } from "./toc.ts";
 import { formatToc } from "./toc-write.ts";
@@ -48,7 +49,7 @@ const tarSplitFrameBytes = 64 * 1024 * 1024;
 export class ChunkedWriter {
   readonly #level: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #output = new Output();
+  readonly #output: Output;
   readonly #tar = createHash("sha256");
   #tarSize = 0;
   /** Headers and padding that have no frame yet. */
@@ -64,6 +65,7 @@ export class ChunkedWriter {
   constructor(options: WriteOptions = {}) {
     this.#level = options.level ?? 3;
     this.#signal = options.signal;
+    this.#output = new Output(this.#level);
     this.#tarSplit = new TarSplitPacker(this.#level);
   }
 
@@ -86,7 +88,7 @@ export class ChunkedWriter {
       this.#splitOff();
       if (entry.size > 0) {
         this.#flushBetween();
-        const place = (content: Uint8Array) => this.#output.add(packFrame(content, this.#level));
+        const place: PlaceChunk = (content, onPlaced) => this.#output.pack(content, onPlaced);
         const bodies = writeBody(entry, body, place, (bytes) => this.#count(bytes));
         let step = await bodies.next();
         for (; step.done !== true; step = await bodies.next()) {
@@ -136,18 +138,19 @@ export class ChunkedWriter {
   }
 
   #flushBetween(): void {
-    if (this.#betweenSize > 0) this.#output.add(packFrame(Buffer.concat(this.#between), this.#level));
+    if (this.#betweenSize > 0) this.#output.pack(Buffer.concat(this.#between));
     this.#between = [];
     this.#betweenSize = 0;
   }
 
   async *#tail(): AsyncGenerator<Uint8Array> {
+    yield* this.#output.take(0);
     const split = this.#tarSplit.finish();
     const splitDigest = createHash("sha256");
     for (const part of split.parts) splitDigest.update(part);
     const toc: Toc = { entries: this.#entries, tarSplitDigest: `sha256:${splitDigest.digest("hex")}` };
     const json = formatToc(toc);
-    const packed = packFrame(json, this.#level);
+    const packed = packZstd(json, this.#level);
     const tocPlace = this.#output.skippable([packed], json.length);
     const splitPlace = this.#output.skippable(split.parts, split.unpackedSize);
     this.#output.skippable([encodeFooter(tocPlace, splitPlace)], 0);
@@ -185,44 +188,6 @@ function tocEntry(entry: TarEntry): TocEntry {
   };
 }
 
-/** Gathers the blob, and knows where in it everything is. */
-class Output {
-  readonly #hash = createHash("sha256");
-  #size = 0;
-  #parts: Uint8Array[] = [];
-  #waiting = 0;
-
-  add(bytes: Uint8Array): { start: number; end: number } {
-    const start = this.#size;
-    this.#parts.push(bytes);
-    this.#waiting += bytes.length;
-    this.#size += bytes.length;
-    return { start, end: this.#size };
-  }
-
-  /** Adds a frame that decoders pass over; tells where what it holds is. */
-  skippable(parts: readonly Uint8Array[], unpackedSize: number): Placed {
-    const size = parts.reduce((sum, part) => sum + part.length, 0);
-    const offset = this.add(skippableHeader(size)).start + skippableHeaderBytes;
-    for (const part of parts) this.add(part);
-    return { offset, size, unpackedSize };
-  }
-
-  /** What has been gathered, where that is more than `least` bytes. */
-  *take(least: number): Generator<Uint8Array> {
-    if (this.#waiting <= least) return;
-    const bytes = Buffer.concat(this.#parts, this.#waiting);
-    this.#parts = [];
-    this.#waiting = 0;
-    this.#hash.update(bytes);
-    yield bytes;
-  }
-
-  finish(): { digest: string; size: number } {
-    return { digest: `sha256:${this.#hash.digest("hex")}`, size: this.#size };
-  }
-}
-
 /** Packs tar-split data while it comes. */
 class TarSplitPacker {
   readonly #level: number;
@@ -250,7 +215,7 @@ class TarSplitPacker {
 
   #pack(): void {
     this.#unpackedSize += this.#linesSize;
-    this.#packed.push(packFrame(Buffer.concat(this.#lines, this.#linesSize), this.#level));
+    this.#packed.push(packZstd(Buffer.concat(this.#lines, this.#linesSize), this.#level));
     this.#lines = [];
     this.#linesSize = 0;
   }

@@ -41,11 +41,18 @@ export async function* unpackLayer(
     }
     waiting.splice(0, done);
   }
-  for await (const member of readTar(tar, { signal })) {
-    const paths = checkEntry(member);
-    const ticket = member.type === "file" ? await take(member, intake) : undefined;
-    waiting.push({ path: member.path, ticket, entry: canonicalEntry(member, noContent, paths) });
-    if (waiting.length % 64 === 0) yield* ready();
+  try {
+    for await (const member of readTar(tar, { signal })) {
+      const paths = checkEntry(member);
+      const ticket = member.type === "file" ? await take(member, intake) : undefined;
+      waiting.push({ path: member.path, ticket, entry: canonicalEntry(member, noContent, paths) });
+      if (waiting.length % 64 === 0) yield* ready();
+    }
+  } catch (error) {
+    // what came whole before is worth knowing of
+    await intake.settle().catch(() => undefined);
+    for (const _ of ready());
+    throw error;
   }
   await intake.settle();
   yield* ready();

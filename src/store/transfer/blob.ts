@@ -21,7 +21,7 @@ import type { ByteStream } from "../../oci/verify.ts";
 import { lockFile } from "../../sys/locks.ts";
 import type { Installation } from "../installation.ts";
 
-/** Blobs below this size are fetched again after an interruption. */
+/** Smaller blobs, and those of this machine, are read again after an interruption. */
 const resumeFrom = 8 * 1024 * 1024;
 const replayBytes = 1024 * 1024;
 
@@ -40,7 +40,10 @@ export async function* fetchBlob(
   descriptor: Descriptor,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  using part = descriptor.size < resumeFrom ? undefined : await Part.open(partPath(installation, descriptor));
+  using part =
+    source.isLocal === true || descriptor.size < resumeFrom
+      ? undefined
+      : await Part.open(partPath(installation, descriptor));
   const have = part === undefined || part.size > descriptor.size ? 0 : part.size;
   if (part === undefined || have === 0) {
     part?.clear();

@@ -3,19 +3,18 @@ import { createHash, type Hash } from "node:crypto";
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
 import { decompress } from "../../formats/compression/decompress.ts";
+import type { Toc } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
 import type { ByteStream } from "../../oci/verify.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
 import { encodeEntry, loadRecord } from "../image/record.ts";
-import type { FileContent } from "../image/tree.ts";
 import { unpackLayer } from "../image/unpack.ts";
-import type { ContentIndex } from "../objects/contents.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, mayContinue } from "./context.ts";
-import { fetchPartially } from "./partial.ts";
-import { Excerpt, indexWholeLayer, placesOf, type WholePlaces } from "./tables.ts";
+import { fetchPartially, isRefusal, openTables } from "./partial.ts";
+import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
 
@@ -50,11 +49,24 @@ export async function fetchLayer(
   diffId: Digest,
 ): Promise<string[]> {
   const places = placesOf(layer);
-  const entries = places === undefined ? undefined : await fetchPartially(context, layer, places, diffId);
-  if (entries === undefined) return fetchWhole(context, stack, layer, diffId, places);
+  const tables = places === undefined ? undefined : await openTables(context, layer, places);
+  if (places === undefined || tables === undefined) return fetchWhole(context, stack, layer, diffId, { places });
+  const partial = await fetchPartially(context, layer, places, tables, diffId);
+  if (partial.entries === undefined) {
+    const toc = partial.damaged ? undefined : tables.toc;
+    return fetchWhole(context, stack, layer, diffId, { places, toc });
+  }
   stack.beginLayer();
-  for (const entry of entries) stack.add(entry);
-  return entries.map(encodeEntry);
+  for (const entry of partial.entries) stack.add(entry);
+  return partial.entries.map(encodeEntry);
+}
+
+/** What is known of a layer that is fetched as a whole. */
+interface WholeLayer {
+  /** Undefined where it is no zstd:chunked layer. */
+  readonly places: WholePlaces | undefined;
+  /** Its table, where it came already and the source sends parts: then nothing but the archive is fetched. */
+  readonly toc?: Toc | undefined;
 }
 
 async function fetchWhole(
@@ -62,7 +74,7 @@ async function fetchWhole(
   stack: LayerStack,
   layer: Descriptor,
   diffId: Digest,
-  places: WholePlaces | undefined,
+  { places, toc }: WholeLayer,
 ): Promise<string[]> {
   const { installation, source, staging, index, report, signal } = context;
   const what = `${source.name}: layer ${layer.digest}`;
@@ -70,10 +82,11 @@ async function fetchWhole(
   const algorithm = digestAlgorithm(diffId);
   const hash = createHash(algorithm);
   const lines: string[] = [];
-  const notes = places === undefined || index === undefined ? undefined : new Notes(index, places);
+  const notes = places === undefined || index === undefined ? undefined : new LayerNotes(index, places, toc);
   let arrived = false;
   try {
-    const blob = watched(fetchBlob(installation, source, layer, signal), layer, report, notes, () => {
+    const bytes = toc === undefined || places === undefined ? undefined : archiveOf(context, layer, places);
+    const blob = watched(bytes ?? fetchBlob(installation, source, layer, signal), layer, report, notes, () => {
       arrived = true;
     });
     const tar = hashed(decompress(blob, "auto", { signal }), hash);
@@ -88,6 +101,7 @@ async function fetchWhole(
   } catch (thrown) {
     const error = arrived ? asDamage(thrown, what) : thrown;
     if (!mayContinue(error)) forgetBlob(installation, layer);
+    else if (toc !== undefined) await keepStaged(context, layer);
     throw error;
   }
   forgetBlob(installation, layer);
@@ -96,26 +110,29 @@ async function fetchWhole(
   return lines;
 }
 
-/** Gathers for the index what comes with a whole layer. */
-class Notes {
-  readonly toc: Excerpt;
-  readonly #index: ContentIndex;
-  readonly #places: WholePlaces;
-  readonly #contents = new Map<string, FileContent>();
-
-  constructor(index: ContentIndex, places: WholePlaces) {
-    this.#index = index;
-    this.#places = places;
-    this.toc = new Excerpt(places.toc);
+/** The compressed archive, without the tables behind it. Nothing of it is kept: its contents are, when it breaks off. */
+async function* archiveOf(context: LayerContext, layer: Descriptor, { payloadEnd }: WholePlaces): ByteStream {
+  const { installation, source, signal } = context;
+  let begun = false;
+  try {
+    for await (const { bytes } of source.openSpans?.(layer, [{ start: 0, end: payloadEnd }], signal) ?? []) {
+      begun = true;
+      yield bytes;
+    }
+    if (begun) return;
+  } catch (error) {
+    if (begun || !isRefusal(error)) throw error;
   }
+  yield* fetchBlob(installation, source, layer, signal);
+}
 
-  readonly see = (path: string, content: FileContent): void => {
-    if (content.size > 0) this.#contents.set(path, content);
-  };
-
-  finish(): void {
-    indexWholeLayer(this.#index, this.#places, this.toc.bytes, this.#contents);
-  }
+/** Makes objects of what came, so that the next try fetches only the rest. The error that ended this one is shown. */
+async function keepStaged({ staging, index }: LayerContext, layer: Descriptor): Promise<void> {
+  try {
+    await staging.intake(layer.size).settle();
+    staging.commit();
+    index?.save();
+  } catch {}
 }
 
 /** A blob that is all here with the right digest, and yet ends too early, was made so. */
@@ -135,13 +152,13 @@ async function* watched(
   chunks: ByteStream,
   layer: Descriptor,
   report: Report,
-  notes: Notes | undefined,
+  notes: LayerNotes | undefined,
   onEnd: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let done = 0;
   let reported = 0;
   for await (const chunk of chunks) {
-    notes?.toc.take(done, chunk);
+    notes?.take(done, chunk);
     yield chunk;
     done += chunk.length;
     if (done - reported < progressBytes) continue;

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { checkCancelled, DowelError, isDowelError } from "../../base/errors.ts";
 import type { BlobPart } from "../../formats/zstd-chunked/answer.ts";
 import { checkTocAgainstTarSplit } from "../../formats/zstd-chunked/crosscheck.ts";
-import { openTarSplit, openToc } from "../../formats/zstd-chunked/open.ts";
+import { openTarSplit } from "../../formats/zstd-chunked/open.ts";
 import { type FetchPlan, planFetch } from "../../formats/zstd-chunked/plan.ts";
 import { rebuildTar } from "../../formats/zstd-chunked/rebuild.ts";
 import type { TarSplitEntry } from "../../formats/zstd-chunked/tarsplit.ts";
@@ -12,18 +12,38 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { canonicalEntry } from "../image/unpack.ts";
-import type { ContentIndex } from "../objects/contents.ts";
 import { fetchWanted, isFeasible } from "./assemble.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
-import { fetchTables, type PackedTables, type WholePlaces } from "./tables.ts";
+import { fetchTables, type LayerTables, type WholePlaces } from "./tables.ts";
 
 /** In smaller layers there is nothing to gain. */
 const leastLayerBytes = 64 * 1024;
 
 /**
- * Fetches of a zstd:chunked layer only what is not here, and answers its entries; undefined where all of it should be
- * fetched instead: nothing is here, that costs no more, or the source sends no parts.
+ * Fetches the tables of a zstd:chunked layer; undefined where it is too small for that or the source sends no parts. The
+ * tar-split data comes with them where something is here that the layer may have too.
+ */
+export async function openTables(
+  context: LayerContext,
+  layer: Descriptor,
+  places: WholePlaces,
+): Promise<LayerTables | undefined> {
+  const { index, source } = context;
+  if (index === undefined || source.openSpans === undefined) return undefined;
+  if (layer.size < leastLayerBytes || 2 * (places.toc.size + places.tarSplit.size) >= layer.size) return undefined;
+  return unlessRefused(() => fetchTables(context, layer, places, !index.isEmpty));
+}
+
+interface PartialLayer {
+  /** Undefined where all of the layer should be fetched: that costs no more, or the source does not send its parts. */
+  readonly entries?: LayerEntry[];
+  /** Whether parts came that are not what they should be. */
+  readonly damaged?: boolean;
+}
+
+/**
+ * Fetches of a zstd:chunked layer only what is not here, and answers its entries.
  *
  * The manifest vouches for the table of contents. It must say the same as the headers of the archive, each content must
  * have its digest, and the archive put together again must have the digest that the config names; so what is installed
@@ -34,75 +54,82 @@ export async function fetchPartially(
   context: LayerContext,
   layer: Descriptor,
   places: WholePlaces,
+  tables: LayerTables,
   diffId: Digest,
-): Promise<LayerEntry[] | undefined> {
+): Promise<PartialLayer> {
   const { index, staging, source } = context;
-  if (index === undefined || source.openSpans === undefined || !isWorthTables(index, layer, places)) return undefined;
-  const tables = await unlessRefused(() => fetchTables(context, layer, places));
-  if (tables === undefined) return undefined;
-  const toc = openToc(tables.toc, places);
-  if (toc.tarSplitDigest === undefined) return undefined;
-  const tarSplit = () => openTarSplit(tables.tarSplit, places, toc);
+  const { toc, tarSplit: packed } = tables;
+  if (index === undefined || packed === undefined || toc.tarSplitDigest === undefined) return {};
+  const tarSplit = () => openTarSplit(packed, places, toc);
   await checkTocAgainstTarSplit(toc, tarSplit());
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
   for (const entry of toc.entries) canonicalEntry(entry, empty);
   const plan = planFetch(toc, places.payloadEnd, contents);
-  if (plan.whole || !isFeasible(plan)) return undefined;
-  if (!(await fetchParts(context, layer, plan, tables, contents))) return undefined;
+  if (plan.whole || !isFeasible(plan)) return {};
+  const came = await fetchParts(context, layer, plan, tables.bytes, contents);
+  if (came !== "all") return { damaged: came === "damaged" };
   const found = await archiveDigest(toc, tarSplit(), contents, diffId, context.signal);
   if (found !== diffId) {
-    if (contents.forgetDamaged()) return undefined;
+    if (contents.forgetDamaged()) return {};
     const what = `${source.name}: layer ${layer.digest}`;
     throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
   }
-  return toc.entries.map((entry) => {
-    const content = entry.digest === undefined ? empty : contents.get(entry.digest);
-    return canonicalEntry(entry, content);
-  });
+  return {
+    entries: toc.entries.map((entry) => {
+      const content = entry.digest === undefined ? empty : contents.get(entry.digest);
+      return canonicalEntry(entry, content);
+    }),
+  };
 }
 
-function isWorthTables(index: ContentIndex, layer: Descriptor, { toc, tarSplit }: WholePlaces): boolean {
-  return layer.size >= leastLayerBytes && 2 * (toc.size + tarSplit.size) < layer.size && !index.isEmpty;
+/** Whether the source does not send parts, or sends nonsense: the whole layer may come all the same. */
+export function isRefusal(error: unknown): boolean {
+  return isDowelError(error, "REGISTRY_REFUSED") || isDowelError(error, "REGISTRY_RESPONSE");
 }
 
-/** Undefined where the source does not send parts, or sends nonsense: the whole layer may come all the same. */
 async function unlessRefused<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
     return await action();
   } catch (error) {
-    if (isDowelError(error, "REGISTRY_REFUSED") || isDowelError(error, "REGISTRY_RESPONSE")) return undefined;
+    if (isRefusal(error)) return undefined;
     throw error;
   }
 }
 
-/** False where the source does not go on sending parts. */
+/**
+ * Fetches the parts of a plan. Parts that are damaged may be so on the way only: the digest of the whole blob says
+ * whether the layer is.
+ */
 async function fetchParts(
   context: LayerContext,
   layer: Descriptor,
   plan: FetchPlan,
-  tables: PackedTables,
+  before: number,
   contents: LayerContents,
-): Promise<boolean> {
+): Promise<"all" | "refused" | "damaged"> {
   const { source, report, signal } = context;
   const name = layer.digest;
-  const size = plan.bytes + tables.toc.length + tables.tarSplit.length;
+  const size = plan.bytes + before;
   report({ type: "fetch.start", name, size });
   async function* parts(): AsyncGenerator<BlobPart> {
     if (plan.ranges.length === 0) return;
-    let done = size - plan.bytes;
+    let done = before;
     for await (const part of source.openSpans?.(layer, plan.ranges, signal) ?? []) {
       yield part;
       done += part.bytes.length;
       report({ type: "fetch.progress", name, done: Math.min(done, size), size });
     }
   }
-  const done = await unlessRefused(async () => {
+  try {
     await fetchWanted(context, plan, parts(), contents);
-    return true;
-  });
-  if (done === true) report({ type: "fetch.done", name, size, reused: false });
-  return done === true;
+  } catch (error) {
+    if (isRefusal(error)) return "refused";
+    if (isDowelError(error, "DIGEST_MISMATCH") || isDowelError(error, "COMPRESSION_INVALID")) return "damaged";
+    throw error;
+  }
+  report({ type: "fetch.done", name, size, reused: false });
+  return "all";
 }
 
 /** The digest of the archive, or of what is wrong with it. */

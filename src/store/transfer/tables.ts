@@ -22,29 +22,40 @@ export function placesOf(layer: Descriptor): WholePlaces | undefined {
   return Math.max(toc.size, tarSplit.size) > maxTableBytes ? undefined : { ...places, tarSplit };
 }
 
-export interface PackedTables {
-  readonly toc: Uint8Array;
-  readonly tarSplit: Uint8Array;
+/** What was fetched of a layer before its contents. */
+export interface LayerTables {
+  readonly toc: Toc;
+  /** Packed and unchecked; undefined where it was not asked for. */
+  readonly tarSplit: Uint8Array | undefined;
+  /** Bytes that were fetched. */
+  readonly bytes: number;
 }
 
-/** Fetches both tables, unchecked; `openSpans` of the source says what it throws. */
+/**
+ * Fetches the table of contents of a layer, and its tar-split data where that is asked for. Throws what `openSpans` of
+ * the source and `openToc` throw.
+ */
 export async function fetchTables(
   { source, signal }: LayerContext,
   layer: Descriptor,
-  { toc, tarSplit }: WholePlaces,
-): Promise<PackedTables | undefined> {
-  const [first, second] = [new Excerpt(toc), new Excerpt(tarSplit)];
-  const parts = source.openSpans?.(layer, tableSpans(toc, tarSplit), signal);
+  places: WholePlaces,
+  withTarSplit: boolean,
+): Promise<LayerTables | undefined> {
+  const toc = new Excerpt(places.toc);
+  const tarSplit = withTarSplit ? new Excerpt(places.tarSplit) : undefined;
+  const parts = source.openSpans?.(layer, tableSpans(places.toc, withTarSplit ? places.tarSplit : undefined), signal);
   if (parts === undefined) return undefined;
   for await (const { offset, bytes } of parts) {
-    first.take(offset, bytes);
-    second.take(offset, bytes);
+    toc.take(offset, bytes);
+    tarSplit?.take(offset, bytes);
   }
-  return { toc: first.bytes, tarSplit: second.bytes };
+  const bytes = toc.bytes.length + (tarSplit?.bytes.length ?? 0);
+  return { toc: openToc(toc.bytes, places), tarSplit: tarSplit?.bytes, bytes };
 }
 
-function tableSpans(toc: Placed, tarSplit: Placed): BlobSpan[] {
+function tableSpans(toc: Placed, tarSplit: Placed | undefined): BlobSpan[] {
   const [start, middle] = [toc.offset, toc.offset + toc.size];
+  if (tarSplit === undefined) return [{ start, end: middle }];
   const end = tarSplit.offset + tarSplit.size;
   if (tarSplit.offset - middle <= 1024) return [{ start, end }];
   return [
@@ -85,26 +96,49 @@ export function indexChunks(index: ContentIndex, entry: TocEntry, { digest }: Fi
 }
 
 /**
- * Notes the contents and chunks of a layer that came as a whole; `contents` are its files by path. Their sha256 digests
- * are what its table says: what the index says is checked before it counts, by the diff id of what is made with it.
+ * Notes for the index what comes with a whole layer. The sha256 digests are what its table says: what the index says is
+ * checked before it counts, by the diff id of what is made with it.
  */
-export function indexWholeLayer(
-  index: ContentIndex,
-  places: WholePlaces,
-  packedToc: Uint8Array,
-  contents: ReadonlyMap<string, FileContent>,
-): void {
-  let toc: Toc;
-  try {
-    toc = openToc(packedToc, places);
-  } catch {
-    // the layer was read as an archive, so what its table says does not matter
-    return;
+export class LayerNotes {
+  readonly #index: ContentIndex;
+  readonly #places: WholePlaces;
+  /** The table is among the bytes that come. */
+  readonly #excerpt: Excerpt | undefined;
+  readonly #entries = new Map<string, TocEntry>();
+  readonly #contents = new Map<string, FileContent>();
+
+  constructor(index: ContentIndex, places: WholePlaces, toc: Toc | undefined) {
+    this.#index = index;
+    this.#places = places;
+    this.#excerpt = toc === undefined ? new Excerpt(places.toc) : undefined;
+    for (const entry of toc?.entries ?? []) if (entry.digest !== undefined) this.#entries.set(entry.path, entry);
   }
-  for (const entry of toc.entries) {
-    const content = contents.get(entry.path);
-    if (content?.size !== entry.size || entry.digest === undefined) continue;
-    index.addContent(entry.digest.slice("sha256:".length), content);
-    indexChunks(index, entry, content);
+
+  /** Looks at bytes of the blob. */
+  take(offset: number, bytes: Uint8Array): void {
+    this.#excerpt?.take(offset, bytes);
+  }
+
+  readonly see = (path: string, content: FileContent): void => {
+    if (content.size === 0) return;
+    if (this.#excerpt === undefined) this.#note(this.#entries.get(path), content);
+    else this.#contents.set(path, content);
+  };
+
+  /** Says that the layer was sound. */
+  finish(): void {
+    if (this.#excerpt === undefined) return;
+    try {
+      const { entries } = openToc(this.#excerpt.bytes, this.#places);
+      for (const entry of entries) this.#note(entry, this.#contents.get(entry.path));
+    } catch {
+      // the layer was read as an archive, so what its table says does not matter
+    }
+  }
+
+  #note(entry: TocEntry | undefined, content: FileContent | undefined): void {
+    if (entry?.digest === undefined || content?.size !== entry.size) return;
+    this.#index.addContent(entry.digest.slice("sha256:".length), content);
+    indexChunks(this.#index, entry, content);
   }
 }
