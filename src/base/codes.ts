@@ -39,6 +39,8 @@ const errorCodes = {
   REGISTRY_UNREACHABLE: "A registry does not answer",
   REGISTRY_RESPONSE: "A registry answers something that makes no sense",
   REGISTRY_AUTH: "A registry refuses the credentials, or asks for some",
+  CREDENTIALS_NOT_FOUND: "No credentials are kept for that registry",
+  CREDENTIAL_HELPER: "A program that keeps credentials failed",
   REGISTRY_NOT_FOUND: "A registry does not have what was asked for",
   REGISTRY_REFUSED: "A registry refuses the request",
   TRANSFER_INCOMPLETE: "A transfer ended before all bytes had come",

@@ -64,6 +64,8 @@ export const limits = {
   documentDepth: 64,
   documentNodes: 200_000,
   redirects: 20,
+  /** The longest pause that a registry may ask for (`Retry-After`); past it the request fails at once. */
+  longestWaitMilliseconds: 60_000,
   /** Desktop entries, icons and other files that an app exports. */
   exportedFileBytes: 4 * MiB,
   exportedFiles: 10_000,

@@ -36,6 +36,8 @@ export const commands: Readonly<Record<string, Entry>> = {
   "remote-delete": { brief: "Delete a remote", load: () => import("./remote-delete.ts") },
   "remote-ls": { brief: "List what a remote offers", load: () => import("./remote-ls.ts") },
   "remote-info": { brief: "Show what a remote says of an app or runtime", load: () => import("./remote-info.ts") },
+  login: { brief: "Log in to a registry", load: () => import("./login.ts") },
+  logout: { brief: "Forget the credentials for a registry", load: () => import("./logout.ts") },
   search: { brief: "Search for apps and runtimes in the remotes", load: () => import("./search.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
   "plumbing spec": {

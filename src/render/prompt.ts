@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from "node:child_process";
 import { readSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
@@ -32,6 +33,27 @@ export function askNumber(terminal: Terminal, question: string, items: readonly 
     if (answer === undefined || answer === "0") return undefined;
     const number = /^[0-9]{1,6}$/.test(answer) ? Number(answer) : 0;
     if (number >= 1 && number <= items.length) return number - 1;
+  }
+}
+
+/** Asks a person for a line; undefined where nobody is there or answers. */
+export function askText(terminal: Terminal, question: string): string | undefined {
+  if (!terminal.canAsk) return undefined;
+  terminal.err(question);
+  return readLine()?.trim();
+}
+
+/** As `askText`, without showing what is typed. */
+export function askSecret(terminal: Terminal, question: string): string | undefined {
+  if (!terminal.canAsk) return undefined;
+  terminal.err(question);
+  const stty = (setting: string): void => void spawnSync("stty", [setting], { stdio: ["inherit", "ignore", "ignore"] });
+  stty("-echo");
+  try {
+    return readLine();
+  } finally {
+    stty("echo");
+    terminal.err("\n");
   }
 }
 

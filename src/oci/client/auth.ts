@@ -28,6 +28,7 @@ export class Authenticator {
   readonly #lookup: CredentialLookup;
   readonly #send: Send;
   readonly #tokens = new Map<string, Promise<CachedToken>>();
+  readonly #secrets = new Set<string>();
   #mode: Mode = { kind: "none" };
 
   constructor(base: URL, lookup: CredentialLookup, send: Send) {
@@ -84,8 +85,22 @@ export class Authenticator {
     return realm;
   }
 
+  /** An error in which a registry may have repeated what it was sent, without that. */
+  withoutSecrets(error: DowelError): DowelError {
+    let { message } = error;
+    for (const secret of this.#secrets) message = message.replaceAll(secret, "…");
+    if (message === error.message) return error;
+    return new DowelError(error.code, message, error.hint === undefined ? {} : { hint: error.hint });
+  }
+
+  #note(...secrets: readonly (string | undefined)[]): void {
+    for (const secret of secrets) if (secret !== undefined && secret.length > 2) this.#secrets.add(secret);
+  }
+
   async #credentials(scopes: readonly string[]): Promise<Credentials | undefined> {
-    return this.#lookup(this.#base.host, scopes[0]?.split(":")[1] ?? "");
+    const found = await this.#lookup(this.#base.host, scopes[0]?.split(":")[1] ?? "");
+    if (found !== undefined) this.#note(basic(found).slice("Basic ".length), found.password, found.identityToken);
+    return found;
   }
 
   async #fetchToken(
@@ -108,7 +123,9 @@ export class Authenticator {
       });
     }
     const body = answer.body === null ? new Uint8Array() : await collect(answer.body, limits.registryErrorBytes, what);
-    return readToken(body, what);
+    const read = readToken(body, what);
+    this.#note(read.token);
+    return read;
   }
 }
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { Decoder } from "../../base/decode.ts";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { type AuthFile, authFilePaths, type Environment, readAuthFile } from "./authfiles.ts";
+import { getFromHelper } from "./helper.ts";
 
 export interface Credentials {
   readonly user: string;
@@ -15,55 +13,45 @@ export interface Credentials {
 /** Finds the credentials for a repository of a host (`HOST[:PORT]`). */
 export type CredentialLookup = (host: string, repository: string) => Promise<Credentials | undefined>;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
- * Credentials from the files that containers-auth.json(5) names, in its order: `REGISTRY_AUTH_FILE` alone where it
- * is set, else the runtime folder's, the user's, and Docker's. Credential helper programs are not run.
+ * Credentials from the files of `authFilePaths`, the first one that knows the host: a helper program that a file names for
+ * it, then the file's own entries, then the helper that keeps all of that file's others.
  */
 export function credentialsFromFiles(env: Environment): CredentialLookup {
   return async (host, repository) => {
-    for (const path of authFiles(env)) {
-      const found = findCredentials(await readAuthFile(path), host, repository);
+    for (const path of authFilePaths(env)) {
+      const file = await readAuthFile(path);
+      const found = file === undefined ? undefined : await lookIn(file, host, repository);
       if (found !== undefined) return found;
     }
     return undefined;
   };
 }
 
-function authFiles(env: Environment): readonly string[] {
-  const single = env["REGISTRY_AUTH_FILE"];
-  if (single !== undefined && single !== "") return [single];
-  const home = env["HOME"] ?? homedir();
-  const runtime = env["XDG_RUNTIME_DIR"];
-  const config = env["XDG_CONFIG_HOME"] ?? join(home, ".config");
-  const docker = env["DOCKER_CONFIG"] ?? join(home, ".docker");
-  return [
-    ...(runtime === undefined || runtime === "" ? [] : [join(runtime, "containers", "auth.json")]),
-    join(config, "containers", "auth.json"),
-    join(docker, "config.json"),
-  ];
+async function lookIn(file: AuthFile, host: string, repository: string): Promise<Credentials | undefined> {
+  const name = registryName(host);
+  const helper = [...file.helpers].find(([key]) => normalizeKey(key) === name)?.[1];
+  const kept = helper === undefined ? undefined : await getFromHelper(helper, addressOf(name));
+  const own = kept ?? findCredentials(readAuths(file), host, repository);
+  if (own !== undefined || file.store === undefined) return own;
+  return getFromHelper(file.store, addressOf(name));
 }
 
-async function readAuthFile(path: string): Promise<ReadonlyMap<string, Credentials>> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return new Map();
-    throw fileError(error, "read", path);
-  }
-  return parseAuthFile(text, path);
+/** The name by which a registry's credentials are kept. */
+export function registryName(host: string): string {
+  return host === "registry-1.docker.io" || host === "index.docker.io" ? "docker.io" : host;
 }
 
-/** Reads the `auths` of an auth.json; entries without credentials (kept by a helper program) are left out. */
-export function parseAuthFile(text: string, what: string): ReadonlyMap<string, Credentials> {
-  const decoder = new Decoder("JSON_SYNTAX", what);
-  const auths = decoder.optional(decoder.object(decoder.parse(text), "")["auths"], (value) =>
-    decoder.object(value, "auths"),
-  );
+/** What helpers call a registry: Docker Hub by its old address, all others by their host. */
+export function addressOf(name: string): string {
+  return name === "docker.io" ? "https://index.docker.io/v1/" : name;
+}
+
+/** The credentials in the file itself; entries without any (kept by a helper program) are left out. */
+export function readAuths({ auths, path }: Pick<AuthFile, "auths" | "path">): ReadonlyMap<string, Credentials> {
+  const decoder = new Decoder("JSON_SYNTAX", path);
   const result = new Map<string, Credentials>();
-  for (const [key, value] of Object.entries(auths ?? {})) {
+  for (const [key, value] of Object.entries(auths)) {
     const entry = decoder.object(value, "auths entry");
     const auth = decoder.optional(entry["auth"], (item) => decoder.string(item, "auths entry.auth")) ?? "";
     const token = decoder.optional(entry["identitytoken"], (item) => decoder.string(item, "auths entry.identitytoken"));
@@ -85,7 +73,7 @@ export function findCredentials(
   host: string,
   repository: string,
 ): Credentials | undefined {
-  const name = host === "registry-1.docker.io" ? "docker.io" : host;
+  const name = registryName(host);
   for (let key = repository === "" ? name : `${name}/${repository}`; ; key = key.slice(0, key.lastIndexOf("/"))) {
     const found = entries.get(key);
     if (found !== undefined || !key.includes("/")) return found;
@@ -93,7 +81,7 @@ export function findCredentials(
 }
 
 /** Docker writes keys as addresses: `https://index.docker.io/v1/`. */
-function normalizeKey(key: string): string {
+export function normalizeKey(key: string): string {
   const bare = key
     .replace(/^https?:\/\//, "")
     .replace(/\/v[12]\/?$/, "")

@@ -34,8 +34,6 @@ export interface RequestSpec {
   readonly signal?: AbortSignal | undefined;
 }
 
-const longestPause = 60_000;
-
 /**
  * Requests to one registry: redirects by hand, so that credentials stay with its origin; tokens; repeats with
  * growing pauses. Proxies are taken from `http_proxy`, `https_proxy` and `no_proxy` by `fetch` itself.
@@ -72,16 +70,18 @@ export class Transport {
       const { status } = answer.response;
       if (spec.expect.includes(status)) return answer;
       const again = spec.repeatable === false ? status === 429 : isTransient(status);
-      if (!again || attempt >= this.attempts) throw await statusError(answer);
+      if (!again || attempt >= this.attempts) throw this.#auth.withoutSecrets(await statusError(answer));
+      const asked = retryAfter(answer.response);
+      if (asked !== undefined && asked > limits.longestWaitMilliseconds) throw await tooLong(answer, asked);
       await discard(answer);
-      await this.pause(attempt, spec.signal, retryAfter(answer.response));
+      await this.pause(attempt, spec.signal, asked);
     }
   }
 
   /** Waits before the next attempt: doubling, with jitter, or as long as the registry asked. */
   async pause(attempt: number, signal: AbortSignal | undefined, asked?: number): Promise<void> {
     const grown = this.#pause * 2 ** (attempt - 1) * (0.5 + Math.random());
-    const milliseconds = Math.min(asked ?? grown, longestPause);
+    const milliseconds = Math.min(asked ?? grown, limits.longestWaitMilliseconds);
     await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
     checkCancelled(signal);
   }
@@ -129,9 +129,11 @@ export class Transport {
         if (!isDowelError(error, "REGISTRY_UNREACHABLE") || attempt >= this.attempts) throw error;
         return undefined;
       });
-      if (response !== undefined && (!isTransient(response.status) || attempt >= this.attempts)) return response;
+      const asked = response === undefined ? undefined : retryAfter(response);
+      const isLast = attempt >= this.attempts || (asked ?? 0) > limits.longestWaitMilliseconds;
+      if (response !== undefined && (!isTransient(response.status) || isLast)) return response;
       await response?.body?.cancel();
-      await this.pause(attempt, signal, response === undefined ? undefined : retryAfter(response));
+      await this.pause(attempt, signal, asked);
     }
   }
 
@@ -171,7 +173,17 @@ function retryAfter(response: Response): number | undefined {
   if (text === null) return undefined;
   if (/^[0-9]{1,9}$/.test(text)) return Number(text) * 1000;
   const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+  // By the registry's own clock where it says what that shows: this machine's may be wrong.
+  const stated = Date.parse(response.headers.get("date") ?? "");
+  return Number.isNaN(date) ? undefined : Math.max(0, date - (Number.isNaN(stated) ? Date.now() : stated));
+}
+
+/** A registry may ask for more patience than a person has. */
+async function tooLong(answer: Answer, milliseconds: number): Promise<DowelError> {
+  await discard(answer);
+  const seconds = Math.ceil(milliseconds / 1000);
+  const text = `${answer.what}: status ${answer.response.status}, and no request is welcome for ${seconds} s`;
+  return new DowelError("REGISTRY_UNREACHABLE", text, { hint: "Try again later; what was fetched is kept." });
 }
 
 function isTransient(status: number): boolean {

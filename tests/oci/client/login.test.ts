@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
+import { parseAuthFile } from "../../../src/oci/client/authfiles.ts";
 import { parseChallenges } from "../../../src/oci/client/challenge.ts";
-import { credentialsFromFiles, findCredentials, parseAuthFile } from "../../../src/oci/client/credentials.ts";
+import { credentialsFromFiles, findCredentials, readAuths } from "../../../src/oci/client/credentials.ts";
 import { scratchFolder } from "../sample.ts";
 
 const basic = (text: string): string => Buffer.from(text).toString("base64");
@@ -37,7 +38,7 @@ describe("credentials", () => {
       "empty.example": {},
       "token.example": { identitytoken: "refresh" },
     };
-    const entries = parseAuthFile(JSON.stringify({ auths }), "test");
+    const entries = readAuths(parseAuthFile(JSON.stringify({ auths }), "test"));
     expect(findCredentials(entries, "quay.io", "ns/app")?.user).toBe("ns");
     expect(findCredentials(entries, "quay.io", "other/app")?.user).toBe("host");
     expect(findCredentials(entries, "registry-1.docker.io", "library/x")).toMatchObject({
