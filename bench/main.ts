@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dowel beside its peers, measured in turn in one run: main.ts [NAME…]
+import { benchBus } from "./bus.ts";
 import { benchCli } from "./cli.ts";
 import { benchInstall } from "./install.ts";
 import { deleteRemoved } from "./installed.ts";
@@ -12,6 +13,7 @@ import { benchStart } from "./start.ts";
 const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   start: benchStart,
   cli: benchCli,
+  bus: benchBus,
   install: benchInstall,
   layers: benchLayers,
   list1000: benchList,

@@ -29,6 +29,7 @@ const libc = dlopen("libc.so.6", {
   send: { args: [i32, i64_fast, i64_fast, i32], returns: i64_fast },
   sendmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
   recvmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
+  madvise: { args: [i64_fast, i64_fast, i32], returns: i32 },
   setrlimit: { args: [i32, pointer], returns: i32 },
   getrlimit: { args: [i32, pointer], returns: i32 },
 }).symbols;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setImmediate } from "node:timers/promises";
 import { Epoll } from "../../sys/epoll.ts";
+import { releaseMemory } from "../../sys/memory.ts";
 
 /** A signal that comes between the last look and the wait is seen this late. */
 const longestWait = 2000;
+/** Waits in which nothing happened before memory is given back. */
+const waitsBeforeRelease = 3;
 /** Turns without a pause before the engine may run its own events. */
 const turnsBetweenPauses = 4096;
 
@@ -49,8 +52,11 @@ export class EventLoop implements Disposable {
 
   /** Runs until `stop` or the signal. */
   async run(signal: AbortSignal): Promise<void> {
+    let quiet = 0;
     for (let turn = 1; !this.#stopped && !signal.aborted; turn++) {
       const count = this.#epoll.wait(longestWait);
+      quiet = count === 0 ? quiet + 1 : 0;
+      if (quiet === waitsBeforeRelease) releaseMemory();
       for (let event = 0; event < count; event++) {
         this.#handlers.get(this.#epoll.idOf(event))?.(this.#epoll.maskOf(event));
       }
