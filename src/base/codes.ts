@@ -82,6 +82,9 @@ const errorCodes = {
   DBUS_INVALID: "A D-Bus message, match rule, name or address is malformed",
   DBUS_AUTH: "A client or a bus did not authenticate as it should",
   BUS_UNREACHABLE: "A bus cannot be reached",
+  SESSION_PROTOCOL: "A message to or from the session service is malformed",
+  SESSION_RUNNING: "The session service runs already",
+  SESSION_UNREACHABLE: "The session service does not answer",
   // building
   MANIFEST_INVALID: "A build manifest is malformed",
   SOURCE_FETCH: "A source could not be fetched",

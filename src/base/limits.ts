@@ -88,6 +88,8 @@ export const limits = {
   busVisiblePeers: 65_536,
   /** Descriptors that came on a bus connection and belong to no message yet; what the kernel passes at once. */
   busDescriptors: 253,
+  /** The words of an instance's bus policy. */
+  busPolicyBytes: 1 * MiB,
   /** Connections to one bus socket at a time; more wait until others end. */
   busConnections: 1024,
   /** Pages of a list of tags or repositories. */

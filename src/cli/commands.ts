@@ -39,6 +39,12 @@ export const commands: Readonly<Record<string, Entry>> = {
   login: { brief: "Log in to a registry", load: () => import("./login.ts") },
   logout: { brief: "Forget the credentials for a registry", load: () => import("./logout.ts") },
   search: { brief: "Search for apps and runtimes in the remotes", load: () => import("./search.ts") },
+  why: {
+    brief: "Explain what an app may do with a service, and how to change that",
+    load: () => import("./why.ts"),
+  },
+  "session serve": { brief: "Serve the buses of all running apps", load: () => import("./session/serve.ts") },
+  "session status": { brief: "Show what the session service does", load: () => import("./session/status.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
   "plumbing spec": {
     brief: "Print the sandbox that an app would get, as JSON",

@@ -47,19 +47,26 @@ function openSocket(type: number, prepare: (fd: number) => void): number {
   }
 }
 
-/** A stream socket that listens, not blocking; the caller closes it. Throws a `SystemError`. */
-export function listenUnix(where: UnixAddress): number {
+/** Packets keep their borders, streams do not. */
+export type SocketKind = "stream" | "packets";
+
+function typeOf(kind: SocketKind): number {
+  return kind === "stream" ? SOCK_STREAM : SOCK_SEQPACKET;
+}
+
+/** A socket that listens, not blocking; the caller closes it. Throws a `SystemError`. */
+export function listenUnix(where: UnixAddress, kind: SocketKind = "stream"): number {
   const address = socketAddress(where);
-  return openSocket(SOCK_STREAM | SOCK_NONBLOCK, (fd) => {
+  return openSocket(typeOf(kind) | SOCK_NONBLOCK, (fd) => {
     check("bind", nameOf(where), () => libc.bind(fd, ptr(address), address.length));
     check("listen", nameOf(where), () => libc.listen(fd, backlog));
   });
 }
 
-/** A connected stream socket; the caller closes it. Waits where the listener's queue is full. Throws a `SystemError`. */
-export function connectUnix(where: UnixAddress): number {
+/** A connected socket; the caller closes it. Waits where the listener's queue is full. Throws a `SystemError`. */
+export function connectUnix(where: UnixAddress, kind: SocketKind = "stream"): number {
   const address = socketAddress(where);
-  return openSocket(SOCK_STREAM, (fd) => {
+  return openSocket(typeOf(kind), (fd) => {
     check("connect", nameOf(where), () => libc.connect(fd, ptr(address), address.length));
   });
 }
@@ -73,10 +80,10 @@ export function acceptUnix(listener: number): number | undefined {
   return check("accept4", undefined, () => libc.accept4(listener, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
-/** Two connected sockets; the caller closes both. Packets keep their borders, streams do not. */
-export function socketPair(kind: "stream" | "packets"): readonly [number, number] {
+/** Two connected sockets; the caller closes both. */
+export function socketPair(kind: SocketKind): readonly [number, number] {
   const pair = new Int32Array(new ArrayBuffer(8));
-  const type = (kind === "stream" ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC;
+  const type = typeOf(kind) | SOCK_CLOEXEC;
   check("socketpair", undefined, () => libc.socketpair(AF_UNIX, type, 0, ptr(pair)));
   return [pair[0] ?? -1, pair[1] ?? -1];
 }

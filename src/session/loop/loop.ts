@@ -25,6 +25,8 @@ export class EventLoop implements Disposable {
   #lastId = 0;
   #stopped = false;
   #retries: (() => void)[] = [];
+  /** Told, in steps of some seconds, for how many milliseconds nothing has happened. */
+  onQuiet: ((milliseconds: number) => void) | undefined;
 
   /** Calls a function with the events of a descriptor, which stays its caller's. */
   watch(fd: number, mask: number, handler: (mask: number) => void): Watch {
@@ -57,6 +59,7 @@ export class EventLoop implements Disposable {
       const count = this.#epoll.wait(longestWait);
       quiet = count === 0 ? quiet + 1 : 0;
       if (quiet === waitsBeforeRelease) releaseMemory();
+      if (quiet > 0) this.onQuiet?.(quiet * longestWait);
       for (let event = 0; event < count; event++) {
         this.#handlers.get(this.#epoll.idOf(event))?.(this.#epoll.maskOf(event));
       }

@@ -6,14 +6,22 @@ import { type BusSocket, parseBusAddress } from "../../formats/dbus/address.ts";
 import { isWellKnownName } from "../../formats/dbus/names.ts";
 import { BusPolicy, level } from "../bus/policy.ts";
 
-/** One socket that the proxy serves. */
-export interface ProxySpec {
-  readonly upstream: readonly BusSocket[];
-  readonly path: string;
+/** What the clients of one socket may do, and what is told of it. */
+export interface SocketRules {
   readonly policy: BusPolicy;
   filter: boolean;
   log: boolean;
   sloppyNames: boolean;
+}
+
+/** One socket that the proxy serves. */
+export interface ProxySpec extends SocketRules {
+  readonly upstream: readonly BusSocket[];
+  readonly path: string;
+}
+
+export function noRules(): SocketRules {
+  return { policy: new BusPolicy(), filter: false, log: false, sloppyNames: false };
 }
 
 export interface ProxyOptions {
@@ -69,7 +77,7 @@ function applyRule(option: string, value: string, allow: (name: string, rule: st
   allow(checkName(option, value.slice(0, equals)), value.slice(equals + 1));
 }
 
-const appliers: Readonly<Record<string, (spec: ProxySpec, value: string, option: string) => void>> = {
+const appliers: Readonly<Record<string, (spec: SocketRules, value: string, option: string) => void>> = {
   "--filter": (spec) => {
     spec.filter = true;
   },
@@ -87,7 +95,8 @@ const appliers: Readonly<Record<string, (spec: ProxySpec, value: string, option:
     applyRule(option, value, (name, rule) => policy.allowBroadcasts(name, rule)),
 };
 
-function applyOption(spec: ProxySpec, word: string): void {
+/** Applies an option of a socket. Throws `USAGE`. */
+export function applyOption(spec: SocketRules, word: string): void {
   const [option = ""] = word.split("=", 1);
   const apply = Object.hasOwn(appliers, option) ? appliers[option] : undefined;
   if (apply === undefined) throw usage(`Unknown option ${word}`);
@@ -110,7 +119,7 @@ export function parseProxyWords(typed: readonly string[]): ProxyOptions {
       const path = words[++index];
       if (path === undefined || path.startsWith("--")) throw usage(`Behind ${word} there must be the path of a socket`);
       const upstream = parseBusAddress(word);
-      proxies.push({ upstream, path, policy: new BusPolicy(), filter: false, log: false, sloppyNames: false });
+      proxies.push({ upstream, path, ...noRules() });
     } else {
       const spec = proxies.at(-1);
       if (spec === undefined) throw usage(`Before ${word} there must be an address and the path of a socket`);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { DowelError } from "../../base/errors.ts";
+import { escapeForTerminal } from "../../base/text.ts";
+import type { MessageHeader } from "../../formats/dbus/header.ts";
+import type { Bus } from "../../metadata/permissions/names.ts";
+import type { Answer } from "../bus/answers.ts";
+import { noTraffic, type Traffic } from "../bus/stream.ts";
+import { Link } from "../loop/link.ts";
+import { Listener } from "../loop/listener.ts";
+import type { EventLoop } from "../loop/loop.ts";
+import { logLines } from "../proxy/log.ts";
+import { noRules, type SocketRules } from "../proxy/options.ts";
+import { Denials } from "./denials.ts";
+import type { parseHandover } from "./handover.ts";
+import { Monitor } from "./monitor.ts";
+import type { InstanceStatus } from "./status.ts";
+
+/** One running sandbox: its sockets, its monitor, and all connections of its programs. */
+export class Instance implements Disposable {
+  readonly number: string;
+  readonly app: string;
+  readonly #loop: EventLoop;
+  readonly #monitor: Monitor;
+  readonly #listeners: Listener[] = [];
+  readonly #links = new Set<Link>();
+  readonly #traffic = new Map<Bus, Traffic>();
+  readonly #denials = new Denials();
+  readonly #log: number | undefined;
+  readonly #user = process.getuid?.() ?? 0;
+
+  /** Owns the descriptors of the handover. @param ended called once, when the sandbox has ended */
+  constructor(loop: EventLoop, handover: ReturnType<typeof parseHandover>, ended: () => void) {
+    const { app, rules } = handover;
+    this.#loop = loop;
+    this.number = handover.number;
+    this.app = app;
+    this.#log = openLog(handover.log);
+    this.#monitor = new Monitor(loop, handover.control, handover.monitor, ended);
+    for (const { bus, fd } of handover.listeners)
+      this.#serve(bus, fd, rules.get(bus) ?? { ...noRules(), filter: true });
+  }
+
+  #serve(bus: Bus, fd: number, rules: SocketRules): void {
+    const traffic = noTraffic();
+    this.#traffic.set(bus, traffic);
+    const listener = new Listener(this.#loop, fd, (client) => {
+      const link = new Link(this.#loop, client, this.#user, {
+        policy: rules.filter ? rules.policy : undefined,
+        sloppyNames: rules.sloppyNames,
+        traffic,
+        denied: (header, answer) => this.#denied(bus, header, answer),
+        ...(rules.log ? { log: (...message: Parameters<typeof logLines>) => this.#tell(logLines(...message)) } : {}),
+        ended: () => {
+          this.#links.delete(link);
+          listener.released();
+        },
+      });
+      this.#links.add(link);
+      this.#monitor.connect(bus, (connection) =>
+        link.attachBusFrom(() => {
+          if (connection instanceof DowelError) throw connection;
+          return connection;
+        }),
+      );
+    });
+    this.#listeners.push(listener);
+  }
+
+  #denied(bus: Bus, { destination, interface: name, member, path }: MessageHeader, answer: Answer): void {
+    const error = answer.kind === "error" ? answer.name : "";
+    this.#denials.add({ bus, name: destination, call: name === "" ? member : `${name}.${member}`, path, error });
+  }
+
+  /** The log is the caller's terminal: what it does not take at once is lost, and one that is gone is no failure. */
+  #tell(lines: string): void {
+    if (this.#log === undefined) return;
+    try {
+      writeSync(this.#log, escapeForTerminal(lines, true));
+    } catch {
+      return;
+    }
+  }
+
+  get status(): InstanceStatus {
+    return {
+      instance: this.number,
+      app: this.app,
+      buses: Object.fromEntries(this.#traffic),
+      denials: this.#denials.list,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const listener of this.#listeners.splice(0)) listener[Symbol.dispose]();
+    for (const link of this.#links) link[Symbol.dispose]();
+    this.#links.clear();
+    this.#monitor[Symbol.dispose]();
+    if (this.#log !== undefined) closeSync(this.#log);
+  }
+}
+
+/** The same terminal, pipe or file opened anew, so that writing to it never waits; undefined for what cannot be opened. */
+function openLog(fd: number | undefined): number | undefined {
+  if (fd === undefined) return undefined;
+  try {
+    const { O_WRONLY, O_APPEND, O_NONBLOCK, O_NOCTTY } = constants;
+    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+import { rmSync } from "node:fs";
+import { DowelError, fileError } from "../../base/errors.ts";
+import { latin1 } from "../../formats/dbus/header.ts";
+import { pollFor } from "../../sys/epoll.ts";
+import { lockFile } from "../../sys/locks.ts";
+import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
+import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
+import { Listener } from "../loop/listener.ts";
+import { EventLoop } from "../loop/loop.ts";
+import { parseHandover } from "./handover.ts";
+import { Instance } from "./instance.ts";
+import { encodeStatus, statusQuestion } from "./status.ts";
+
+export interface ServeOptions {
+  /** Folder of the socket and its lock. */
+  readonly folder: string;
+  /** A listening SEQPACKET socket that the service manager gave; undefined: one is made. */
+  readonly listener: number | undefined;
+  /** Without instances for this long it ends; undefined: never. */
+  readonly lingerMilliseconds: number | undefined;
+  /** Told when it listens. */
+  readonly ready: () => void;
+  /** Told of a handover that makes no sense. */
+  readonly failed: (reason: unknown) => void;
+}
+
+/** Where launchers reach the service. */
+export function sessionSocketPath(runFolder: string): string {
+  return `${runFolder}/session.sock`;
+}
+
+const buffer = new FixedBuffer(4096);
+
+/** All instances of one user; says what it does by way of its options. */
+class SessionService implements Disposable {
+  readonly #loop: EventLoop;
+  readonly #options: ServeOptions;
+  readonly #listener: Listener;
+  readonly #instances = new Map<string, Instance>();
+  readonly #user = process.getuid?.() ?? 0;
+
+  constructor(loop: EventLoop, fd: number, options: ServeOptions) {
+    this.#loop = loop;
+    this.#options = options;
+    this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
+    loop.onQuiet = (milliseconds) => {
+      const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
+      if (this.#instances.size === 0 && milliseconds >= lingerMilliseconds) loop.stop();
+    };
+  }
+
+  #accepted(caller: number): void {
+    const watch = this.#loop.watch(caller, pollFor.input, () => {
+      try {
+        if (!this.#hear(caller)) return;
+      } catch (error) {
+        this.#options.failed(error);
+      }
+      watch[Symbol.dispose]();
+      closeDescriptors([caller]);
+      this.#listener.released();
+    });
+  }
+
+  /** Whether the caller has said what it had to say. */
+  #hear(caller: number): boolean {
+    const descriptors: number[] = [];
+    const count = receive(caller, buffer.address, buffer.bytes.length, descriptors);
+    if (count === wouldBlock) return false;
+    if (count <= 0 || peerCredentials(caller).uid !== this.#user) closeDescriptors(descriptors);
+    else if (latin1(buffer.bytes, 0, count) === statusQuestion) this.#answerStatus(caller, descriptors);
+    else this.#takeOver(buffer.bytes.slice(0, count), descriptors);
+    return true;
+  }
+
+  #answerStatus(caller: number, descriptors: readonly number[]): void {
+    closeDescriptors(descriptors);
+    const instances = [...this.#instances.values()].map(({ status }) => status);
+    for (const packet of encodeStatus({ pid: process.pid, instances })) {
+      const copy = new FixedBuffer(packet.length);
+      copy.bytes.set(packet);
+      // A caller that asks and does not read gets what its socket holds.
+      transmit(caller, copy.address, packet.length, []);
+    }
+  }
+
+  #takeOver(packet: Uint8Array, descriptors: readonly number[]): void {
+    const handover = parseHandover(packet, descriptors);
+    const { number } = handover;
+    // The monitor hands over again what it believes lost.
+    this.#end(number);
+    this.#instances.set(number, new Instance(this.#loop, handover, () => this.#end(number)));
+  }
+
+  #end(number: string): void {
+    const instance = this.#instances.get(number);
+    this.#instances.delete(number);
+    instance?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.#listener[Symbol.dispose]();
+    for (const number of [...this.#instances.keys()]) this.#end(number);
+  }
+}
+
+/** Serves the buses of all instances until the signal, or until it has nothing to do. Throws `SESSION_RUNNING`. */
+export async function serveSession(options: ServeOptions, signal: AbortSignal): Promise<void> {
+  const path = sessionSocketPath(options.folder);
+  using lock = await lockFile(`${options.folder}/session.lock`, { exclusive: true, waitMilliseconds: 0 });
+  if (lock === undefined) throw new DowelError("SESSION_RUNNING", `A session service serves ${path} already`);
+  raiseDescriptorLimit();
+  using loop = new EventLoop();
+  using _service = new SessionService(loop, options.listener ?? listenAt(path), options);
+  options.ready();
+  await loop.run(signal);
+  if (options.listener === undefined) rmSync(path, { force: true });
+}
+
+/** The lock is held, so what lies at the path is what a service left that did not end by itself. */
+function listenAt(path: string): number {
+  try {
+    rmSync(path, { force: true });
+    return listenUnix({ path }, "packets");
+  } catch (error) {
+    throw fileError(error, "listen at", path);
+  }
+}

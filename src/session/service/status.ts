@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import { decodeUtf8 } from "../../base/text.ts";
+import type { Bus } from "../../metadata/permissions/names.ts";
+import { Epoll, pollFor } from "../../sys/epoll.ts";
+import { connectUnix } from "../../sys/sockets.ts";
+import { closeDescriptors, FixedBuffer, receive, transmit } from "../../sys/transfer.ts";
+import type { Traffic } from "../bus/stream.ts";
+import type { CountedDenial } from "./denials.ts";
+
+export interface InstanceStatus {
+  readonly instance: string;
+  readonly app: string;
+  readonly buses: Readonly<Partial<Record<Bus, Traffic>>>;
+  readonly denials: readonly CountedDenial[];
+}
+
+export interface SessionStatus {
+  readonly pid: number;
+  readonly instances: readonly InstanceStatus[];
+}
+
+/** The packet that asks; the answer is JSON in packets, and the end of the connection. */
+export const statusQuestion = "status";
+
+const answerMilliseconds = 5000;
+const packetBytes = 64 * 1024;
+
+/** Asks the service at a socket. Throws `SESSION_UNREACHABLE`. */
+export function askStatus(path: string): SessionStatus {
+  let fd: number;
+  try {
+    fd = connectUnix({ path }, "packets");
+  } catch (cause) {
+    throw new DowelError("SESSION_UNREACHABLE", `No session service listens at ${path}`, {
+      hint: "It starts with the first app that uses a bus, or with 'dowel session serve'.",
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(exchange(fd, path)) as SessionStatus;
+  } finally {
+    closeDescriptors([fd]);
+  }
+}
+
+function exchange(fd: number, path: string): string {
+  using epoll = new Epoll();
+  epoll.add(fd, 1, pollFor.input);
+  const buffer = new FixedBuffer(packetBytes);
+  Buffer.from(buffer.bytes.buffer).write(statusQuestion, "latin1");
+  transmit(fd, buffer.address, statusQuestion.length, []);
+  const pieces: Uint8Array[] = [];
+  const until = performance.now() + answerMilliseconds;
+  while (performance.now() < until) {
+    if (epoll.wait(answerMilliseconds) === 0) continue;
+    const count = receive(fd, buffer.address, packetBytes, []);
+    if (count > 0) pieces.push(buffer.bytes.slice(0, count));
+    else if (pieces.length > 0) return decodeUtf8(Buffer.concat(pieces)) ?? "";
+    else break;
+  }
+  throw new DowelError("SESSION_UNREACHABLE", `The session service at ${path} does not answer`);
+}
+
+/** The answer cut into packets. */
+export function encodeStatus(status: SessionStatus): readonly Uint8Array[] {
+  const bytes = Buffer.from(JSON.stringify(status));
+  const count = Math.ceil(bytes.length / packetBytes);
+  return Array.from({ length: count }, (_, index) => bytes.subarray(index * packetBytes, (index + 1) * packetBytes));
+}
