@@ -29,7 +29,7 @@ static size_t add_sorted(int *fds, size_t count, int fd) {
 }
 
 void held_close_others(const struct start *start) {
-  int kept[PLAN_HELD_MAX + 6];
+  int kept[PLAN_HELD_MAX + 7];
   size_t count = 0;
   for (uint32_t i = 0; i < start->plan.held.count; i++) count = add_sorted(kept, count, start->held[i]);
   if (start->instance.number[0] != '\0') {
@@ -37,6 +37,7 @@ void held_close_others(const struct start *start) {
     count = add_sorted(kept, count, start->instance.folder);
     count = add_sorted(kept, count, start->instance.lock);
   }
+  if (start->wayland.state == WAYLAND_CONTEXT) count = add_sorted(kept, count, start->wayland.life);
   if (start->cgroup.folder >= 0) {
     count = add_sorted(kept, count, start->cgroup.parent);
     count = add_sorted(kept, count, start->cgroup.folder);

@@ -81,7 +81,9 @@ enum bind_flag {
   BIND_DEVICES = 4,
   BIND_NO_SYMLINKS = 8,
   BIND_OPTIONAL = 16,
-  BIND_FLAGS_ALL = 31,
+  // The source is a compositor's socket; see wayland.c.
+  BIND_WAYLAND = 32,
+  BIND_FLAGS_ALL = 63,
 };
 
 struct mount_operation {

@@ -9,6 +9,7 @@ bool prepare_start(struct start *start, struct failure *failure) {
   if (start->plan.instance.folder == NULL) return true;
   if (!instance_make(start, failure)) return false;
   trace_mark("make the instance", start->instance.number);
+  wayland_prepare(start);
   if (start->plan.cgroup == NULL) return true;
   if (!cgroup_make(start, failure)) {
     instance_remove(start);

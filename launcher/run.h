@@ -28,6 +28,15 @@ struct start_group {
   bool limited;
 };
 
+// What the sandbox gets for the bind that is marked as a Wayland socket.
+enum wayland_state { WAYLAND_PLAIN, WAYLAND_CONTEXT, WAYLAND_NONE };
+
+struct start_wayland {
+  enum wayland_state state;
+  // With a context, the compositor forgets it when this descriptor closes.
+  int life;
+};
+
 // Everything that the processes of one start share. Copied by clone, never changed afterwards.
 struct start {
   struct plan plan;
@@ -49,6 +58,7 @@ struct start {
   int monitor;
   struct start_instance instance;
   struct start_group cgroup;
+  struct start_wayland wayland;
 };
 
 // Why a start could not be prepared; nothing of it is left then.
@@ -82,6 +92,9 @@ void instance_remove(const struct start *start);
 bool cgroup_make(struct start *start, struct failure *failure);
 void cgroup_tell_limits(const struct start *start);
 void cgroup_remove(const struct start *start);
+
+// wayland.c: asks the compositor for a socket of the instance's own, in its folder.
+void wayland_prepare(struct start *start);
 
 // landlock.c
 void landlock_restrict(const struct plan *plan);

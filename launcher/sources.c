@@ -54,24 +54,44 @@ static int open_at(const struct mount_operation *bind, uint32_t index, const cha
   return tree;
 }
 
-// The instance's folder, or the file in it that the sandbox shows as its own. Named by path: a descriptor that the
-// monitor opened belongs to mounts of another namespace.
-static int open_instance(const struct start *start, uint32_t index) {
-  static const struct mount_operation read_only = {.flags = BIND_READ_ONLY};
+// The instance's folder, or a file in it. Named by path: a descriptor that the monitor opened belongs to mounts of
+// another namespace.
+static int open_instance(const struct start *start, uint32_t index, const struct mount_operation *how, const char *name) {
   char buffer[PLAN_PATH_MAX + 32];
   struct text path = TEXT(buffer);
   text_add(&path, start->plan.instance.folder);
   text_add(&path, "/");
   text_add(&path, start->instance.number);
-  if (start->plan.mounts[index].kind == MOUNT_INFO) text_add(&path, "/info");
-  return open_at(&read_only, index, path.data);
+  text_add(&path, name);
+  return open_at(how, index, path.data);
+}
+
+static int open_wayland(const struct start *start, uint32_t index) {
+  const struct mount_operation *one = &start->plan.mounts[index];
+  switch (start->wayland.state) {
+    case WAYLAND_PLAIN:
+      break;
+    case WAYLAND_CONTEXT:
+      return open_instance(start, index, one, "/wayland");
+    case WAYLAND_NONE:
+      return -1;
+  }
+  return open_at(one, index, plan_string(&start->plan, one->source));
+}
+
+static int open_source(const struct start *start, uint32_t index) {
+  static const struct mount_operation read_only = {.flags = BIND_READ_ONLY};
+  const struct mount_operation *one = &start->plan.mounts[index];
+  if (one->kind == MOUNT_INSTANCE) return open_instance(start, index, &read_only, "");
+  if (one->kind == MOUNT_INFO) return open_instance(start, index, &read_only, "/info");
+  if ((one->flags & BIND_WAYLAND) != 0) return open_wayland(start, index);
+  return open_at(one, index, plan_string(&start->plan, one->source));
 }
 
 void sources_open(const struct start *start, struct sources *sources) {
   const struct plan *plan = &start->plan;
   for (uint32_t i = 0; i < plan->mount_count; i++) {
-    const struct mount_operation *one = &plan->mounts[i];
-    if (one->kind == MOUNT_BIND) sources->fds[i] = open_at(one, i, plan_string(plan, one->source));
-    if (one->kind == MOUNT_INSTANCE || one->kind == MOUNT_INFO) sources->fds[i] = open_instance(start, i);
+    uint32_t kind = plan->mounts[i].kind;
+    if (kind == MOUNT_BIND || kind == MOUNT_INSTANCE || kind == MOUNT_INFO) sources->fds[i] = open_source(start, i);
   }
 }

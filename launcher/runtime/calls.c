@@ -117,11 +117,10 @@ int socket(int family, int type, int protocol) {
   return (int)syscall(SYS_socket, (long)family, (long)type, (long)protocol);
 }
 
-// Without waiting, which is all that the launcher needs.
+// Waits for a time that is given in milliseconds; the launcher never waits for ever.
 int poll(struct pollfd *fds, nfds_t count, int timeout) {
-  struct timespec none = {0};
-  if (timeout != 0) return -1;
-  return (int)syscall(SYS_ppoll, fds, count, &none, NULL, 0L);
+  struct timespec time = {.tv_sec = timeout / 1000, .tv_nsec = (long)(timeout % 1000) * 1000000};
+  return (int)syscall(SYS_ppoll, fds, count, &time, NULL, 0L);
 }
 
 pid_t waitpid(pid_t pid, int *status, int flags) {

@@ -20,6 +20,7 @@ function toOperation(mount: SpecificationMount, layer: string): MountOperation {
     devices: mount.devices === true,
     noSymlinks: mount.distrusted === true,
     optional: mount.optional === true,
+    wayland: mount.wayland === true,
   };
 }
 

@@ -181,7 +181,7 @@ export function start(workspace: Workspace, plan: Plan, words: readonly string[]
   return { child, exited, ...lines };
 }
 
-function lineReader(stream: NodeJS.ReadableStream | null) {
+export function lineReader(stream: NodeJS.ReadableStream | null) {
   if (stream === null) throw new Error("The output is not a pipe");
   let text = "";
   let waiting: (() => void) | undefined;

@@ -274,6 +274,31 @@ static int verb_network(char **words) {
   return 0;
 }
 
+// Connects to sockets by their paths, asks as a Wayland client would for a sign of life, and prints what comes.
+static int verb_sockets(char **words) {
+  for (; *words != NULL; words++) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char said[256] = "";
+    // wl_display.sync
+    const unsigned sync[] = {1, 12U << 16, 2};
+    strncpy(address.sun_path, *words, sizeof address.sun_path - 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int error = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    // Who has spoken and gone already cannot be asked any more.
+    if (error == 0) send(fd, sync, sizeof sync, MSG_NOSIGNAL);
+    if (error == 0 && read(fd, said, sizeof said - 1) < 0) error = errno;
+    if (fd >= 0) close(fd);
+    bool first = true;
+    putchar('{');
+    print_member(&first, "verb", "sockets");
+    print_member(&first, "path", *words);
+    print_member(&first, "connect", error_name(error));
+    print_member(&first, "said", said);
+    puts("}");
+  }
+  return 0;
+}
+
 static int verb_syscalls(char **words) {
   (void)words;
   probe_syscalls();
@@ -360,7 +385,7 @@ static const struct verb verbs[] = {
     {"id", verb_id},           {"mounts", verb_mounts},   {"processes", verb_processes}, {"network", verb_network},
     {"fds", verb_fds},         {"env", verb_env},         {"syscalls", verb_syscalls},   {"files", verb_files},
     {"args", verb_args},       {"exit", verb_exit},       {"signal", verb_signal},       {"orphans", verb_orphans},
-    {"wait", verb_wait},
+    {"wait", verb_wait},       {"sockets", verb_sockets},
 };
 // The verbs up to this one take no argument that matters; `all` is all of them.
 enum { HARMLESS_VERBS = 7 };

@@ -43,7 +43,8 @@ function bindFlagsOf(bind: Extract<MountOperation, { kind: "bind" }>): number {
     (bind.recursive ? bindFlags.recursive : 0) |
     (bind.devices ? bindFlags.devices : 0) |
     (bind.noSymlinks ? bindFlags.noSymlinks : 0) |
-    (bind.optional ? bindFlags.optional : 0)
+    (bind.optional ? bindFlags.optional : 0) |
+    (bind.wayland === true ? bindFlags.wayland : 0)
   );
 }
 

@@ -45,7 +45,7 @@ export const planFlags = {
   cgroupRequired: 16,
   nested: 32,
 } as const;
-export const bindFlags = { readOnly: 1, recursive: 2, devices: 4, noSymlinks: 8, optional: 16 } as const;
+export const bindFlags = { readOnly: 1, recursive: 2, devices: 4, noSymlinks: 8, optional: 16, wayland: 32 } as const;
 export const observationKinds = { absent: 1, present: 2, inode: 3, variable: 4, noVariable: 5 } as const;
 export const mountKinds = {
   bind: 1,

@@ -126,6 +126,11 @@ export type MountOperation =
       readonly noSymlinks: boolean;
       /** Left out where the source is missing. */
       readonly optional: boolean;
+      /**
+       * The source is a Wayland compositor's socket. Where it offers security contexts, the instance gets a socket of its
+       * own with one in its place, and none where that fails. Needs `Plan.instance`. At most one.
+       */
+      readonly wayland?: boolean;
     }
   | {
       readonly kind: "tmpfs";

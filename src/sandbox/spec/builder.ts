@@ -11,6 +11,7 @@ export interface BindOptions {
   readonly distrusted?: true;
   readonly optional?: true;
   readonly fromLayer?: true;
+  readonly wayland?: true;
   /** Mount points that are missing below it can be made on the host before a start (`points`). */
   readonly grows?: true;
   /** What the mount point must be; by default a folder. */

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import type { Host } from "../probe/host.ts";
 import { cupsSockets, gpgAgentSockets, pulseSockets } from "./agents.ts";
-import type { RootBuilder } from "./builder.ts";
+import type { BindOptions, RootBuilder } from "./builder.ts";
 import { findWaylandSocket } from "./conditions.ts";
 import type { EnvironmentBuilder } from "./environment.ts";
 import { resolveHostPath } from "./resolve.ts";
@@ -18,10 +18,16 @@ export interface SocketContext {
 }
 
 /** Binds a socket of the host, if there is one, and links it from the runtime folder by `name`. */
-function bindSocket(context: SocketContext, source: string | undefined, target: string, name?: string): boolean {
+function bindSocket(
+  context: SocketContext,
+  source: string | undefined,
+  target: string,
+  name?: string,
+  options: Pick<BindOptions, "wayland"> = {},
+): boolean {
   const resolved = source?.startsWith("/") ? resolveHostPath(context.host, source) : undefined;
   if (resolved?.type !== "socket") return false;
-  if (!context.root.bind(resolved.path, target, { access: "rw", type: "file" })) return false;
+  if (!context.root.bind(resolved.path, target, { ...options, access: "rw", type: "file" })) return false;
   if (name !== undefined) {
     const up = name.includes("/") ? "../../.." : "../..";
     context.root.symlink(`/run/user/${context.host.identity.uid}/${name}`, `${up}${target.slice("/run".length)}`);
@@ -46,7 +52,8 @@ function addWayland(context: SocketContext): void {
   const source = findWaylandSocket(host);
   const own = basename(source ?? "");
   const name = /^wayland-[A-Za-z0-9_.-]+$/.test(own) ? own : "wayland-0";
-  if (bindSocket(context, source, `/run/flatpak/${name}`, name)) environment.set("WAYLAND_DISPLAY", name);
+  const options = { wayland: true } as const;
+  if (bindSocket(context, source, `/run/flatpak/${name}`, name, options)) environment.set("WAYLAND_DISPLAY", name);
 }
 
 function addX11(context: SocketContext, given: boolean): void {

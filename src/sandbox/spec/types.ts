@@ -118,6 +118,8 @@ export type SpecificationMount =
       /** The app itself could have put a link into the source's path. */
       readonly distrusted?: true;
       readonly optional?: true;
+      /** A compositor's socket, for which the instance gets one with a security context where that can be had. */
+      readonly wayland?: true;
       /** The source is a path in the configuration layer, not on the host. */
       readonly fromLayer?: true;
     }
