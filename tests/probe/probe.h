@@ -15,3 +15,6 @@ const char *error_name(int error);
 
 // Tries system calls that a sandbox denies, with harmless arguments, and prints the outcome of each.
 void probe_syscalls(void);
+
+int probe_network(char **words);
+int probe_sockets(char **words);
