@@ -8,7 +8,7 @@ import { type Target, targets } from "./targets.ts";
 export const corpus = join(import.meta.dir, "corpus");
 
 /** The samples of a target. */
-export function samplesOf(name: string): readonly Uint8Array[] {
+function samplesOf(name: string): readonly Uint8Array[] {
   return readdirSync(join(corpus, name))
     .sort()
     .map((file) => readFileSync(join(corpus, name, file)));
