@@ -7,9 +7,11 @@ import {
   appId,
   dowelCommand,
   dowelFolder,
+  extendedId,
   flatpakCommand,
   flatpakFolder,
   prepareApp,
+  prepareExtended,
   prepareRuntime,
   runtimeId,
   type Trees,
@@ -66,4 +68,17 @@ export function deleteRemoved(): void {
 export async function installBoth(): Promise<void> {
   installInto("runtime", runtimeId, prepareRuntime());
   installInto("app", appId, prepareApp());
+}
+
+/** Sees to it that both peers have the app with ten extensions besides. */
+export async function installExtended(): Promise<void> {
+  await installBoth();
+  const { layout, repository, refs } = prepareExtended();
+  if (!isInstalled(dowelFolder, "app", extendedId)) {
+    execute(dowelCommand("install", "--system", "-y", "--no-related", `oci:${layout}`, ...refs));
+  }
+  if (isInstalled(flatpakFolder, "app", extendedId)) return;
+  execute(flatpakCommand("remote-add", "--system", "--if-not-exists", "--no-gpg-verify", "local-extended", repository));
+  const install = ["install", "--system", "-y", "--noninteractive", "--no-related", "local-extended"];
+  execute(flatpakCommand(...install, ...refs));
 }

@@ -13,6 +13,7 @@ export const work = join(kept, "work");
 
 export const runtimeId = "org.debian.Bench";
 export const appId = "org.dowel.BenchApp";
+export const extendedId = "org.dowel.BenchExtended";
 export const runtimeBranch = "12";
 
 const folders = {
@@ -122,6 +123,40 @@ export function prepareUpdate(): Trees {
 /** An app with one script; the runtime must be installed in `dowelFolder`. */
 export function prepareApp(): Trees {
   return prepare("bench/app.yml", "app", []);
+}
+
+/** The refs of a layout's images, and where each is unpacked. */
+function unpackImages(layout: string, folder: string): readonly { readonly ref: string; readonly tree: string }[] {
+  const index = readJson<{
+    readonly manifests: readonly { readonly digest: string; readonly annotations: Readonly<Record<string, string>> }[];
+  }>(join(layout, "index.json"));
+  return index.manifests.map(({ digest, annotations }) => {
+    const ref = annotations["org.opencontainers.image.ref.name"] ?? "";
+    const tree = join(folder, ref);
+    mkdirSync(tree, { recursive: true });
+    for (const layer of readJson<Manifest>(blobPath(layout, digest)).layers) {
+      execute({ words: ["tar", "--zstd", "-xf", blobPath(layout, layer.digest), "-C", tree] });
+    }
+    return { ref, tree };
+  });
+}
+
+/** An app with ten extensions, as each peer wants it, and all their refs; the runtime must be installed in `dowelFolder`. */
+export function prepareExtended(): Omit<Trees, "folder"> & { readonly refs: readonly string[] } {
+  const file = "bench/extended.yml";
+  const input = readFileSync(file, "utf8");
+  const layout = once("extended-layout", input, (folder) => execute(dowelCommand(...buildWords(file, folder))));
+  const repository = once("extended-repository", input, (target) => {
+    ostreeRepository(target);
+    for (const { ref, tree } of unpackImages(layout, join(kept, "extended-trees"))) {
+      const options = ref.startsWith("runtime/") ? ["--runtime", "--files=files"] : [];
+      execute(flatpakCommand("build-export", "--disable-sandbox", ...options, target, tree, runtimeBranch));
+    }
+  });
+  const refs = readJson<{ readonly manifests: readonly { readonly annotations: Readonly<Record<string, string>> }[] }>(
+    join(layout, "index.json"),
+  ).manifests.map(({ annotations }) => annotations["org.opencontainers.image.ref.name"] ?? "");
+  return { layout, repository, refs };
 }
 
 /** Makes the folders of a run. */

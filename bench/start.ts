@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { bubblewrapWords } from "./bubblewrap.ts";
-import { installBoth } from "./installed.ts";
+import { installBoth, installExtended } from "./installed.ts";
 import { compare, execute, type Line, limit, measureInTurn } from "./measure.ts";
-import { appId, dowel, dowelCommand, environment, flatpakCommand, plansFolder } from "./places.ts";
+import { appId, dowel, dowelCommand, environment, extendedId, flatpakCommand, plansFolder } from "./places.ts";
 
 /** The command is one that the runtime has, so that all peers start the same program. */
 const run = ["run", "--command=true", appId];
@@ -61,6 +61,20 @@ async function memory(): Promise<Line> {
   return { ...line, dowel: `${(mine / 1024).toFixed(2)} MiB`, peer: `flatpak ${(peer / 1024).toFixed(2)} MiB` };
 }
 
+/** What ten extensions cost a warm start, beside the same app without any. */
+async function extended(): Promise<Line[]> {
+  await installExtended();
+  const words = ["run", "--command=true", extendedId];
+  for (const command of [dowelCommand(...run), dowelCommand(...words)]) execute(command);
+  const commands = [dowelCommand(...words), dowelCommand(...run), flatpakCommand(...words)];
+  const [withTen, without, peer] = measureInTurn(commands, 41);
+  if (!withTen || !without || !peer) throw new Error("unreachable");
+  return [
+    compare("start, warm, ten extensions", withTen, "without them", without, 1.15),
+    compare("start, warm, ten extensions", withTen, "flatpak run", peer, 0.15),
+  ];
+}
+
 export async function benchStart(): Promise<Line[]> {
   await installBoth();
   if (existsSync(plansFolder)) rmSync(plansFolder, { recursive: true });
@@ -79,5 +93,6 @@ export async function benchStart(): Promise<Line[]> {
     compare("start, warm", dowelWarm, "bubblewrap, one mount", bare, 2),
     compare("start, cold (no plan)", dowelCold, "flatpak run", peerAgain, 1.5),
     await memory(),
+    ...(await extended()),
   ];
 }
