@@ -3,6 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { build } from "../builder/build.ts";
 import type { LayerCompression } from "../builder/image/layer.ts";
+import { manifestFiles, showManifest } from "../builder/manifest/show.ts";
 import type { BuiltImage } from "../builder/request.ts";
 import { execute } from "../engine/execute.ts";
 import { placesToRead } from "../engine/places.ts";
@@ -27,6 +28,9 @@ interface Flags extends InstallationFlags {
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
   readonly disableCache?: boolean;
+  readonly stopAt?: string;
+  readonly showManifest?: boolean;
+  readonly showDeps?: boolean;
   readonly json?: boolean;
 }
 
@@ -51,9 +55,16 @@ async function install(context: Context, flags: Flags, image: BuiltImage, report
 }
 
 async function run(context: Context, flags: Flags, manifestPath: string): Promise<Result> {
+  if (flags.showManifest === true) return { kind: "text", text: showManifest(manifestPath) };
+  if (flags.showDeps === true) {
+    const files = manifestFiles(manifestPath, flags.arch);
+    return flags.json === true
+      ? { kind: "json", value: files }
+      : { kind: "text", text: files.map((file) => `${file}\n`).join("") };
+  }
   const layoutDir = layoutFolder(flags.output);
-  const { stateDir, layout, compression, arch, defaultBranch, jobs } = flags;
-  const given = { layoutDir, stateDir, layout, compression, arch, defaultBranch, jobs };
+  const { stateDir, layout, compression, arch, defaultBranch, jobs, stopAt } = flags;
+  const given = { layoutDir, stateDir, layout, compression, arch, defaultBranch, jobs, stopAt };
   await withReporter(context, flags.json === true, async (report) => {
     const images = await build({
       ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
@@ -82,6 +93,7 @@ export default defineCommand<Flags, [string]>({
     ["build org.example.App.yml", "builds into .dowel-builder/layout"],
     ["build org.example.App.yml --install --user", "builds and installs for the user"],
     ["build org.example.App.yml --push=oci+https://registry.example.org/apps", "builds and pushes"],
+    ["build --show-manifest org.example.App.yml", "prints the manifest with all that it includes"],
     ["build debian-12.yml --output=oci:images", "builds a runtime and its Sdk from Debian packages"],
   ],
   parameters: {
@@ -115,6 +127,9 @@ export default defineCommand<Flags, [string]>({
       },
       keepBuildDirs: switchFlag("Keep the folders that modules were built in"),
       disableCache: switchFlag("Build everything anew"),
+      stopAt: textFlag("Build only what comes before a module, and make no image", "MODULE"),
+      showManifest: switchFlag("Print the manifest with all that it includes, as JSON, and build nothing"),
+      showDeps: switchFlag("Print the local files that the manifest needs, and build nothing"),
     },
     aliases: { u: "user", j: "json" },
     positional: { kind: "tuple", parameters: [textArgument("Manifest or recipe", "MANIFEST")] },

@@ -36,9 +36,12 @@ function readText(file: string, shownAs: string): string {
 export class Includer {
   readonly #chain: readonly string[];
   readonly #folder: string;
+  readonly #onInclude: ((file: string) => void) | undefined;
 
-  constructor(chain: readonly string[]) {
+  /** `onInclude` is told of each file before it is read. */
+  constructor(chain: readonly string[], onInclude?: (file: string) => void) {
     this.#chain = chain;
+    this.#onInclude = onInclude;
     this.#folder = dirname(chain.at(-1) ?? "/");
   }
 
@@ -61,6 +64,7 @@ export class Includer {
     if (this.#chain.length >= limits.manifestIncludeDepth) {
       value.fail(`at most ${limits.manifestIncludeDepth} files that include each other`);
     }
+    this.#onInclude?.(file);
     let document: Value;
     try {
       document = readDocument(file, file);
@@ -70,6 +74,6 @@ export class Includer {
       }
       throw error;
     }
-    return read(document, new Includer([...this.#chain, file]));
+    return read(document, new Includer([...this.#chain, file], this.#onInclude));
   }
 }

@@ -12,9 +12,9 @@ import { decodeBuildOptions } from "./options.ts";
 import type { Manifest } from "./types.ts";
 
 /** Reads a manifest and the files it includes. Throws `MANIFEST_INVALID` (`FILE:LINE:COLUMN: KEY: expected …`) or `UNSUPPORTED`. */
-export function loadManifest(path: string): Manifest {
+export function loadManifest(path: string, onInclude?: (file: string) => void): Manifest {
   const file = resolve(path);
-  return decodeManifest(readDocument(file, path), new Includer([file]), file);
+  return decodeManifest(readDocument(file, path), new Includer([file], onInclude), file);
 }
 
 function decodeManifest(document: Value, includer: Includer, file: string): Manifest {

@@ -4,7 +4,8 @@ import { DowelError } from "../../base/errors.ts";
 import type { Module, Source } from "../manifest/types.ts";
 import { isEnabled } from "./module.ts";
 
-function localPaths(source: Source): readonly string[] {
+/** The files and folders of this machine that a source takes. */
+export function localPaths(source: Source): readonly string[] {
   switch (source.type) {
     case "dir":
       return [source.path];

@@ -33,6 +33,7 @@ export class ExtensionsOnHost implements InstalledExtensions {
   readonly #host: Host;
   readonly #places: readonly InstallationPlace[];
   readonly #deployments = new Map<ExtensionImage, Deployment>();
+  readonly #ids = new Map<string, ReadonlySet<string>>();
 
   constructor(host: Host, places: readonly InstallationPlace[]) {
     this.#host = host;
@@ -50,6 +51,7 @@ export class ExtensionsOnHost implements InstalledExtensions {
       if (files !== undefined) return { ref, commit: undefined, files, priority: unmaintainedPriority };
     }
     for (const place of this.#places) {
+      if (!this.#idsOf(place).has(ref.id)) continue;
       if (this.#host.lookAt(join(refFolder(place, ref), "active")) === undefined) continue;
       const deployment = activeDeployment(place, ref);
       if (deployment === undefined) continue;
@@ -71,6 +73,13 @@ export class ExtensionsOnHost implements InstalledExtensions {
       }
     }
     return [...ids].sort().flatMap((id) => this.find({ kind: "runtime", id, arch, branch }) ?? []);
+  }
+
+  /** The ids that an installation has: one look at a folder tells of all that are missing. */
+  #idsOf(place: InstallationPlace): ReadonlySet<string> {
+    const known = this.#ids.get(place.path) ?? new Set(this.#host.list(join(place.path, "runtime")));
+    this.#ids.set(place.path, known);
+    return known;
   }
 
   /** A folder of an installation without links, where it is there; most installations have no folder for it at all. */
