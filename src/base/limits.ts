@@ -66,6 +66,12 @@ export const limits = {
   redirects: 20,
   /** The longest pause that a registry may ask for (`Retry-After`); past it the request fails at once. */
   longestWaitMilliseconds: 60_000,
+  /** Width and height of an exported icon of pixels, and of one that is drawn; then what the latter may be made of. */
+  iconPixels: 512,
+  svgPixels: 4096,
+  svgBytes: 4 * MiB,
+  svgElements: 50_000,
+  svgDepth: 200,
   /** Desktop entries, icons and other files that an app exports. */
   exportedFileBytes: 4 * MiB,
   exportedFiles: 10_000,

@@ -15,6 +15,7 @@ import { makeRemotes } from "./newremotes.ts";
 import { checkWritable } from "./places.ts";
 import { describePlan } from "./plan.ts";
 import { removeOperation, tidy } from "./remove.ts";
+import { updateDatabases } from "./triggers.ts";
 import type { FailedOperation, Operation, Plan } from "./types.ts";
 
 export interface ExecuteOptions {
@@ -162,6 +163,8 @@ export async function execute(
   const { installed, updated, uninstalled, failed } = work;
   const refused = failed.filter(({ error }) => !mayContinue(error));
   if (uninstalled.length + updated.length + refused.length > 0) await tidy(context);
+  const changed = [...installed, ...updated, ...uninstalled];
+  if (changed.some(({ ref }) => ref.kind === "app")) await updateDatabases(context);
   const failure = failureOf(failed, plan.operations.length + plan.failed.length);
   if (failure !== undefined) throw failure;
   return { installed, updated, uninstalled };

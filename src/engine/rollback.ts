@@ -10,6 +10,7 @@ import { withCommit } from "./commit.ts";
 import type { ChangeContext } from "./fetch.ts";
 import { checkWritable } from "./places.ts";
 import { tidy } from "./remove.ts";
+import { updateDatabases } from "./triggers.ts";
 
 export interface SwitchOptions {
   readonly report?: Report | undefined;
@@ -60,6 +61,7 @@ export async function switchVersion(
   const deployment = deployedCommits(installation, ref).includes(wanted)
     ? await activateDeployment(installation, ref, wanted, { report, signal })
     : await fetchVersion(ref, wanted, active, context);
+  if (ref.kind === "app") await updateDatabases(context);
   report({ type: "operation.done", operation: "update", ref: name, commit: wanted });
   return deployment;
 }

@@ -128,7 +128,7 @@ describe("what an image exports", () => {
       { name: "export/bin/sudo", mode: 0o755, content: "#!/bin/sh\n" },
       { name: "export/etc/profile.d/x.sh", content: "id\n" },
     ]);
-    expect(readdirSync(join(installation, "exports/bin")).sort()).toEqual([evilId, "org.example.Probe"]);
+    expect(readdirSync(join(installation, "exports/bin")).sort()).toEqual([evilId, "org.example.Probe", "probe"]);
     const after = listing(join(installation, "exports"));
     const mine = after.filter((row) => !before.includes(row) && !row.includes(" 40755 "));
     expect(mine.map((row) => row.split(" ")[0])).toEqual([`bin/${evilId}`]);

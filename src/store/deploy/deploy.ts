@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, DowelError, fileError } from "../../base/errors.ts";
-import { silent } from "../../base/events.ts";
+import { type Report, silent } from "../../base/events.ts";
 import { formatRef, type Ref, sameRef } from "../../metadata/ref.ts";
 import {
   activeDeployment,
@@ -111,7 +111,7 @@ async function activate(
   const mayExport = ref.kind === "app" && becomesCurrent(installation, ref, before === undefined);
   try {
     await ensureShown(deployment, signal);
-    if (mayExport) prepareExports(installation, ref, path);
+    if (mayExport) prepareExports(installation, ref, path, report);
     swapLink(commit, join(refFolder(installation, ref), "active"));
   } catch (error) {
     if (change !== "rollback" && before?.commit !== commit) removeFolder(installation, path);
@@ -130,9 +130,14 @@ function becomesCurrent(installation: Installation, ref: Ref, isNew: boolean): b
   return tryRead(() => activeDeployment(installation, current)) === undefined;
 }
 
-function prepareExports(installation: Installation, { id, arch, branch }: Ref, path: string): void {
+function prepareExports(
+  installation: Installation,
+  { id, arch, branch }: Ref,
+  path: string,
+  report: Report | undefined,
+): void {
   if (currentRef(installation, id) === undefined) swapLink(`${arch}/${branch}`, currentLink(installation, id));
-  linkExports(installation, id, path);
+  linkExports(installation, id, path, report);
 }
 
 /** Keeps the versions to go back to: the one that was active before, then the newest; removes all others. */

@@ -51,6 +51,7 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
       ? {}
       : { previousIds: options.previousIds }),
     labels: image.labels,
+    ...(options.previousIds === undefined ? {} : { previousIds: options.previousIds }),
   };
   if (deployment.shownAs === "composefs") sealImage(installation, image.commit, image.imageDigest);
   if (options.rebuild !== true && isThere(installation, deployment)) {
@@ -95,7 +96,7 @@ function build(
   symlinkSync(shownFiles(deployment), join(folder, "files"));
   writeFileSync(join(folder, "metadata"), image.metadata);
   writeFileSync(join(folder, "deploy.json"), encodeDeployment(deployment));
-  collectExports(installation, image, join(folder, "export"), report);
+  collectExports(installation, image, deployment.previousIds ?? [], join(folder, "export"), report);
 }
 
 /** Where the link `files` of a deployment leads. */

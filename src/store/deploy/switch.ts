@@ -25,10 +25,10 @@ export async function switchToMounts(installation: Installation, options: WaitOp
   const { commits, starting } = findRunning();
   if (starting) return 0;
   let count = 0;
-  for (const { ref, commit, origin, source, deployedAt } of checkouts) {
+  for (const { ref, commit, origin, source, deployedAt, previousIds } of checkouts) {
     const image = commits.has(commit) ? undefined : tryRead(() => loadImage(installation, commit));
     if (image === undefined || tryRead(() => readDeployment(installation, ref, commit)) === undefined) continue;
-    stageDeployment(installation, image, { origin, source, deployedAt, rebuild: true, report: options.report });
+    stageDeployment(installation, image, { origin, source, deployedAt, previousIds, rebuild: true });
     count += 1;
   }
   return count;

@@ -9,8 +9,9 @@ import type { StoredImage } from "../image/stored.ts";
 import { type FileNode, type FolderNode, findNode } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { objectPath } from "../objects/paths.ts";
+import { iconProblem } from "./icons.ts";
 import { rewriteMime } from "./mime.ts";
-import { type ExportRule, exportRules, isOwnBusName, isOwnName, stem } from "./names.ts";
+import { commandName, type ExportRule, exportRules, isOwnBusName, isOwnName, stem } from "./names.ts";
 import { type Exporter, rewriteDesktop, rewriteSearchProvider, rewriteService } from "./rewrite.ts";
 
 interface Collection {
@@ -26,19 +27,31 @@ interface Collection {
 }
 
 /**
- * Writes the files that an app exports to a new folder `export`, made fit for the host, and `bin/ID`, which runs the app.
- * Files with names that the app may not use are left out. Runtimes export nothing. Throws `EXPORT_INVALID`,
+ * Writes the files that an app exports to a new folder `export`, made fit for the host, and `bin/ID`, which runs the app,
+ * also by the name of its command. Files with names that the app may not use are left out, and icons that are none. Runtimes export nothing. Throws `EXPORT_INVALID`,
  * `KEYFILE_SYNTAX`, `LIMIT_EXCEEDED`.
  */
-export function collectExports(installation: Installation, image: StoredImage, folder: string, report: Report): void {
+export function collectExports(
+  installation: Installation,
+  image: StoredImage,
+  previousIds: readonly string[],
+  folder: string,
+  report: Report,
+): void {
   mkdirSync(folder);
   if (image.ref.kind !== "app") return;
   const metadata = parseKeyfile(image.metadata, "metadata");
   const policy = "Session Bus Policy";
+  const owned = metadata.keys(policy).filter((name) => metadata.get(policy, name) === "own");
   const collection: Collection = {
     installation,
-    exporter: { ref: image.ref, tags: metadata.getList("Application", "tags") ?? [] },
-    owned: metadata.keys(policy).filter((name) => metadata.get(policy, name) === "own"),
+    exporter: {
+      ref: image.ref,
+      tags: metadata.getList("Application", "tags") ?? [],
+      previousIds,
+      services: new Set(exportedServices(image, owned)),
+    },
+    owned,
     folder,
     report,
     warn: image.view.layout === "flatpak",
@@ -52,7 +65,18 @@ export function collectExports(installation: Installation, image: StoredImage, f
   const { id, arch, branch } = image.ref;
   const wrapper = `#!/bin/sh\nexec dowel run --branch=${branch} --arch=${arch} ${id} "$@"\n`;
   mkdirSync(join(folder, "bin"));
-  writeFileSync(join(folder, "bin", id), wrapper, { mode: 0o755 });
+  for (const name of [id, commandName(metadata.get("Application", "command"), id)]) {
+    if (name !== undefined) writeFileSync(join(folder, "bin", name), wrapper, { mode: 0o755 });
+  }
+}
+
+function* exportedServices({ ref, view }: StoredImage, owned: readonly string[]): Generator<string> {
+  const folder = view.exported === undefined ? undefined : findNode(view.exported, ["share", "dbus-1", "services"]);
+  if (folder?.kind !== "folder") return;
+  for (const [file, node] of folder.children) {
+    const name = stem(file, [".service"]);
+    if (node.kind === "file" && name !== undefined && isOwnBusName(name, ref.id, owned)) yield name;
+  }
 }
 
 function collectFolder(collection: Collection, rule: ExportRule, folder: FolderNode, below: string): void {
@@ -87,6 +111,11 @@ function collectFile(collection: Collection, rule: ExportRule, node: FileNode, p
     );
   }
   const bytes = node.content.inline ?? readContent(collection.installation, node);
+  const problem = rule.content === "icon" ? iconProblem(path, bytes) : undefined;
+  if (problem !== undefined) {
+    collection.report({ type: "warning", text: `Not exported: ${file}, since it ${problem}` });
+    return;
+  }
   const target = join(collection.folder, rule.target ?? rule.folder, path);
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, rewrite(rule, bytes, file, name, collection.exporter), { mode: 0o644 });
@@ -105,13 +134,14 @@ function rewrite(
 ): Uint8Array | string {
   switch (rule.content) {
     case "desktop":
-      return rewriteDesktop(bytes, file, exporter);
+      return rewriteDesktop(bytes, file, name, exporter);
     case "service":
       return rewriteService(bytes, file, name, exporter);
     case "search-provider":
       return rewriteSearchProvider(bytes, file);
     case "mime":
       return rewriteMime(bytes, file);
+    case "icon":
     case "plain":
       return bytes;
   }

@@ -33,6 +33,8 @@ function quoteWord(word: string): string {
 }
 
 export interface ExportedCommand {
+  /** The words that call Dowel. */
+  readonly program: readonly string[];
   readonly ref: Ref;
   /** `Exec` of the app's own file; undefined or malformed: the app's own command is run. */
   readonly exec: string | undefined;
@@ -49,8 +51,8 @@ const allowedRunOptions = new Set(["no-a11y-bus", "no-documents-portal"]);
  * `%f` and `%F` stand between `@@` marks, `%u` and `%U` between `@@u` and `@@`. A word of the app's own that begins with
  * `@@` would have any file of the host forwarded, so it is `EXPORT_INVALID` (CVE-2021-21381).
  */
-export function sandboxedCommand({ ref, exec, runOptions, file }: ExportedCommand): string {
-  const words = ["dowel", "run", `--branch=${ref.branch}`, `--arch=${ref.arch}`];
+export function sandboxedCommand({ program, ref, exec, runOptions, file }: ExportedCommand): string {
+  const words = [...program, "run", `--branch=${ref.branch}`, `--arch=${ref.arch}`];
   for (const option of runOptions) if (allowedRunOptions.has(option)) words.push(`--${option}`);
   const [command, ...rest] = (exec === undefined ? undefined : splitCommand(exec)) ?? [];
   if (command === undefined) return [...words, ref.id].map(quoteWord).join(" ");

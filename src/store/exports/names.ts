@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isValidId } from "../../metadata/ref.ts";
 
 /** One folder below `share/` that apps may export from. */
 export interface ExportRule {
@@ -10,7 +11,7 @@ export interface ExportRule {
   /** Names must be D-Bus names that the app owns, not just begin with its id. */
   readonly exact: boolean;
   /** How the content is made fit for the host. */
-  readonly content: "desktop" | "service" | "search-provider" | "mime" | "plain";
+  readonly content: "desktop" | "service" | "search-provider" | "mime" | "icon" | "plain";
   /** Where the files go, if not to `folder`. */
   readonly target?: string;
 }
@@ -18,7 +19,7 @@ export interface ExportRule {
 /** What Flatpak exports; nothing else leaves an app: no systemd units, no programs but the generated one. */
 export const exportRules: readonly ExportRule[] = [
   { folder: "share/applications", suffixes: [".desktop"], deep: true, exact: false, content: "desktop" },
-  { folder: "share/icons", suffixes: [".svg", ".svgz", ".png", ".ico"], deep: true, exact: false, content: "plain" },
+  { folder: "share/icons", suffixes: [".svg", ".svgz", ".png", ".ico"], deep: true, exact: false, content: "icon" },
   { folder: "share/dbus-1/services", suffixes: [".service"], deep: false, exact: true, content: "service" },
   {
     folder: "share/gnome-shell/search-providers",
@@ -60,6 +61,15 @@ export function stem(name: string, suffixes: readonly string[]): string | undefi
 export function isOwnName(name: string, id: string): boolean {
   if (!name.startsWith(id)) return false;
   return !/^[A-Za-z0-9_]/.test(name.slice(id.length));
+}
+
+/**
+ * The name under which people may call an app's command, beside its id; undefined where the command has none that is
+ * safe, or one that another app could have as its id.
+ */
+export function commandName(command: string | undefined, id: string): string | undefined {
+  const name = command?.slice(command.lastIndexOf("/") + 1) ?? "";
+  return /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/.test(name) && name !== id && !isValidId(name) ? name : undefined;
 }
 
 /**

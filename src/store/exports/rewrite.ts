@@ -10,15 +10,27 @@ export interface Exporter {
   readonly ref: Ref;
   /** `tags` of the metadata. */
   readonly tags: readonly string[];
+  /** Ids that the app had before, oldest first. */
+  readonly previousIds: readonly string[];
+  /** D-Bus names that the app exports services for. */
+  readonly services: ReadonlySet<string>;
 }
 
 const mainGroup = "Desktop Entry";
 
 /** A desktop entry whose commands run in the sandbox. Throws `EXPORT_INVALID` or `KEYFILE_SYNTAX`. */
-export function rewriteDesktop(bytes: Uint8Array, file: string, { ref, tags }: Exporter): string {
+export function rewriteDesktop(bytes: Uint8Array, file: string, name: string, exporter: Exporter): string {
+  const { ref, tags, previousIds, services } = exporter;
   const keyfile = parseKeyfile(bytes, file);
-  sandboxGroups(keyfile, file, ref);
+  sandboxGroups(keyfile, file, ref, "dowel");
   if (keyfile.hasGroup(mainGroup)) {
+    // Without a service of that name a desktop would wait for one in vain instead of running the command.
+    if (keyfile.getBoolean(mainGroup, "DBusActivatable") === true && !services.has(name)) {
+      keyfile.setBoolean(mainGroup, "DBusActivatable", false);
+    }
+    const renamed = keyfile.getList(mainGroup, "X-Flatpak-RenamedFrom") ?? [];
+    const names = new Set([...renamed, ...previousIds.map((id) => `${id}.desktop`)]);
+    if (names.size > renamed.length) keyfile.setList(mainGroup, "X-Flatpak-RenamedFrom", [...names]);
     setOnly(keyfile, mainGroup, "X-Flatpak", ref.id);
     if (tags.length > 0) keyfile.setList(mainGroup, "X-Flatpak-Tags", tags);
     if (keyfile.has(mainGroup, "X-KDE-PluginInfo-EnabledByDefault")) {
@@ -36,7 +48,8 @@ export function rewriteService(bytes: Uint8Array, file: string, name: string, { 
     throw new DowelError("EXPORT_INVALID", `${file}: Name must be ${name}, like the file, not ${found ?? "missing"}`);
   }
   setOnly(keyfile, "D-BUS Service", "Name", name);
-  sandboxGroups(keyfile, file, ref);
+  // A bus does not look for programs in PATH, so it is told of one that does.
+  sandboxGroups(keyfile, file, ref, "/usr/bin/env", "dowel");
   return keyfile.toString();
 }
 
@@ -47,12 +60,12 @@ export function rewriteSearchProvider(bytes: Uint8Array, file: string): string {
   return keyfile.toString();
 }
 
-function sandboxGroups(keyfile: Keyfile, file: string, ref: Ref): void {
+function sandboxGroups(keyfile: Keyfile, file: string, ref: Ref, ...program: string[]): void {
   for (const group of keyfile.groups()) {
     const runOptions = keyfile.getList(group, "X-Flatpak-RunOptions") ?? [];
     const exec = keyfile.get(group, "Exec");
     for (const key of keyfile.keys(group)) if (isHostOnly(key)) keyfile.remove(group, key);
-    keyfile.set(group, "Exec", sandboxedCommand({ ref, exec, runOptions, file }));
+    keyfile.set(group, "Exec", sandboxedCommand({ program, ref, exec, runOptions, file }));
   }
 }
 

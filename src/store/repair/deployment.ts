@@ -36,17 +36,22 @@ export function checkDeployment(
     return "its metadata are missing or damaged";
   }
   if (readLink(join(path, "files")) !== shownFiles(deployment)) return "the link files is missing or damaged";
-  const problem = checkExported(installation, image, join(path, "export"));
+  const problem = checkExported(installation, image, deployment.previousIds ?? [], join(path, "export"));
   if (problem !== undefined || deployment.shownAs !== "checkout") return problem;
   return checkCheckout(installation, image.view.root, join(path, "root"));
 }
 
 /** Exports are made again, elsewhere, and compared. */
-function checkExported(installation: Installation, image: StoredImage, path: string): string | undefined {
+function checkExported(
+  installation: Installation,
+  image: StoredImage,
+  previousIds: readonly string[],
+  path: string,
+): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "dowel-repair-"));
   try {
     const made = join(folder, "export");
-    collectExports(installation, image, made, silent);
+    collectExports(installation, image, previousIds, made, silent);
     const wanted = readTree(made);
     const found = readTree(path);
     const wrong = [...new Set([...wanted.keys(), ...found.keys()])].find(

@@ -9,7 +9,7 @@ const ref = { kind: "app", id: "org.test.App", arch: "x86_64", branch: "stable" 
 const run = "dowel run --branch=stable --arch=x86_64";
 
 function command(exec: string | undefined, runOptions: string[] = []): string {
-  return sandboxedCommand({ ref, exec, runOptions, file: "app.desktop" });
+  return sandboxedCommand({ program: ["dowel"], ref, exec, runOptions, file: "app.desktop" });
 }
 
 test.each([

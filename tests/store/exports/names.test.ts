@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { isOwnBusName, isOwnName, stem } from "../../../src/store/exports/names.ts";
+import { commandName, isOwnBusName, isOwnName, stem } from "../../../src/store/exports/names.ts";
 
 const id = "org.test.App";
 
@@ -45,4 +45,19 @@ test.each([
   ["a.svgz", [".svg", ".svgz"], "a"],
 ] as const)("stem() of %j with %j is %j", (name, suffixes, expected) => {
   expect(stem(name, suffixes)).toBe(expected);
+});
+
+test.each([
+  ["hello", "hello"],
+  ["/app/bin/hello-world", "hello-world"],
+  ["./run.sh", "run.sh"],
+  ["org.test.App", undefined],
+  ["org.other.App", undefined],
+  ["/app/bin/", undefined],
+  ["-rf", undefined],
+  ["a b", undefined],
+  ["x\n", undefined],
+  [undefined, undefined],
+])("commandName() of %p is %p", (command, name) => {
+  expect(commandName(command, "org.test.App")).toBe(name);
 });

@@ -4,13 +4,21 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, readFileSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { DowelEvent } from "../../../src/base/events.ts";
+import { isSound, repair } from "../../../src/engine/repair.ts";
+import { parseRef } from "../../../src/metadata/ref.ts";
 import { deployImage } from "../../../src/store/deploy/deploy.ts";
+import { undeploy } from "../../../src/store/deploy/undeploy.ts";
 import type { Installation } from "../../../src/store/installation.ts";
 import { importImage } from "../../../src/store/transfer/import.ts";
 import { type Files, layersLayout, openImage, TestFolder, tarOfFiles, writeApp } from "../images.ts";
 
 const id = "org.test.Hello";
 const entry = "[Desktop Entry]\nExec=hello\n";
+/** One black pixel. */
+const icon = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 async function install(installation: Installation, layout: string): Promise<DowelEvent[]> {
   const events: DowelEvent[] = [];
@@ -37,7 +45,8 @@ test("deployImage() exports what the rules allow, and says what it leaves out", 
     [`export/share/applications/${id}.desktop`]: entry,
     "export/share/applications/org.other.App.desktop": entry,
     [`export/share/applications/${id}.txt`]: "x",
-    [`export/share/icons/hicolor/64x64/apps/${id}.png`]: "p".repeat(200),
+    [`export/share/icons/hicolor/64x64/apps/${id}.png`]: icon,
+    [`export/share/icons/hicolor/128x128/apps/${id}.png`]: "not an image, whatever its name says",
     [`export/share/icons/hicolor/scalable/apps/${id}-symbolic.svg`]: "<svg/>",
     [`export/share/appdata/${id}.appdata.xml`]: "<x/>",
     [`export/share/metainfo/releases/${id}.releases.xml`]: "<x/>",
@@ -46,9 +55,11 @@ test("deployImage() exports what the rules allow, and says what it leaves out", 
     "export/bin/org.test.Hello:755": "#!/bin/sh\nevil\n",
   };
   const warnings = await install(installation, writeApp(folder, id, files));
-  expect(warnings).toHaveLength(1);
+  expect(warnings).toHaveLength(2);
   expect(JSON.stringify(warnings)).toContain("org.other.App.desktop");
+  expect(JSON.stringify(warnings)).toContain("since it is not a PNG image");
   expect(exported(installation)).toEqual([
+    "bin/hello",
     `bin/${id}`,
     `share/applications/${id}.desktop`,
     `share/icons/hicolor/64x64/apps/${id}.png`,
@@ -73,7 +84,7 @@ test("deployImage() takes the exports of a root file system from /app/share, sil
     "app/share/icons/theme/x.png": "x",
   });
   expect(await install(installation, layersLayout(folder, [layer]))).toEqual([]);
-  expect(exported(installation)).toEqual([`bin/${id}`, `share/applications/${id}.desktop`]);
+  expect(exported(installation)).toEqual(["bin/hello", `bin/${id}`, `share/applications/${id}.desktop`]);
 });
 
 test.each([
@@ -96,11 +107,11 @@ test.each([
 test("deployImage() removes exports that an update no longer has", async () => {
   using folder = new TestFolder();
   const installation = folder.installation();
-  const icon = `share/icons/hicolor/64x64/apps/${id}.png`;
-  await install(installation, writeApp(folder, id, { "files/a": "1", [`export/${icon}`]: "x" }));
-  expect(exported(installation)).toContain(icon);
+  const path = `share/icons/hicolor/64x64/apps/${id}.png`;
+  await install(installation, writeApp(folder, id, { "files/a": "1", [`export/${path}`]: icon }));
+  expect(exported(installation)).toContain(path);
   await install(installation, writeApp(folder, id, { "files/a": "2" }));
-  expect(exported(installation)).toEqual([`bin/${id}`]);
+  expect(exported(installation)).toEqual(["bin/hello", `bin/${id}`]);
   expect(lstatSync(installation.exports).isDirectory()).toBe(true);
 });
 
@@ -118,5 +129,20 @@ test("deployImage() removes links in exports that lead nowhere", async () => {
   const installation = folder.installation();
   symlinkSync("../app/org.gone/current/active/export/x", join(installation.exports, "dangling"));
   await install(installation, writeApp(folder, id, { "files/a": "1" }));
-  expect(exported(installation)).toEqual([`bin/${id}`]);
+  expect(exported(installation)).toEqual(["bin/hello", `bin/${id}`]);
+});
+
+test("of two apps with a command of one name the first has it, and the other gets it when that goes", async () => {
+  using folder = new TestFolder();
+  const installation = folder.installation();
+  const second = "org.test.Another";
+  const owner = (): string => readlinkSync(join(installation.exports, "bin/hello")).split("/")[3] ?? "";
+  expect(await install(installation, writeApp(folder, id, { "files/a": "1" }))).toEqual([]);
+  const warnings = await install(installation, writeApp(folder, second, { "files/a": "2" }));
+  expect(JSON.stringify(warnings)).toContain(`The command hello is that of ${id} already; ${second} runs by its id`);
+  expect([owner(), exported(installation)]).toEqual([id, ["bin/hello", `bin/${second}`, `bin/${id}`]]);
+  expect(isSound(await repair(installation, { dryRun: true }))).toBe(true);
+  await undeploy(installation, parseRef(`app/${id}/x86_64/stable`));
+  expect([owner(), exported(installation)]).toEqual([second, ["bin/hello", `bin/${second}`]]);
+  expect(isSound(await repair(installation, { dryRun: true }))).toBe(true);
 });

@@ -2,14 +2,14 @@
 import { expect, test } from "bun:test";
 import { parseKeyfile } from "../../../src/formats/keyfile/parse.ts";
 import { rewriteMime } from "../../../src/store/exports/mime.ts";
-import { rewriteDesktop, rewriteSearchProvider, rewriteService } from "../../../src/store/exports/rewrite.ts";
+import { type Exporter, rewriteDesktop, rewriteSearchProvider, rewriteService } from "../../../src/store/exports/rewrite.ts";
 
 const ref = { kind: "app", id: "org.test.App", arch: "x86_64", branch: "stable" } as const;
-const exporter = { ref, tags: ["a", "b"] };
+const exporter: Exporter = { ref, tags: ["a", "b"], previousIds: [], services: new Set() };
 const run = "dowel run --branch=stable --arch=x86_64";
 
-function desktop(text: string): string {
-  return rewriteDesktop(Buffer.from(text), "app.desktop", exporter);
+function desktop(text: string, more: Partial<Exporter> = {}): string {
+  return rewriteDesktop(Buffer.from(text), "app.desktop", "org.test.App", { ...exporter, ...more });
 }
 
 test("rewriteDesktop() makes all commands run in the sandbox and leaves the rest as it is", () => {
@@ -51,6 +51,22 @@ test("rewriteDesktop() leaves no second Exec or X-Flatpak line that another read
   expect(parseKeyfile(result, "result").get("Desktop Entry", "X-Flatpak")).toBe("org.test.App");
 });
 
+test("rewriteDesktop() lets a desktop wait for a service only where the app exports it", () => {
+  const text = "[Desktop Entry]\nExec=app\nDBusActivatable=true\n";
+  expect(desktop(text)).toContain("DBusActivatable=false\n");
+  expect(desktop(text, { services: new Set(["org.test.App.Other"]) })).toContain("DBusActivatable=false\n");
+  expect(desktop(text, { services: new Set(["org.test.App"]) })).toContain("DBusActivatable=true\n");
+});
+
+test("rewriteDesktop() tells which entries it follows, those of earlier ids too, each once", () => {
+  const text = "[Desktop Entry]\nExec=app\nX-Flatpak-RenamedFrom=old.desktop;org.test.Old.desktop;\n";
+  const previousIds = ["org.test.Old", "org.test.Older"];
+  expect(desktop(text, { previousIds })).toContain(
+    "X-Flatpak-RenamedFrom=old.desktop;org.test.Old.desktop;org.test.Older.desktop;\n",
+  );
+  expect(desktop("[Desktop Entry]\nExec=app\n")).not.toContain("RenamedFrom");
+});
+
 test("rewriteService() refuses a name that is not the file's", () => {
   const text = "[D-BUS Service]\nName=org.freedesktop.Notifications\nExec=app\n";
   const act = () => rewriteService(Buffer.from(text), "org.test.App.service", "org.test.App", exporter);
@@ -60,7 +76,7 @@ test("rewriteService() refuses a name that is not the file's", () => {
 test("rewriteService() keeps one name and runs the command in the sandbox", () => {
   const text = "[D-BUS Service]\nName=org.other.Name\nName=org.test.App\nExec=app --service\n";
   expect(rewriteService(Buffer.from(text), "f", "org.test.App", exporter)).toBe(
-    `[D-BUS Service]\nName=org.test.App\nExec=${run} --command=app org.test.App --service\n`,
+    `[D-BUS Service]\nName=org.test.App\nExec=/usr/bin/env ${run} --command=app org.test.App --service\n`,
   );
 });
 

@@ -31,3 +31,16 @@ test_a_user_installs_updates_and_runs() {
   grep -q two /home/tester/.local/share/dowel/app/org.example.Probe/current/active/files/share/text
   as_tester dowel repair --user --dry-run
 }
+
+test_a_session_finds_what_apps_export() {
+  mkdir -p /usr/lib/dowel /usr/lib/systemd/user-environment-generators
+  cp /mnt/packaging/session.sh /usr/lib/dowel/
+  cp /mnt/packaging/profile.d/dowel.sh /etc/profile.d/
+  cp /mnt/packaging/systemd/user-environment-generators/60-dowel /usr/lib/systemd/user-environment-generators/
+  user=/home/tester/.local/share/dowel/exports
+  systemctl restart "user@$(id -u tester).service"
+  as_tester systemctl --user show-environment | grep "^XDG_DATA_DIRS=$user/share:/var/lib/dowel/exports/share:"
+  as_tester systemctl --user show-environment | grep "^PATH=.*:$user/bin:/var/lib/dowel/exports/bin$"
+  runuser -l tester -c 'echo $XDG_DATA_DIRS' | grep "^$user/share:/var/lib/dowel/exports/share:"
+  runuser -l tester -c 'org.example.Probe id' | grep "\"uid\":$(id -u tester)"
+}
