@@ -51,7 +51,6 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
       ? {}
       : { previousIds: options.previousIds }),
     labels: image.labels,
-    ...(options.previousIds === undefined ? {} : { previousIds: options.previousIds }),
   };
   if (deployment.shownAs === "composefs") sealImage(installation, image.commit, image.imageDigest);
   if (options.rebuild !== true && isThere(installation, deployment)) {

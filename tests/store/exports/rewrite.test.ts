@@ -2,7 +2,12 @@
 import { expect, test } from "bun:test";
 import { parseKeyfile } from "../../../src/formats/keyfile/parse.ts";
 import { rewriteMime } from "../../../src/store/exports/mime.ts";
-import { type Exporter, rewriteDesktop, rewriteSearchProvider, rewriteService } from "../../../src/store/exports/rewrite.ts";
+import {
+  type Exporter,
+  rewriteDesktop,
+  rewriteSearchProvider,
+  rewriteService,
+} from "../../../src/store/exports/rewrite.ts";
 
 const ref = { kind: "app", id: "org.test.App", arch: "x86_64", branch: "stable" } as const;
 const exporter: Exporter = { ref, tags: ["a", "b"], previousIds: [], services: new Set() };
