@@ -5,16 +5,25 @@ import { checkDigest, unpackFrames } from "./frame.ts";
 import { invalid } from "./invalid.ts";
 import { parseTarSplit, type TarSplitEntry } from "./tarsplit.ts";
 import type { Toc } from "./toc.ts";
-import { parseToc } from "./toc-parse.ts";
+import { parseToc, type TocVisitor, visitToc } from "./toc-parse.ts";
 
 /**
  * Reads the table of contents of a layer from the bytes that its annotations name. Throws DIGEST_MISMATCH where they
  * are not what the manifest vouches for, COMPRESSION_INVALID, ZSTD_CHUNKED_INVALID, LIMIT_EXCEEDED.
  */
 export function openToc(packed: Uint8Array, places: ChunkedPlaces): Toc {
+  return parseToc(unpackToc(packed, places), places.payloadEnd);
+}
+
+/** As `openToc`, for a visitor. */
+export function visitPackedToc(packed: Uint8Array, places: ChunkedPlaces, visitor: TocVisitor): void {
+  visitToc(unpackToc(packed, places), places.payloadEnd, visitor);
+}
+
+function unpackToc(packed: Uint8Array, places: ChunkedPlaces): Uint8Array {
   const what = "zstd:chunked layer, table of contents";
   checkDigest(packed, places.tocDigest, what);
-  return parseToc(unpackFrames(packed, places.toc.unpackedSize, what), places.payloadEnd);
+  return unpackFrames(packed, places.toc.unpackedSize, what);
 }
 
 /**

@@ -50,10 +50,10 @@ export const noFields: RawEntry = {
   chunkType: "",
 };
 
-type TextKey = "type" | "name" | "linkName" | "digest" | "chunkDigest" | "chunkType";
-type NumberKey = Exclude<keyof RawEntry, TextKey | "mtime" | "xattrs">;
+export type TextKey = "type" | "name" | "linkName" | "digest" | "chunkDigest" | "chunkType";
+export type NumberKey = Exclude<keyof RawEntry, TextKey | "mtime" | "xattrs">;
 
-const textKeys: ReadonlySet<string> = new Set<TextKey>([
+export const textKeys: ReadonlySet<string> = new Set<TextKey>([
   "type",
   "name",
   "linkName",
@@ -63,7 +63,7 @@ const textKeys: ReadonlySet<string> = new Set<TextKey>([
 ]);
 
 /** The greatest value of each number. Types in the mode are what tar archives of some writers have. */
-const numberKeys: ReadonlyMap<string, number> = new Map<NumberKey, number>([
+export const numberKeys: ReadonlyMap<string, number> = new Map<NumberKey, number>([
   ["mode", 0o177777],
   ["size", limits.layerBytes],
   ["uid", 0xffff_ffff],

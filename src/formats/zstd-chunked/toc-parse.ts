@@ -6,6 +6,7 @@ import { invalid, tooLarge } from "./invalid.ts";
 import { JsonReader, KeySet } from "./json.ts";
 import { holeType, type Toc, type TocChunk, type TocEntry, typeNames } from "./toc.ts";
 import { noFields, type RawEntry, readFields } from "./toc-fields.ts";
+import { readQuickly } from "./toc-quick.ts";
 
 const documentKeys = new KeySet(["version", "entries", "tarSplitDigest"]);
 const types: ReadonlyMap<string, TarEntry["type"]> = new Map(
@@ -20,13 +21,43 @@ const types: ReadonlyMap<string, TarEntry["type"]> = new Map(
  * Throws ZSTD_CHUNKED_INVALID with the entry or offset, or LIMIT_EXCEEDED.
  */
 export function parseToc(json: Uint8Array, payloadEnd: number): Toc {
+  let entries: TocEntry[] = [];
+  const tarSplitDigest = visitToc(json, payloadEnd, {
+    begin: () => {
+      entries = [];
+    },
+    entry: (entry) => entries.push(entry),
+  });
+  return { entries, tarSplitDigest };
+}
+
+/** Takes the entries of a table one by one, so that they need not be in memory together. */
+export interface TocVisitor {
+  /** What came before does not count: the table is read from its start. */
+  begin(): void;
+  entry(entry: TocEntry): void;
+}
+
+/** As `parseToc`, for a visitor. Answers the digest of the tar-split data. Throws when entries may have been visited. */
+export function visitToc(json: Uint8Array, payloadEnd: number, visitor: TocVisitor): string | undefined {
   if (json.length > limits.chunkedTableBytes) {
     tooLarge("a table of contents", json.length, limits.chunkedTableBytes);
   }
+  visitor.begin();
+  const quick = new TableBuilder(payloadEnd, visitor);
+  const digest = readQuickly(json, (entry) => quick.add(entry));
+  if (digest !== undefined) {
+    quick.finish();
+    return tarSplitDigestOf(digest);
+  }
+  visitor.begin();
+  return readSlowly(json, new TableBuilder(payloadEnd, visitor));
+}
+
+function readSlowly(json: Uint8Array, table: TableBuilder): string | undefined {
   const reader = new JsonReader(json, "table of contents");
-  const table = new TableBuilder(payloadEnd);
   let version: number | undefined;
-  let tarSplitDigest: string | undefined;
+  let tarSplitDigest = "";
   let hasEntries = false;
   reader.object(documentKeys, (key) => {
     if (key === "version") version = reader.integer();
@@ -40,9 +71,15 @@ export function parseToc(json: Uint8Array, payloadEnd: number): Toc {
   reader.end();
   if (version !== 1) invalid("table of contents", `the version must be 1, not ${version}`);
   if (!hasEntries) invalid("table of contents", "there must be entries");
-  if (tarSplitDigest === "") tarSplitDigest = undefined;
-  if (tarSplitDigest !== undefined) checkDigest(tarSplitDigest, "tarSplitDigest");
-  return { entries: table.finish(), tarSplitDigest };
+  const digest = tarSplitDigestOf(tarSplitDigest);
+  table.finish();
+  return digest;
+}
+
+function tarSplitDigestOf(text: string): string | undefined {
+  if (text === "") return undefined;
+  checkDigest(text, "tarSplitDigest");
+  return text;
 }
 
 function checkDigest(text: string, where: string): void {
@@ -60,7 +97,7 @@ interface OpenFile {
 /** Puts entries together from what stands in the table: a file is one entry and any number of chunks after it. */
 class TableBuilder {
   readonly #payloadEnd: number;
-  readonly #entries: TocEntry[] = [];
+  readonly #visitor: TocVisitor;
   readonly #paths = new Set<string>();
   #open: OpenFile | undefined;
   #count = 0;
@@ -68,8 +105,9 @@ class TableBuilder {
   /** Where the last body ends in the blob. */
   #placed = 0;
 
-  constructor(payloadEnd: number) {
+  constructor(payloadEnd: number, visitor: TocVisitor) {
     this.#payloadEnd = payloadEnd;
+    this.#visitor = visitor;
   }
 
   add(raw: RawEntry): void {
@@ -87,12 +125,11 @@ class TableBuilder {
     this.#close();
     const entry = this.#entry(raw);
     if (entry.size > 0) this.#open = { raw, entry, parts: [raw] };
-    else this.#entries.push({ ...entry, digest: undefined, chunks: noChunks });
+    else this.#visitor.entry({ ...entry, digest: undefined, chunks: noChunks });
   }
 
-  finish(): readonly TocEntry[] {
+  finish(): void {
     this.#close();
-    return this.#entries;
   }
 
   #entry(raw: RawEntry): TarEntry {
@@ -149,7 +186,7 @@ class TableBuilder {
     if (this.#contentBytes > limits.layerBytes) tooLarge("content", this.#contentBytes, limits.layerBytes);
     checkDigest(raw.digest, shown(raw));
     const chunks = parts.length === 1 ? this.#single(raw) : this.#several(raw, parts);
-    this.#entries.push({ ...entry, digest: raw.digest, chunks });
+    this.#visitor.entry({ ...entry, digest: raw.digest, chunks });
   }
 
   #single(raw: RawEntry): readonly TocChunk[] {

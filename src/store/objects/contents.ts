@@ -18,6 +18,9 @@ const schema = `
   CREATE TABLE IF NOT EXISTS chunks (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
+/** So many rows wait in memory. */
+const mostRows = 4096;
+
 interface Rows {
   readonly contents: (readonly [sha256: string, content: FileContent])[];
   readonly chunks: (readonly [sha256: string, part: ObjectPart])[];
@@ -110,10 +113,16 @@ export class ContentIndex implements Disposable {
 
   addContent(sha256: string, content: FileContent): void {
     this.#rows.contents.push([sha256, content]);
+    this.#saveMany();
   }
 
   addChunk(sha256: string, part: ObjectPart): void {
     this.#rows.chunks.push([sha256, part]);
+    this.#saveMany();
+  }
+
+  #saveMany(): void {
+    if (this.#rows.contents.length + this.#rows.chunks.length >= mostRows) this.save();
   }
 
   forget(sha256: string): void {

@@ -3,7 +3,6 @@ import { createHash, type Hash } from "node:crypto";
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
 import { decompress } from "../../formats/compression/decompress.ts";
-import type { Toc } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
 import type { ByteStream } from "../../oci/verify.ts";
@@ -65,8 +64,8 @@ export async function fetchLayer(
 interface WholeLayer {
   /** Undefined where it is no zstd:chunked layer. */
   readonly places: WholePlaces | undefined;
-  /** Its table, where it came already and the source sends parts: then nothing but the archive is fetched. */
-  readonly toc?: Toc | undefined;
+  /** Its packed table, where it came already and the source sends parts: then nothing but the archive is fetched. */
+  readonly toc?: Uint8Array | undefined;
 }
 
 async function fetchWhole(
@@ -101,7 +100,7 @@ async function fetchWhole(
   } catch (thrown) {
     const error = arrived ? asDamage(thrown, what) : thrown;
     if (!mayContinue(error)) forgetBlob(installation, layer);
-    else if (toc !== undefined) await keepStaged(context, layer);
+    else if (toc !== undefined) await keepStaged(context, layer, notes);
     throw error;
   }
   forgetBlob(installation, layer);
@@ -127,10 +126,15 @@ async function* archiveOf(context: LayerContext, layer: Descriptor, { payloadEnd
 }
 
 /** Makes objects of what came, so that the next try fetches only the rest. The error that ended this one is shown. */
-async function keepStaged({ staging, index }: LayerContext, layer: Descriptor): Promise<void> {
+async function keepStaged(
+  { staging, index }: LayerContext,
+  layer: Descriptor,
+  notes: LayerNotes | undefined,
+): Promise<void> {
   try {
     await staging.intake(layer.size).settle();
     staging.commit();
+    notes?.finish();
     index?.save();
   } catch {}
 }

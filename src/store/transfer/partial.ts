@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { checkCancelled, DowelError, isDowelError } from "../../base/errors.ts";
 import type { BlobPart } from "../../formats/zstd-chunked/answer.ts";
 import { checkTocAgainstTarSplit } from "../../formats/zstd-chunked/crosscheck.ts";
-import { openTarSplit } from "../../formats/zstd-chunked/open.ts";
+import { openTarSplit, openToc } from "../../formats/zstd-chunked/open.ts";
 import { type FetchPlan, planFetch } from "../../formats/zstd-chunked/plan.ts";
 import { rebuildTar } from "../../formats/zstd-chunked/rebuild.ts";
 import type { TarSplitEntry } from "../../formats/zstd-chunked/tarsplit.ts";
@@ -58,8 +58,10 @@ export async function fetchPartially(
   diffId: Digest,
 ): Promise<PartialLayer> {
   const { index, staging, source } = context;
-  const { toc, tarSplit: packed } = tables;
-  if (index === undefined || packed === undefined || toc.tarSplitDigest === undefined) return {};
+  const { tarSplit: packed } = tables;
+  if (index === undefined || packed === undefined) return {};
+  const toc = openToc(tables.toc, places);
+  if (toc.tarSplitDigest === undefined) return {};
   const tarSplit = () => openTarSplit(packed, places, toc);
   await checkTocAgainstTarSplit(toc, tarSplit());
   const contents = new LayerContents(index, staging);
@@ -67,7 +69,7 @@ export async function fetchPartially(
   for (const entry of toc.entries) canonicalEntry(entry, empty);
   const plan = planFetch(toc, places.payloadEnd, contents);
   if (plan.whole || !isFeasible(plan)) return {};
-  const came = await fetchParts(context, layer, plan, tables.bytes, contents);
+  const came = await fetchParts(context, layer, plan, tables.toc.length + packed.length, contents);
   if (came !== "all") return { damaged: came === "damaged" };
   const found = await archiveDigest(toc, tarSplit(), contents, diffId, context.signal);
   if (found !== diffId) {

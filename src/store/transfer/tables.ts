@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChunkedPlaces, type Placed, readAnnotations } from "../../formats/zstd-chunked/annotations.ts";
-import { openToc } from "../../formats/zstd-chunked/open.ts";
-import type { Toc, TocEntry } from "../../formats/zstd-chunked/toc.ts";
+import { visitPackedToc } from "../../formats/zstd-chunked/open.ts";
+import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { BlobSpan } from "../../oci/source.ts";
 import type { FileContent } from "../image/tree.ts";
@@ -24,16 +24,15 @@ export function placesOf(layer: Descriptor): WholePlaces | undefined {
 
 /** What was fetched of a layer before its contents. */
 export interface LayerTables {
-  readonly toc: Toc;
-  /** Packed and unchecked; undefined where it was not asked for. */
+  /** Packed and unchecked, as the tar-split data is. */
+  readonly toc: Uint8Array;
+  /** Undefined where it was not asked for. */
   readonly tarSplit: Uint8Array | undefined;
-  /** Bytes that were fetched. */
-  readonly bytes: number;
 }
 
 /**
- * Fetches the table of contents of a layer, and its tar-split data where that is asked for. Throws what `openSpans` of
- * the source and `openToc` throw.
+ * Fetches the table of contents of a layer, and its tar-split data where that is asked for. `openSpans` of
+ * the source says what it throws.
  */
 export async function fetchTables(
   { source, signal }: LayerContext,
@@ -49,8 +48,7 @@ export async function fetchTables(
     toc.take(offset, bytes);
     tarSplit?.take(offset, bytes);
   }
-  const bytes = toc.bytes.length + (tarSplit?.bytes.length ?? 0);
-  return { toc: openToc(toc.bytes, places), tarSplit: tarSplit?.bytes, bytes };
+  return { toc: toc.bytes, tarSplit: tarSplit?.bytes };
 }
 
 function tableSpans(toc: Placed, tarSplit: Placed | undefined): BlobSpan[] {
@@ -102,16 +100,17 @@ export function indexChunks(index: ContentIndex, entry: TocEntry, { digest }: Fi
 export class LayerNotes {
   readonly #index: ContentIndex;
   readonly #places: WholePlaces;
-  /** The table is among the bytes that come. */
+  readonly #toc: Uint8Array;
+  /** Undefined where the table came before. */
   readonly #excerpt: Excerpt | undefined;
-  readonly #entries = new Map<string, TocEntry>();
   readonly #contents = new Map<string, FileContent>();
 
-  constructor(index: ContentIndex, places: WholePlaces, toc: Toc | undefined) {
+  /** `toc` is the packed table; without it, it is among the bytes that come. */
+  constructor(index: ContentIndex, places: WholePlaces, toc: Uint8Array | undefined) {
     this.#index = index;
     this.#places = places;
     this.#excerpt = toc === undefined ? new Excerpt(places.toc) : undefined;
-    for (const entry of toc?.entries ?? []) if (entry.digest !== undefined) this.#entries.set(entry.path, entry);
+    this.#toc = toc ?? this.#excerpt?.bytes ?? new Uint8Array(0);
   }
 
   /** Looks at bytes of the blob. */
@@ -120,25 +119,21 @@ export class LayerNotes {
   }
 
   readonly see = (path: string, content: FileContent): void => {
-    if (content.size === 0) return;
-    if (this.#excerpt === undefined) this.#note(this.#entries.get(path), content);
-    else this.#contents.set(path, content);
+    if (content.size > 0) this.#contents.set(path, content);
   };
 
-  /** Says that the layer was sound. */
+  /** Notes what was seen. The table is read only now, when most memory is free again. */
   finish(): void {
-    if (this.#excerpt === undefined) return;
+    const entry = (found: TocEntry): void => {
+      const content = this.#contents.get(found.path);
+      if (found.digest === undefined || content?.size !== found.size) return;
+      this.#index.addContent(found.digest.slice("sha256:".length), content);
+      indexChunks(this.#index, found, content);
+    };
     try {
-      const { entries } = openToc(this.#excerpt.bytes, this.#places);
-      for (const entry of entries) this.#note(entry, this.#contents.get(entry.path));
+      visitPackedToc(this.#toc, this.#places, { begin: () => undefined, entry });
     } catch {
       // the layer was read as an archive, so what its table says does not matter
     }
-  }
-
-  #note(entry: TocEntry | undefined, content: FileContent | undefined): void {
-    if (entry?.digest === undefined || content?.size !== entry.size) return;
-    this.#index.addContent(entry.digest.slice("sha256:".length), content);
-    indexChunks(this.#index, entry, content);
   }
 }
