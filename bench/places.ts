@@ -99,7 +99,7 @@ function unpackLayout(layout: string, folder: string): void {
 /** Builds a recipe or manifest with Dowel, and makes of the result what Flatpak takes. */
 function prepare(file: string, name: string, exportOptions: readonly string[]): Trees {
   const input = readFileSync(file, "utf8");
-  const layout = once(`${name}-layout`, `${input}# zstd\n`, (folder) =>
+  const layout = once(`${name}-layout`, `${input}# zstd:chunked\n`, (folder) =>
     execute(dowelCommand(...buildWords(file, folder))),
   );
   const folder = once(`${name}-tree`, input, (target) => unpackLayout(layout, target));

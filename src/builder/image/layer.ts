@@ -13,7 +13,7 @@ import { type Content, contentSize, type Tree, type TreeEntry } from "../tree/ty
 /** `zstd:chunked` is zstd with a table of contents, so that readers can fetch the files that they do not have. */
 export type LayerCompression = "zstd:chunked" | "zstd" | "gzip";
 
-export const defaultCompression: LayerCompression = "zstd";
+export const defaultCompression: LayerCompression = "zstd:chunked";
 
 export interface LayerOptions {
   readonly compression: LayerCompression;

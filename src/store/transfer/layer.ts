@@ -6,6 +6,7 @@ import { decompress } from "../../formats/compression/decompress.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
 import type { ByteStream } from "../../oci/verify.ts";
+import { releaseMemory } from "../../sys/runtime.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
 import { encodeEntry, loadRecord } from "../image/record.ts";
 import { unpackLayer } from "../image/unpack.ts";
@@ -16,6 +17,8 @@ import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
+/** After a larger one there is memory to free. */
+const largeLayerBytes = 32 * 1024 * 1024;
 
 /** Adds a layer that came before, from its record; false where there is none, or not all that is asked for. */
 export function addKnownLayer(
@@ -104,7 +107,9 @@ async function fetchWhole(
     throw error;
   }
   forgetBlob(installation, layer);
+  if (layer.size > largeLayerBytes) releaseMemory();
   notes?.finish();
+  if (layer.size > largeLayerBytes) releaseMemory();
   report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: false });
   return lines;
 }
