@@ -26,6 +26,18 @@ export const commands: Readonly<Record<string, Entry>> = {
   "data restore": { brief: "Put back what was backed up of an app", load: () => import("./data/restore.ts") },
   rollback: { brief: "Go back to an earlier version", load: () => import("./rollback.ts") },
   history: { brief: "Show what was changed when", load: () => import("./history.ts") },
+  "make-current": {
+    brief: "Choose which branch of an app is the current one",
+    load: () => import("./make-current.ts"),
+  },
+  pin: { brief: "Keep runtimes that nothing uses", load: () => import("./pin.ts") },
+  mask: { brief: "Leave refs out of updates and automatic installs", load: () => import("./mask.ts") },
+  config: { brief: "Show or change how an installation behaves", load: () => import("./config.ts") },
+  preinstall: { brief: "Install what the maker of the system chose", load: () => import("./preinstall.ts") },
+  "create-usb": {
+    brief: "Copy installed apps to a medium, to install them elsewhere without a network",
+    load: () => import("./create-usb.ts"),
+  },
   repair: { brief: "Find and mend damage to installations", load: () => import("./repair.ts") },
   verify: { brief: "Hold what is installed against what was published", load: () => import("./verify.ts") },
   build: { brief: "Build an app or a runtime from its manifest", load: () => import("./build.ts") },

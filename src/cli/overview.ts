@@ -8,7 +8,10 @@ interface Listed {
 const sections: readonly (readonly [title: string, names: readonly string[]])[] = [
   [
     "Apps and runtimes",
-    ["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
+    [
+      ...["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
+      ...["make-current", "pin", "mask", "config", "preinstall", "create-usb"],
+    ],
   ],
   [
     "Data of apps",

@@ -22,7 +22,7 @@ export interface Origin {
  * The place that a deployment's source names. Deployments note host and repository of a registry; whether it is asked
  * with or without TLS is the word of the remote, where that still is at the same host.
  */
-function placeOf(installation: Installation, { origin, source }: Origin): ImagePlace {
+export function placeOf(installation: Installation, { origin, source }: Origin): ImagePlace {
   if (!source.startsWith("docker://")) {
     const location = parseLocation(source);
     if (location.kind === "layout" || location.kind === "archive") return location;

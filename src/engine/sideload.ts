@@ -9,7 +9,7 @@ import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 
 /** Where `create-usb` puts the images on a medium. */
-const sideloadFolder = ".dowel/images";
+export const sideloadFolder = ".dowel/images";
 
 export interface SideloadOptions {
   readonly report?: Report | undefined;
