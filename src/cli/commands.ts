@@ -38,6 +38,8 @@ export const commands: Readonly<Record<string, Entry>> = {
     brief: "Copy installed apps to a medium, to install them elsewhere without a network",
     load: () => import("./create-usb.ts"),
   },
+  apply: { brief: "Bring an installation to what a file says", load: () => import("./apply.ts") },
+  "export-state": { brief: "Write what an installation has, for apply", load: () => import("./export-state.ts") },
   repair: { brief: "Find and mend damage to installations", load: () => import("./repair.ts") },
   verify: { brief: "Hold what is installed against what was published", load: () => import("./verify.ts") },
   build: { brief: "Build an app or a runtime from its manifest", load: () => import("./build.ts") },

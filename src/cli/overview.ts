@@ -10,7 +10,7 @@ const sections: readonly (readonly [title: string, names: readonly string[]])[] 
     "Apps and runtimes",
     [
       ...["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
-      ...["make-current", "pin", "mask", "config", "preinstall", "create-usb"],
+      ...["make-current", "pin", "mask", "config", "preinstall", "create-usb", "apply", "export-state"],
     ],
   ],
   [

@@ -60,3 +60,8 @@ function scalar(node: yaml.Scalar, at: number): Node {
   const integer = /^[-+]?[0-9]+$/.test(value) ? Number(value) : Number.NaN;
   return Number.isSafeInteger(integer) ? { kind: "integer", at, value: integer } : { kind: "string", at, value };
 }
+
+/** A plain value as YAML; texts of several lines stand as blocks. */
+export function formatYaml(value: unknown): string {
+  return yaml.stringify(value, { lineWidth: 0 });
+}
