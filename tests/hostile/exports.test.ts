@@ -2,8 +2,9 @@
 // Images that install, but not as their makers wish: what is dangerous in them is dropped, and neighbours are left alone.
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
 import type { RawEntry } from "./rawtar.ts";
 import { addEvil, evilId, expectRefused, listing } from "./support.ts";
@@ -129,10 +130,35 @@ describe("what an image exports", () => {
       { name: "export/etc/profile.d/x.sh", content: "id\n" },
     ]);
     expect(readdirSync(join(installation, "exports/bin")).sort()).toEqual([evilId, "org.example.Probe", "probe"]);
+    // Both have a command of that name.
+    expect(readlinkSync(join(installation, "exports/bin/probe"))).toContain("/org.example.Probe/");
     const after = listing(join(installation, "exports"));
     const mine = after.filter((row) => !before.includes(row) && !row.includes(" 40755 "));
     expect(mine.map((row) => row.split(" ")[0])).toEqual([`bin/${evilId}`]);
     for (const row of before) expect(after).toContain(row);
+  });
+
+  test("has no icon that is a bomb, reads files of the host, or is something else than its name says", () => {
+    using place = new Sandpit();
+    const nested = Array.from({ length: 20 }, (_, at) => `<g id="g${at + 1}">${`<use href="#g${at}"/>`.repeat(9)}</g>`);
+    const icons: Readonly<Record<string, string | Buffer>> = {
+      "bomb.svgz": gzipSync(Buffer.alloc(300 * 1024 * 1024)),
+      "laughs.svg": `<svg><g id="g0"/>${nested.join("")}<use href="#g20"/></svg>`,
+      "entities.svg": '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg>&a;</svg>',
+      "script.svg": "<svg><script>alert(1)</script></svg>",
+      "huge.png": Buffer.from("89504e470d0a1a0a0000000d4948445200100000001000000800000000", "hex"),
+      "elf.png": Buffer.from("7f454c46".repeat(40), "hex"),
+    };
+    const { installation, said } = installEvil(
+      place,
+      Object.entries(icons).map(([name, content]) => ({
+        name: `export/share/icons/hicolor/scalable/apps/${evilId}.${name}`,
+        content,
+      })),
+    );
+    expect(existsSync(join(installation, "exports/share/icons"))).toBe(false);
+    for (const name of Object.keys(icons))
+      expect(said).toContain(`Not exported: share/icons/hicolor/scalable/apps/${evilId}.${name}`);
   });
 
   test("does not follow links of the image when it is shown", () => {

@@ -44,3 +44,18 @@ test_a_session_finds_what_apps_export() {
   runuser -l tester -c 'echo $XDG_DATA_DIRS' | grep "^$user/share:/var/lib/dowel/exports/share:"
   runuser -l tester -c 'org.example.Probe id' | grep "\"uid\":$(id -u tester)"
 }
+
+test_an_instance_has_a_control_group_with_its_limits() {
+  as_tester systemd-run --user --quiet --unit=probe dowel run --user --limit=memory=64M org.example.Probe wait
+  group=
+  for _ in $(seq 300); do
+    group=$(grep -rlsx 67108864 /sys/fs/cgroup/user.slice --include=memory.max | head -1 || true)
+    [ -n "$group" ] && [ -n "$(cat "${group%/*}/cgroup.procs")" ] && break
+    sleep 0.2
+  done
+  group=${group%/*}
+  getfattr -d -m - "$group"
+  getfattr -d -m - "$group" | grep org.example.Probe
+  as_tester systemctl --user stop probe
+  [ ! -d "$group" ]
+}
