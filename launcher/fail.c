@@ -33,6 +33,7 @@ static const struct step_text step_texts[] = {
     [STEP_CGROUP] = {"cgroup", "make the control group"},
     [STEP_LIMIT] = {"limit", "set the limit"},
     [STEP_LANDLOCK] = {"landlock", "restrict with Landlock"},
+    [STEP_ENTER] = {"enter", "enter the sandbox"},
     [STEP_FOLDER] = {"folder", "enter the folder"},
     [STEP_COMMAND] = {"command", "execute"},
 };

@@ -18,12 +18,12 @@ static bool fail(struct failure *failure, const char *subject, const char *hint)
   return false;
 }
 
-// Hundredths of a second since the machine came up. Numbers follow it, so they do not come again where the counter was
-// lost, and are below 2^32 for more than a year.
+// Microseconds since the machine came up. No start is that short, so numbers that follow the clock do not come again
+// where the counter was lost.
 static uint64_t clock_number(void) {
   struct timespec time;
   syscall(SYS_clock_gettime, (long)CLOCK_BOOTTIME, &time);
-  return (uint64_t)time.tv_sec * 100 + (uint64_t)time.tv_nsec / 10000000;
+  return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
 static uint64_t parse_number(const char *text, ssize_t length) {
@@ -33,7 +33,8 @@ static uint64_t parse_number(const char *text, ssize_t length) {
 }
 
 static bool next_number(const char *counter, struct text *number) {
-  char last[11];
+  // Numbers of more digits are none that were given out.
+  char last[19];
   int fd = open(counter, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   while (syscall(SYS_flock, (long)fd, (long)LOCK_EX) != 0 && errno == EINTR) {
@@ -41,12 +42,10 @@ static bool next_number(const char *counter, struct text *number) {
   uint64_t next = parse_number(last, pread(fd, last, sizeof last - 1, 0)) + 1;
   uint64_t now = clock_number();
   if (next < now) next = now;
-  bool fits = next <= UINT32_MAX;
-  if (fits) text_add_number(number, (int64_t)next);
+  text_add_number(number, (int64_t)next);
   // Numbers grow, so the new one covers the old one.
-  bool written = fits && write(fd, number->data, number->length) == (ssize_t)number->length;
+  bool written = write(fd, number->data, number->length) == (ssize_t)number->length;
   close(fd);
-  if (!fits) errno = EOVERFLOW;
   return written;
 }
 

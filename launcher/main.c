@@ -17,25 +17,32 @@
 
 static const char version[] = "Dowel " VERSION "\n";
 
-// A descriptor's number, or -1.
-static int parse_descriptor(const char *word) {
+// The number of a descriptor or a process, or -1.
+static int parse_number(const char *word) {
   int number = 0;
   if (*word == '\0') return -1;
   for (; *word != '\0'; word++) {
-    if (*word < '0' || *word > '9' || number > 100000) return -1;
+    if (*word < '0' || *word > '9' || number > 10000000) return -1;
     number = number * 10 + (*word - '0');
   }
   return number;
 }
 
-// `dowel-launch [--report=FD] [--trace] FD [ARGUMENT…]`: how Dowel's program hands over a plan.
+static const char *value_of(const char *word, const char *option) {
+  size_t length = strlen(option);
+  return word != NULL && strncmp(word, option, length) == 0 ? word + length : NULL;
+}
+
+// `dowel-launch [--report=FD] [--trace] [--enter=PID [--group=FOLDER]] FD [ARGUMENT…]`: how Dowel's program hands over a
+// plan.
 static _Noreturn void launch(char **words) {
-  static const char report[] = "--report=";
-  static const char hint[] = "dowel-launch [--report=FD] [--trace] FD [ARGUMENT...]";
+  static const char hint[] = "dowel-launch [--report=FD] [--trace] [--enter=PID [--group=FOLDER]] FD [ARGUMENT...]";
   static struct start start;
   char **next = words + 1;
-  if (*next != NULL && strncmp(*next, report, sizeof report - 1) == 0) {
-    int fd = parse_descriptor(*next++ + sizeof report - 1);
+  const char *report = value_of(*next, "--report=");
+  if (report != NULL) {
+    int fd = parse_number(report);
+    next++;
     if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
     fail_report_to(fd);
   }
@@ -43,7 +50,10 @@ static _Noreturn void launch(char **words) {
     trace_begin();
     next++;
   }
-  int fd = *next == NULL ? -1 : parse_descriptor(*next);
+  const char *entered = value_of(*next, "--enter=");
+  const char *group = entered == NULL ? NULL : value_of(*++next, "--group=");
+  if (group != NULL) next++;
+  int fd = *next == NULL ? -1 : parse_number(*next);
   if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
   struct plan_error error;
   switch (plan_read(fd, &start, &error)) {
@@ -55,6 +65,11 @@ static _Noreturn void launch(char **words) {
       break;
   }
   start.arguments = next + 1;
+  if (entered != NULL) {
+    int pid = parse_number(entered);
+    if (pid <= 0) die(STEP_USAGE, -1, 0, NULL, hint);
+    enter_run(&start, pid, group);
+  }
   if (!held_take(&start)) die(STEP_LOWER, -1, errno, plan_word(&start.plan, start.plan.held, 0), "Run it again.");
   trace_mark("read the plan", NULL);
   struct failure failure;

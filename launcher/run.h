@@ -11,7 +11,7 @@
 // What tells others of a running sandbox.
 struct start_instance {
   // Its number in decimal; empty for a plan without instance.
-  char number[12];
+  char number[24];
   // The folder of all instances, the one of this, and the file in it whose lock says that it lives.
   int parent;
   int folder;
@@ -23,7 +23,7 @@ struct start_group {
   // -1 for none.
   int folder;
   int parent;
-  char name[24];
+  char name[32];
   // Whether what happened on its limits is told at the end.
   bool limited;
 };
@@ -101,6 +101,10 @@ void landlock_restrict(const struct plan *plan);
 
 // monitor.c: starts the sandbox and ends with the app's exit code.
 _Noreturn void monitor_run(struct start *start);
+
+// enter.c: runs the plan's command in the sandbox of a running process; of the plan only command, environment, folder and
+// filter count. `group` is the sandbox's control group, or null.
+_Noreturn void enter_run(struct start *start, pid_t pid, const char *group);
 
 // init.c: the first process of the sandbox.
 _Noreturn void init_run(struct start *start);

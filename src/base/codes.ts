@@ -71,6 +71,7 @@ const errorCodes = {
   // running
   SANDBOX_INVALID: "A sandbox specification cannot be carried out",
   SANDBOX_FAILED: "The sandbox could not be set up",
+  INSTANCE_NOT_FOUND: "No running app fits",
   PLAN_INVALID: "A plan for the launcher is malformed",
   PERMISSION_INVALID: "A permission is malformed or unknown",
   APP_RUNNING: "An app runs and uses what would be changed",

@@ -36,11 +36,14 @@ const libc = dlopen("libc.so.6", {
 
 /** System call numbers that every architecture shares (asm-generic, 424 and above). */
 export const syscallNumber = {
+  pidfdSendSignal: 424,
   moveMount: 429,
   fsopen: 430,
   fsconfig: 431,
   fsmount: 432,
+  pidfdOpen: 434,
   openat2: 437,
+  landlockCreateRuleset: 444,
 } as const;
 
 /** EWOULDBLOCK and ENOTSUP share numbers with EAGAIN and EOPNOTSUPP; the last writer wins, so those come last. */

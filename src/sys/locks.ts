@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkCancelled, errnoOf } from "../base/errors.ts";
-import { check, libc } from "./libc.ts";
+import { check, libc, ptr } from "./libc.ts";
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;
@@ -64,4 +64,21 @@ function tryLock(fd: number, operation: number, path: string): boolean {
     if (errnoOf(error) === "EAGAIN") return false;
     throw error;
   }
+}
+
+const F_GETLK = 5;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+
+/**
+ * Whether another process holds a lock on an open file in the manner of POSIX (fcntl(2)), which is another kind than
+ * that of `lockFile`.
+ */
+export function isRecordLocked(fd: number): boolean {
+  // struct flock: type and whence in 16 bits each, then, from byte 8 on, start and length: all of the file.
+  const request = new Uint8Array(new ArrayBuffer(32));
+  const view = new DataView(request.buffer);
+  view.setInt16(0, F_WRLCK, true);
+  check("fcntl", undefined, () => libc.fcntl(fd, F_GETLK, ptr(request)));
+  return view.getInt16(0, true) !== F_UNLCK;
 }

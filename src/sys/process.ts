@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, writeSync } from "node:fs";
-import { check, cString, libc, ptr } from "./libc.ts";
+import { errnoOf } from "../base/errors.ts";
+import { check, cString, libc, ptr, syscall, syscallNumber } from "./libc.ts";
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -51,4 +52,34 @@ export function replaceProcess(
   const envpPointers = pointerArray(envp);
   check("execve", path, () => libc.execve(ptr(program), ptr(argvPointers), ptr(envpPointers)));
   throw new Error(`execve of ${path} came back`);
+}
+
+/**
+ * Sends a signal to a process, but only if `isMeant` still holds once the process cannot be mistaken for another with
+ * the same number (pidfd_open(2)). Answers whether it was sent.
+ */
+export function signalProcess(pid: number, signal: number, isMeant: () => boolean): boolean {
+  let fd: number;
+  try {
+    fd = check("pidfd_open", undefined, () => syscall(syscallNumber.pidfdOpen, pid));
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return false;
+    throw error;
+  }
+  try {
+    if (!isMeant()) return false;
+    check("pidfd_send_signal", undefined, () => syscall(syscallNumber.pidfdSendSignal, fd, signal));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return false;
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The version of Landlock that the kernel has in force; 0 for none (landlock_create_ruleset(2)). */
+export function landlockVersion(): number {
+  const version = 1;
+  return Math.max(0, Number(syscall(syscallNumber.landlockCreateRuleset, 0, 0, version)));
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { sweepInstances } from "../../instances/end.ts";
 import { storeLayer } from "../../sandbox/layer.ts";
 import { encodePlan, type Plan, planCacheName } from "../../sandbox/plan/index.ts";
 import { planFromSpecification } from "../../sandbox/plan-from-spec.ts";
@@ -7,6 +9,7 @@ import { runFolder } from "../../sandbox/run-folder.ts";
 import type { Specification } from "../../sandbox/spec/types.ts";
 import { keepPlan, sweep } from "./cache.ts";
 import { describeRun, type RunRequest } from "./describe.ts";
+import { instancesFolder } from "./instances.ts";
 
 export interface PreparedRun {
   readonly specification: Specification;
@@ -36,5 +39,6 @@ export async function prepareRun(
   if (words.length === 0) return { specification, plan, bytes, cachePath: undefined };
   const cachePath = keepPlan(folder, planCacheName(words), bytes);
   sweep(folder);
+  sweepInstances(instancesFolder());
   return { specification, plan, bytes, cachePath };
 }
