@@ -142,7 +142,7 @@ static void seal(const struct work *work) {
 
 // The folder of the instance comes to lie below its number.
 static void show_instance(const struct work *work) {
-  char buffer[PLAN_PATH_MAX + 16];
+  char buffer[PLAN_PATH_MAX + 32];
   struct text path = TEXT(buffer);
   text_add(&path, work->target);
   text_add(&path, "/");

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type ExtensionInfo, listExtensions } from "../engine/extensions.ts";
 import { type InstalledInfo, info } from "../engine/info.ts";
-import { effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
+import { boundsOf, effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
 import { sizeOf } from "../engine/sizes.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { formatFields } from "../render/fields.ts";
@@ -52,7 +52,7 @@ function singleFields(found: InstalledInfo, flags: Flags): string[] {
   return fields.flatMap(([asked, value]) => (asked === true ? [value] : []));
 }
 
-function describe(found: InstalledInfo): string {
+function describe(found: InstalledInfo, bounds: ReturnType<typeof boundsOf> | undefined): string {
   const date = (seconds: number): string =>
     `${new Date(seconds * 1000).toISOString().replace("T", " ").slice(0, 19)} +0000`;
   const head = found.summary === "" ? found.name : `${found.name} - ${found.summary}`;
@@ -70,6 +70,8 @@ function describe(found: InstalledInfo): string {
     ["Runtime", found.runtime],
     ["Sdk", found.sdk],
     ["Shown as", found.shownAs],
+    ["Limits", bounds?.limits.join(" ") ?? ""],
+    ["Landlock", bounds?.landlock ?? ""],
     ["Commit", found.commit],
     ["Parent", found.parent],
     ["Subject", found.subject],
@@ -124,6 +126,10 @@ async function run(context: Context, flags: Flags, name: string, branch?: string
   const text = await permissionText(context, flags, found.ref);
   if (text !== undefined) return { kind: "text", text };
   const single = singleFields(found, flags);
+  const bounds = () =>
+    found.kind === "app"
+      ? boundsOf(plainRequest({ name: found.ref, installations: installationChoice(flags) }))
+      : undefined;
   const extensions = flags.showExtensions === true ? listExtensions(installationsToRead(flags), found.ref) : undefined;
   if (single.length > 0 && extensions === undefined) return { kind: "text", text: `${single.join(" ")}\n` };
   if (flags.json === true) {
@@ -131,10 +137,10 @@ async function run(context: Context, flags: Flags, name: string, branch?: string
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
       value,
     ]);
-    return { kind: "json", value: { ...Object.fromEntries(pairs), ...(extensions && { extensions }) } };
+    return { kind: "json", value: { ...Object.fromEntries(pairs), ...bounds(), ...(extensions && { extensions }) } };
   }
-  if (extensions === undefined) return { kind: "text", text: describe(found) };
-  const head = single.length > 0 ? `${single.join(" ")}\n` : describe(found);
+  if (extensions === undefined) return { kind: "text", text: describe(found, bounds()) };
+  const head = single.length > 0 ? `${single.join(" ")}\n` : describe(found, bounds());
   return { kind: "text", text: head + extensionsText(extensions) };
 }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { compareBytes } from "../../base/text.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { formatOverrides } from "../../metadata/overrides.ts";
 import { withoutDenials } from "../../metadata/permissions/flatten.ts";
 import { mergePermissions } from "../../metadata/permissions/merge.ts";
-import { noPermissions } from "../../metadata/permissions/model.ts";
+import { noPermissions, type Permissions } from "../../metadata/permissions/model.ts";
 import { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { runFolderPath } from "../../sandbox/run-folder.ts";
 import { type PathAccess, pathAccess } from "../../sandbox/spec/access.ts";
 import type { Specification } from "../../sandbox/spec/types.ts";
+import { landlockVersion } from "../../sys/process.ts";
 import { describeRun, locateMain, overridesFor, type RunRequest } from "./describe.ts";
 
 /** A request for the app as it is installed, with no options. */
@@ -54,10 +56,30 @@ export async function fileAccess(request: RunRequest, path: string, signal?: Abo
   return pathAccess(specification, host, path);
 }
 
-/** The permissions of an installed app with all overrides, in keyfile form, as `flatpak info --show-permissions` prints them. */
-export function effectivePermissionsText(request: RunRequest): string {
+function effectivePermissions(request: RunRequest): Permissions {
   const host = new RecordingHost();
   const main = locateMain(host, request);
   const own = parseMetadata(main.deployment.metadata).permissions;
-  return formatOverrides(withoutDenials(mergePermissions(own, overridesFor(host, main))));
+  return mergePermissions(own, overridesFor(host, main));
+}
+
+/** The permissions of an installed app with all overrides, in keyfile form, as `flatpak info --show-permissions` prints them. */
+export function effectivePermissionsText(request: RunRequest): string {
+  return formatOverrides(withoutDenials(effectivePermissions(request)));
+}
+
+/** What the kernel's Landlock adds to a sandbox, by its version (landlock(7)). */
+function describeLandlock(version: number): string {
+  if (version < 2) return "none in this kernel";
+  const parts = version < 6 ? "files" : "files, signals, abstract sockets";
+  return `${parts} (version ${version})`;
+}
+
+/** What bounds an installed app besides its permissions: limits as `NAME=VALUE`, and what Landlock does on this machine. */
+export function boundsOf(request: RunRequest): { readonly limits: readonly string[]; readonly landlock: string } {
+  const limits = [...effectivePermissions(request).limits].filter(([, value]) => value !== "none");
+  return {
+    limits: limits.map(([name, value]) => `${name}=${value}`).sort(compareBytes),
+    landlock: describeLandlock(landlockVersion()),
+  };
 }
