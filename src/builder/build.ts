@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { hostArch } from "../base/arch.ts";
 import { DowelError } from "../base/errors.ts";
-import { compareBytes } from "../base/text.ts";
 import { formatRef, parseRef, type Ref } from "../metadata/ref.ts";
 import { openLayoutWriter } from "../oci/layoutwriter.ts";
-import { finishImages } from "./finish/finish.ts";
-import { makeMetadata } from "./finish/metadata.ts";
+import { type FinishedImage, finishImages, wholeTree } from "./finish/finish.ts";
+import { makeMetadata, makePlatformMetadata } from "./finish/metadata.ts";
 import { writeImage } from "./image/image.ts";
 import { defaultCompression } from "./image/layer.ts";
 import { ImageMemory, type RememberedImage } from "./image/memory.ts";
@@ -19,11 +18,13 @@ import { buildRecipe } from "./recipe/recipe.ts";
 import type { BuildRequest, BuiltImage } from "./request.ts";
 import { StageCache, type StoredStage, stageKey } from "./stages/cache.ts";
 import { planStages, runStages, type Stage } from "./stages/chain.ts";
+import { cleanupMatches } from "./stages/cleanup.ts";
 import { defaultSourceDateEpoch } from "./stages/environment.ts";
 import { checkLocalSources } from "./stages/local.ts";
 import { StageObjects, type StageTree } from "./stages/objects.ts";
-import { type BuildParts, findParts, partsKey } from "./stages/parts.ts";
+import { findParts, partsKey } from "./stages/parts.ts";
 import { findSdk, manifestRefs } from "./stages/sdk.ts";
+import { platformTree, startTree } from "./stages/start.ts";
 import type { Tree } from "./tree/types.ts";
 import { lockState, openWork } from "./work.ts";
 
@@ -52,16 +53,21 @@ export async function buildManifest(request: BuildRequest): Promise<readonly Bui
   const objects = new StageObjects(context.state);
   const results = await runStages(stages, {
     ...{ objects, context, cache: new StageCache(context.state, objects) },
-    base: () => baseTree(plan.parts, objects),
+    base: () => startTree(plan.manifest.kind, plan.parts, plan.sdk, objects),
     cleanupCommands: plan.manifest.cleanupCommands,
     noCache: request.disableCache === true,
   });
   if (request.stopAt !== undefined) return [];
-  const images = finishImages({
-    ...{ manifest: plan.manifest, ref, metadata: plan.metadata, runtime: plan.runtime, report: request.report },
-    files: toTree(results.at(-1)?.tree ?? new Map(), objects),
-    changes: moduleChanges(stages, results),
-  });
+  const after = results.at(-1)?.tree ?? new Map();
+  const changes = moduleChanges(stages, results);
+  const images = [
+    ...finishImages({
+      ...{ manifest: plan.manifest, ref, metadata: plan.metadata, runtime: plan.runtime, report: request.report },
+      files: toTree(after, objects),
+      changes,
+    }),
+    ...derivePlatform(plan, { before: results[0]?.tree ?? new Map(), after }, changes, objects),
+  ];
   const writer = await openLayoutWriter(context.layoutDir, request.signal);
   const written: RememberedImage[] = [];
   for (const { comesAlong, ...image } of images) {
@@ -94,9 +100,9 @@ async function planBuild(request: BuildRequest) {
   const { places, signal, report } = request;
   const sdk = await findSdk(refs.sdk, places, signal);
   const parts = await findParts(manifest, { main: ref, runtime: refs.runtime, sdk }, { places, signal });
-  const { owner, target = "/app" } = parts.extended ?? {};
+  const { owner, target = manifest.kind === "runtime" ? "/usr" : "/app" } = parts.extended ?? {};
   const runtime = nameOf(owner?.ref.kind === "app" ? (owner.metadata.runtime ?? refs.runtime) : refs.runtime);
-  const metadata = makeMetadata({ manifest, arch, runtime, sdk: nameOf(refs.sdk), parts, sdkPart: sdk });
+  const metadata = makeMetadata({ manifest, arch, branch, runtime, sdk: nameOf(refs.sdk), parts, sdkPart: sdk });
   const work = openWork(request);
   const epoch = manifest.sourceDateEpoch ?? defaultSourceDateEpoch;
   const context = {
@@ -104,18 +110,18 @@ async function planBuild(request: BuildRequest) {
     ...{ id: manifest.id, arch, sdkLower: sdk.lower, epoch, report, signal, target },
     appLower: owner?.ref.kind === "app" ? owner.lower : undefined,
     extensions: parts.extensions,
-    splitsDebug: manifest.kind === "app",
+    splitsDebug: manifest.kind !== "extension",
     appFolder: work.state.folder("build", "app"),
   };
   const input = {
     ...{ manifest, arch, sdkCommit: sdk.commit, sdkOptions: sdk.options, epoch, prefix: target },
     parts: partsKey(parts),
-    hasBase: parts.base !== undefined,
+    hasBase: parts.base !== undefined || manifest.kind === "runtime",
   };
   const stages = stopAt(await planStages(input, context), request.stopAt);
   const memory = new ImageMemory(work.state, work.layoutDir);
   const key = imageKey(stages, manifest, metadata, ref, request);
-  return { manifest, ref, parts, runtime, metadata, context, stages, memory, key };
+  return { manifest, ref, sdk, parts, runtime, metadata, context, stages, memory, key };
 }
 
 /** The stages before the one of a module. Throws `USAGE` where there is no such module. */
@@ -126,23 +132,6 @@ function stopAt(stages: readonly Stage[], name: string | undefined): readonly St
   throw new DowelError("USAGE", `--stop-at: the manifest has no module ${JSON.stringify(name)}`, {
     hint: `There are: ${stages.map((stage) => stage.name).join(", ")}.`,
   });
-}
-
-/** The files of the base app and its extensions, as those of the app to be. */
-function baseTree({ base, baseExtensions }: BuildParts, objects: StageObjects): StageTree {
-  const tree = new Map(base === undefined ? [] : objects.store(join(base.lower, "app")));
-  for (const { directory, files } of baseExtensions) {
-    const names = directory.split("/");
-    for (let depth = 1; depth <= names.length; depth += 1) {
-      tree.set(names.slice(0, depth).join("/"), { kind: "directory" });
-    }
-    for (const [path, entry] of objects.store(files)) {
-      const moved = entry.kind === "hardlink" ? { ...entry, to: `${directory}/${entry.to}` } : entry;
-      tree.set(`${directory}/${path}`, moved);
-    }
-  }
-  // Folders before what is in them.
-  return new Map([...tree].sort(([left], [right]) => compareBytes(left, right)));
 }
 
 function nameOf(ref: Ref): string {
@@ -157,18 +146,36 @@ function imageKey(
   { layout = "flatpak", compression = defaultCompression }: BuildRequest,
 ): string {
   const { file: _file, modules: _modules, buildOptions: _options, warnings: _warnings, ...finish } = manifest;
-  const cleanup = stages.map(({ module }) => module?.cleanup);
+  const cleanup = stages.map(({ module }) => [module?.cleanup, module?.cleanupPlatform]);
   return stageKey(stages.at(-1)?.key ?? "", { finish, cleanup, metadata, ref, layout, compression });
 }
 
 function moduleChanges(
   stages: readonly Stage[],
   results: readonly StoredStage[],
-): { paths: readonly string[]; cleanup: readonly string[] }[] {
+): { paths: readonly string[]; cleanup: readonly string[]; cleanupPlatform: readonly string[] }[] {
   return stages.map(({ module }, index) => ({
     paths: results[index]?.changed ?? [],
     cleanup: module?.cleanup ?? [],
+    cleanupPlatform: module?.cleanupPlatform ?? [],
   }));
+}
+
+/** The image of the platform that `id-platform` asks for. */
+function derivePlatform(
+  { manifest, ref, parts, metadata }: Awaited<ReturnType<typeof planBuild>>,
+  change: { readonly before: StageTree; readonly after: StageTree },
+  changes: ReturnType<typeof moduleChanges>,
+  objects: StageObjects,
+): FinishedImage[] {
+  const { platform } = manifest;
+  if (platform === undefined) return [];
+  const leftOut = changes.flatMap(({ paths, cleanup, cleanupPlatform }) =>
+    cleanupMatches(paths, [...cleanup, ...cleanupPlatform, ...manifest.cleanup, ...platform.cleanup]),
+  );
+  const files = toTree(platformTree(parts, { ...change, leftOut: new Set(leftOut) }, objects), objects);
+  const text = makePlatformMetadata(manifest, platform, metadata);
+  return [{ ref: { ...ref, id: platform.id }, metadata: text, tree: wholeTree(files, text), comesAlong: true }];
 }
 
 function toTree(stage: StageTree, objects: StageObjects): Tree {

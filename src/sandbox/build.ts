@@ -43,9 +43,11 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   const environment = new EnvironmentBuilder("/app/lib");
   const user = findUser(host);
   const home = "/run/build-home";
-  addBase(root, host, `${build.sdkLower}/usr`, user.uid);
+  // A runtime that is built is itself the /usr of its build.
+  const usr = build.target === "/usr" ? build.appFolder : `${build.sdkLower}/usr`;
+  addBase(root, host, usr, user.uid);
   root.assume("/usr");
-  addBuildEtc(root, host, `${build.sdkLower}/usr`, { ...user, home }, build.network);
+  addBuildEtc(root, host, usr, { ...user, home }, build.network);
   root.special("dev", "/dev");
   root.tmpfs("/var/tmp", 0o1777);
   root.tmpfs(home, 0o700);

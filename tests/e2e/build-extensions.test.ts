@@ -287,4 +287,43 @@ describe("buildManifest() with extensions", () => {
       expect([path, error.code]).toEqual([path, "MANIFEST_INVALID"]);
     }
   });
+
+  test("builds a runtime from a copy of the Sdk, and derives its platform", async () => {
+    const images = await build({
+      id: "org.example.NewSdk",
+      "build-runtime": true,
+      "id-platform": "org.example.NewPlatform",
+      "separate-locales": false,
+      "inherit-sdk-extensions": ["org.freedesktop.Platform.GL"],
+      "cleanup-platform": ["/include"],
+      modules: [
+        simple(
+          "m",
+          [
+            "test $FLATPAK_DEST = /usr && test -d /usr/share/zoneinfo",
+            "echo 'int main(void) { return 0; }' > x.c && gcc -o /usr/bin/new-program x.c",
+            "mkdir -p /usr/include/new /usr/share/new && touch /usr/include/new/new.h /usr/share/new/data /usr/lib/only-sdk.a",
+          ],
+          { "cleanup-platform": ["*.a"], "build-options": { "no-debuginfo": true } },
+        ),
+      ],
+    });
+    expect(images.map(({ tag }) => tag)).toEqual([
+      `runtime/org.example.NewSdk/${arch}/test`,
+      `runtime/org.example.NewPlatform/${arch}/test`,
+    ]);
+    const [sdkFiles = "", platform = ""] = images.map(unpack);
+    expect(existsSync(join(sdkFiles, "files/bin/gcc"))).toBe(true);
+    expect(existsSync(join(sdkFiles, "files/include/new/new.h"))).toBe(true);
+    expect(existsSync(join(platform, "files/bin/gcc"))).toBe(false);
+    expect(existsSync(join(platform, "files/bin/bash"))).toBe(true);
+    expect(existsSync(join(platform, "files/bin/new-program"))).toBe(true);
+    expect(existsSync(join(platform, "files/share/new/data"))).toBe(true);
+    expect(existsSync(join(platform, "files/include/new/new.h"))).toBe(false);
+    expect(existsSync(join(platform, "files/lib/only-sdk.a"))).toBe(false);
+    const pair = `runtime=org.example.NewPlatform/${arch}/test\nsdk=org.example.NewSdk/${arch}/test\n`;
+    expect(text(sdkFiles, "metadata")).toStartWith(`[Runtime]\nname=org.example.NewSdk\n${pair}`);
+    expect(text(sdkFiles, "metadata")).toContain("[Extension org.freedesktop.Platform.GL]\n");
+    expect(text(platform, "metadata")).toBe(`[Runtime]\nname=org.example.NewPlatform\n${pair}`);
+  });
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { type BuildSandbox, specifyBuild } from "../../src/sandbox/build.ts";
-import { binds, FakeHost, fileText, machine, targets } from "./spec/fake-host.ts";
+import { binds, FakeHost, fileText, folder, machine, targets } from "./spec/fake-host.ts";
 
 const build: BuildSandbox = {
   sdkLower: "/images/runtime",
@@ -57,5 +57,23 @@ describe("specifyBuild()", () => {
     expect(fileText(specification, "/etc/machine-id")).toBeUndefined();
     expect(fileText(specification, "/etc/timezone")).toBeUndefined();
     expect(fileText(specification, "/run/host/os-release")).toBeUndefined();
+  });
+
+  test("specifyBuild() shows what is built at the place of an extension, over the app that it extends", () => {
+    const extension = { ...build, appLower: "/images/app", target: "/app/lib/plugins/x" };
+    const specified = specifyBuild(extension, host());
+    expect(specified.lowers).toEqual(["/images/app", "/images/runtime"]);
+    expect(binds(specified)).toContain("/state/app /app/lib/plugins/x rw");
+    expect(specified.layer.some(({ path }) => path === "/app/lib/plugins/x")).toBe(true);
+    expect(targets(specified, "bind").includes("/app")).toBe(false);
+  });
+
+  test("specifyBuild() takes the /usr of a runtime that is built", () => {
+    const nodes = { ...machine, "/state/app/bin": folder, "/state/app/etc/own": "text" };
+    const specified = specifyBuild({ ...build, target: "/usr" }, new FakeHost(nodes, { HOME: "/home/ann" }));
+    expect(binds(specified)).toContain("/state/app /usr rw");
+    const links = specified.layer.flatMap((entry) => (entry.kind === "symlink" ? [entry.path] : []));
+    expect(links).toContain("/bin");
+    expect(links).not.toContain("/lib");
   });
 });

@@ -38,6 +38,16 @@ export interface FinishedImage {
   readonly comesAlong: boolean;
 }
 
+/** Files as the tree of an image: below `files/`, with `metadata`. */
+export function wholeTree(files: Tree, metadata: string): Tree {
+  const tree: Tree = new Map([["files", { kind: "directory" }]]);
+  for (const [path, entry] of files) {
+    tree.set(`files/${path}`, entry.kind === "hardlink" ? { ...entry, to: `files/${entry.to}` } : entry);
+  }
+  tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
+  return tree;
+}
+
 /**
  * Makes images from what the modules built: the main one, cleaned up, renamed, with `metadata` and `export/`, and after it
  * those of the extensions that were split off.
@@ -48,10 +58,7 @@ export function finishImages(input: FinishInput): readonly FinishedImage[] {
     cleanupMatches(paths, [...cleanup, ...manifest.cleanup]),
   );
   removeMatches(files, matches);
-  const tree: Tree = new Map([["files", { kind: "directory" }]]);
-  for (const [path, entry] of files) {
-    tree.set(`files/${path}`, entry.kind === "hardlink" ? { ...entry, to: `files/${entry.to}` } : entry);
-  }
+  const tree = wholeTree(files, input.metadata);
   if (ref.kind === "app") applyRenames(tree, manifest);
   const split = splitTree(tree, { manifest, ref, runtime: input.runtime });
   const metadata = addSplitImages(input.metadata, split);

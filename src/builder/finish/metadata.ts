@@ -6,7 +6,7 @@ import { parseKeyfile } from "../../formats/keyfile/parse.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { applyFinishArgs } from "../manifest/finishargs.ts";
-import type { Manifest, Module, Named } from "../manifest/types.ts";
+import type { Manifest, Module, Named, Platform } from "../manifest/types.ts";
 import { isEnabled } from "../stages/module.ts";
 import type { BuildParts } from "../stages/parts.ts";
 import type { Sdk } from "../stages/sdk.ts";
@@ -15,6 +15,7 @@ import type { SplitImage } from "./split.ts";
 export interface MetadataInput {
   readonly manifest: Manifest;
   readonly arch: string;
+  readonly branch: string;
   /** `ID/ARCH/BRANCH` of the runtime and of the Sdk. */
   readonly runtime: string;
   readonly sdk: string;
@@ -43,23 +44,41 @@ function readGiven(path: string): string {
 }
 
 function generate(input: MetadataInput): string {
-  const { manifest, runtime, sdk, parts } = input;
+  const { manifest, parts } = input;
   const keyfile = new Keyfile();
   const group = manifest.kind === "app" ? "Application" : "Runtime";
   keyfile.set(group, "name", manifest.id);
+  const { runtime, sdk } = namesFor(input);
   keyfile.set(group, "runtime", runtime);
   keyfile.set(group, "sdk", sdk);
   if (parts.base !== undefined) keyfile.set(group, "base", formatRef(parts.base.ref));
   if (manifest.command !== undefined) keyfile.set(group, "command", manifest.command);
   if (manifest.tags.length > 0) keyfile.setList(group, "tags", manifest.tags);
   setExtended(keyfile, input);
-  for (const wanted of manifest.inheritExtensions) inherit(keyfile, wanted, input);
+  for (const wanted of [...manifest.inheritExtensions, ...manifest.inheritSdkExtensions])
+    inherit(keyfile, wanted, input);
   for (const [name, pairs] of [...manifest.buildExtensions, ...manifest.extensions]) {
     if (manifest.removeExtensions.includes(name)) continue;
     for (const [key, value] of pairs) keyfile.set(`Extension ${name}`, key, value);
   }
   setExtraData(keyfile, input);
   applyFinishArgs(keyfile, manifest.finishArgs);
+  return keyfile.toString();
+}
+
+/** A runtime that brings its platform names the two as each other's. */
+function namesFor({ manifest, arch, branch, runtime, sdk }: MetadataInput): { runtime: string; sdk: string } {
+  if (manifest.platform === undefined) return { runtime, sdk };
+  const name = (id: string) => `${id}/${arch}/${branch}`;
+  return { runtime: name(manifest.platform.id), sdk: name(manifest.id) };
+}
+
+/** The metadata of a derived platform: those of the runtime under its own name. */
+export function makePlatformMetadata(manifest: Manifest, platform: Platform, metadata: string): string {
+  if (platform.metadata !== undefined) return readGiven(platform.metadata);
+  const keyfile = parseKeyfile(metadata, "metadata");
+  keyfile.set("Runtime", "name", platform.id);
+  for (const { name } of manifest.inheritSdkExtensions) keyfile.removeGroup(`Extension ${name}`);
   return keyfile.toString();
 }
 

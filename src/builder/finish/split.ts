@@ -143,6 +143,6 @@ function splitBundles(tree: Tree, input: SplitInput): SplitImage[] {
  * bundled. Their folders stay, empty, as the places where they are shown.
  */
 export function splitTree(tree: Tree, input: SplitInput): readonly SplitImage[] {
-  if (input.ref.kind !== "app") return [];
+  if (input.manifest.kind === "extension") return [];
   return [...splitBundles(tree, input), ...splitLocales(tree, input), ...splitDebug(tree, input)];
 }

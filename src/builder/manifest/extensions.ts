@@ -2,7 +2,8 @@
 import { splitRelativePath } from "../../base/paths.ts";
 import type { Fields, Value } from "../../formats/document/value.ts";
 import { isValidBranch, isValidId } from "../../metadata/ref.ts";
-import type { BaseApp, Manifest, Named } from "./types.ts";
+import type { Includer } from "./include.ts";
+import type { BaseApp, Manifest, Named, Platform } from "./types.ts";
 
 const extensionKeys = [
   "directory",
@@ -68,15 +69,36 @@ function decodeNames(value: Value | undefined): readonly Named[] {
   return value?.list().map(decodeNamed) ?? [];
 }
 
+/** What is built. */
+export function decodeKind(fields: Fields): Manifest["kind"] {
+  const isExtension = fields.flag("build-extension");
+  const isRuntime = fields.flag("build-runtime");
+  if (isExtension && isRuntime) fields.get("build-runtime")?.fail('only one of "build-extension" and "build-runtime"');
+  return isExtension ? "extension" : isRuntime ? "runtime" : "app";
+}
+
+/** The platform that is derived from a runtime that is built. */
+export function decodePlatform(fields: Fields, includer: Includer): Platform | undefined {
+  const id = fields.get("id-platform");
+  const metadata = fields.get("metadata-platform");
+  const extensions = decodeNames(fields.get("platform-extensions"));
+  const cleanup = fields.texts("cleanup-platform");
+  if (id === undefined) return undefined;
+  if (!fields.flag("build-runtime")) id.fail('the key "build-runtime" beside it');
+  const { name } = decodeNamed(id);
+  return { id: name, extensions, metadata: metadata === undefined ? undefined : includer.path(metadata), cleanup };
+}
+
 /** What the build starts from besides runtime and Sdk. `branch` is the manifest's own. */
 export function decodeParts(
   fields: Fields,
   branch: string | undefined,
-): Pick<Manifest, "base" | "sdkExtensions" | "inheritExtensions" | "extensionTag"> {
+): Pick<Manifest, "base" | "sdkExtensions" | "inheritExtensions" | "inheritSdkExtensions" | "extensionTag"> {
   return {
     base: decodeBase(fields, branch),
     sdkExtensions: decodeNames(fields.get("sdk-extensions")),
     inheritExtensions: decodeNames(fields.get("inherit-extensions")),
+    inheritSdkExtensions: decodeNames(fields.get("inherit-sdk-extensions")),
     extensionTag: fields.text("extension-tag"),
   };
 }

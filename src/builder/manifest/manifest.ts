@@ -4,7 +4,7 @@ import { isDowelError } from "../../base/errors.ts";
 import type { Fields, Value } from "../../formats/document/value.ts";
 import { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { isValidArch, isValidBranch, isValidId } from "../../metadata/ref.ts";
-import { decodeAllExtensions, decodeParts } from "./extensions.ts";
+import { decodeAllExtensions, decodeKind, decodeParts, decodePlatform } from "./extensions.ts";
 import { applyFinishArgs } from "./finishargs.ts";
 import { Includer, readDocument } from "./include.ts";
 import { decodeModules } from "./module.ts";
@@ -20,13 +20,14 @@ export function loadManifest(path: string, onInclude?: (file: string) => void): 
 function decodeManifest(document: Value, includer: Includer, file: string): Manifest {
   const fields = document.fields();
   fields.unsupported(...unsupportedKeys);
-  const kind = fields.flag("build-extension") ? "extension" : "app";
+  const kind = decodeKind(fields);
   const { id, branch, defaultBranch, runtime, runtimeVersion, sdk } = decodeNames(fields);
   const metadata = fields.get("metadata");
   const manifest: Manifest = {
     file,
     id,
     kind,
+    platform: decodePlatform(fields, includer),
     branch,
     defaultBranch,
     runtime,
@@ -80,24 +81,15 @@ function decodeFinishArgs(value: Value | undefined): readonly string[] {
 
 const unsupportedKeys = [
   "base-commit",
-  "build-runtime",
-  "id-platform",
-  "inherit-sdk-extensions",
-  "metadata-platform",
-  "platform-extensions",
+  "cleanup-platform-commands",
+  "prepare-platform-commands",
   "runtime-commit",
   "sdk-commit",
   "var",
   "writable-sdk",
 ] as const;
 
-const ignoredKeys = [
-  "cleanup-platform",
-  "cleanup-platform-commands",
-  "prepare-platform-commands",
-  "collection-id",
-  "token-type",
-] as const;
+const ignoredKeys = ["collection-id", "token-type"] as const;
 
 function warnings(fields: Fields): readonly string[] {
   return ignoredKeys.flatMap((key) => {

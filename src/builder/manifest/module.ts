@@ -20,7 +20,7 @@ function decodeModule(value: Value, includer: Includer): Module {
   const fields = value.fields();
   const name = fields.required("name");
   if (!/^[^/\s\0]+$/.test(name.text()) || /^\.\.?$/.test(name.text())) name.fail("a name without '/' and spaces");
-  for (const key of ["cleanup-platform", "ensure-writable", "no-python-timestamp-fix"]) fields.get(key);
+  for (const key of ["ensure-writable", "no-python-timestamp-fix"]) fields.get(key);
   const module: Module = {
     name: name.text(),
     ...decodeSelection(fields, includer),
@@ -30,6 +30,7 @@ function decodeModule(value: Value, includer: Includer): Module {
     modules: decodeModules(fields.get("modules"), includer),
     buildOptions: decodeBuildOptions(fields.get("build-options")),
     cleanup: fields.texts("cleanup"),
+    cleanupPlatform: fields.texts("cleanup-platform"),
   };
   fields.done();
   if (module.buildSystem === "simple" && module.buildCommands.length === 0 && module.sources.length > 0) {
@@ -57,6 +58,7 @@ type Steps = Omit<
   | "modules"
   | "buildOptions"
   | "cleanup"
+  | "cleanupPlatform"
   | "licenseFiles"
   | keyof ReturnType<typeof decodeSelection>
 >;

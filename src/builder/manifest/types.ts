@@ -16,13 +16,25 @@ export interface BaseApp extends Named {
   readonly extensions: readonly Named[];
 }
 
+/** What `id-platform` and the keys beside it say. */
+export interface Platform {
+  readonly id: string;
+  /** Extensions of the runtime that the platform starts from whose files come along. */
+  readonly extensions: readonly Named[];
+  /** Absolute path of a file that replaces the generated metadata. */
+  readonly metadata: string | undefined;
+  readonly cleanup: readonly string[];
+}
+
 /** A build manifest as read from its files; keys as flatpak-manifest(5) names them. */
 export interface Manifest {
   /** Absolute path of the top file. */
   readonly file: string;
   readonly id: string;
-  /** `extension`: of the runtime or app that `runtime` names. */
-  readonly kind: "app" | "extension";
+  /** `extension`: of the runtime or app that `runtime` names. `runtime`: built from a copy of the Sdk. */
+  readonly kind: "app" | "extension" | "runtime";
+  /** The smaller runtime that is derived from one that is built; undefined for none. */
+  readonly platform: Platform | undefined;
   readonly branch: string | undefined;
   readonly defaultBranch: string | undefined;
   readonly runtime: string;
@@ -32,8 +44,9 @@ export interface Manifest {
   readonly base: BaseApp | undefined;
   /** Extensions of the Sdk that the build needs. */
   readonly sdkExtensions: readonly Named[];
-  /** Extension points of the Sdk that the build has besides. */
+  /** Extension points of the base or the Sdk that the result has as well; the second not in a derived platform. */
   readonly inheritExtensions: readonly Named[];
+  readonly inheritSdkExtensions: readonly Named[];
   /** Of an extension: the point that takes it, where several have its name. */
   readonly extensionTag: string | undefined;
   readonly command: string | undefined;
@@ -101,6 +114,8 @@ export interface Module {
   readonly postInstall: readonly string[];
   readonly buildOptions: BuildOptions;
   readonly cleanup: readonly string[];
+  /** Patterns for what stays out of the derived platform. */
+  readonly cleanupPlatform: readonly string[];
 }
 
 export const flagNames = [

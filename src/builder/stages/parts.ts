@@ -29,6 +29,9 @@ export interface BuildParts {
   readonly base: Part | undefined;
   /** Files of extensions of the base app: folder below the prefix, and where they are. */
   readonly baseExtensions: readonly { readonly directory: string; readonly files: string; readonly commit: string }[];
+  /** What the platform of a runtime starts from. */
+  readonly platform: Part | undefined;
+  readonly platformExtensions: BuildParts["baseExtensions"];
   /** What the build is an extension of, and where its files go in the sandbox. */
   readonly extended: { readonly owner: Part; readonly target: string } | undefined;
   /** Extensions that show while the build runs: of the Sdk, and at the build's own points. */
@@ -102,6 +105,21 @@ async function findExtension(
   throw notInstalled(wanted.where, { kind: "runtime", id: wanted.name, arch: owner.ref.arch, branch });
 }
 
+/** Extensions whose files are copied into what takes them. */
+async function findCopied(
+  wanted: readonly Named[],
+  owner: Part | undefined,
+  search: Search,
+): Promise<BuildParts["baseExtensions"]> {
+  const found: BuildParts["baseExtensions"][number][] = [];
+  if (owner === undefined) return found;
+  for (const one of wanted) {
+    const { part, directory } = await findExtension(one, owner, search);
+    found.push({ directory, files: join(part.lower, "usr"), commit: part.commit });
+  }
+  return found;
+}
+
 async function findSdkExtensions(manifest: Manifest, sdk: Sdk, search: Search): Promise<ExtensionMount[]> {
   const mounts: ExtensionMount[] = [];
   for (const wanted of manifest.sdkExtensions) {
@@ -159,14 +177,14 @@ export async function findParts(
   const baseRef: Ref = { kind: "app", id: base?.name ?? "", arch: main.arch, branch: base?.branch ?? "" };
   const basePart = base === undefined ? undefined : await findPart(baseRef, search);
   if (base !== undefined && basePart === undefined) throw notInstalled(base.where, baseRef);
-  const baseExtensions: BuildParts["baseExtensions"][number][] = [];
-  for (const wanted of basePart === undefined ? [] : (base?.extensions ?? [])) {
-    const { part, directory } = await findExtension(wanted, basePart ?? sdk, search);
-    baseExtensions.push({ directory, files: join(part.lower, "usr"), commit: part.commit });
-  }
+  const platform = manifest.platform === undefined ? undefined : await findPart(runtime, search);
+  if (manifest.platform !== undefined && platform === undefined)
+    throw notInstalled(`runtime of ${manifest.id}`, runtime);
   return {
     base: basePart,
-    baseExtensions,
+    baseExtensions: await findCopied(base?.extensions ?? [], basePart, search),
+    platform,
+    platformExtensions: await findCopied(manifest.platform?.extensions ?? [], platform, search),
     extended: await findOwner(manifest, runtime, search),
     extensions: {
       app: await findBuildExtensions(manifest, main, search),
@@ -176,11 +194,14 @@ export async function findParts(
 }
 
 /** What of the parts decides the result of a build, as a JSON value. */
-export function partsKey({ base, baseExtensions, extended, extensions }: BuildParts): unknown {
+export function partsKey(parts: BuildParts): unknown {
+  const { base, platform, extended, extensions } = parts;
+  const copied = (list: BuildParts["baseExtensions"]) => list.map(({ directory, commit }) => [directory, commit]);
   const described = (mounts: readonly ExtensionMount[]) => mounts.map(({ image, target }) => [target, image.commit]);
   return {
     base: base?.commit,
-    baseExtensions: baseExtensions.map(({ directory, commit }) => [directory, commit]),
+    baseExtensions: copied(parts.baseExtensions),
+    platform: [platform?.commit, copied(parts.platformExtensions)],
     extended: extended === undefined ? undefined : [extended.owner.commit, extended.target],
     extensions: [described(extensions.app), described(extensions.runtime)],
   };

@@ -21,6 +21,7 @@ function manifest(more: object): Manifest {
 }
 
 const refs = {
+  branch: "stable",
   arch: "x86_64",
   runtime: "org.example.Platform/x86_64/1",
   sdk: "org.example.Sdk/x86_64/1",

@@ -194,10 +194,10 @@ describe("loadManifest()", () => {
 
   test("refuses what it does not carry out instead of leaving it out", () => {
     using folder = new TestFolder();
-    folder.write("m.yml", `${head}platform-extensions: [org.example.Sdk.Extension.x]\nmodules: []\n`);
+    folder.write("m.yml", `${head}var: org.example.Var\nmodules: []\n`);
     const error = errorOf(() => loadManifest(folder.join("m.yml")));
     expect(error.code).toBe("UNSUPPORTED");
-    expect(error.message).toContain("m.yml:5:22: platform-extensions: this key is not supported yet");
+    expect(error.message).toContain("m.yml:5:6: var: this key is not supported yet");
   });
 
   test("takes keys that it does not carry out where they ask for nothing", () => {
