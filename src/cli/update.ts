@@ -2,7 +2,9 @@
 
 import { DowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
+import { escapeForTerminal } from "../base/text.ts";
 import { refreshAppstream } from "../engine/appstream.ts";
+import { type BackgroundSummary, updateInBackground } from "../engine/background/update.ts";
 import { findInstalled } from "../engine/find.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { upToDate } from "../engine/resolve/fetches.ts";
@@ -28,6 +30,30 @@ interface Flags extends FetchFlags {
   readonly keepVersions?: number;
   readonly appstream?: boolean;
   readonly forceRemove?: boolean;
+  readonly background?: boolean;
+}
+
+function describeSummary({ installation, postponed, changed, held, failure }: BackgroundSummary): string {
+  const lines = [
+    ...(postponed === undefined ? [] : [`Nothing was updated: ${postponed}`]),
+    ...changed.map(({ ref, to }) => (to === "" ? `Removed ${ref}` : `Updated ${ref} to ${to.slice(0, 12)}`)),
+    ...held.map(({ ref, newPermissions }) => `Waiting for 'dowel update': ${ref} asks for ${newPermissions.join(" ")}`),
+    ...(failure === undefined ? [] : [`Failed: ${failure.message} [${failure.code}]`]),
+  ];
+  return lines.map((line) => escapeForTerminal(`${installation}: ${line}\n`, true)).join("");
+}
+
+/** Updates without anybody there; says what was done only in the end. */
+async function updateAlone(context: Context, flags: Flags): Promise<Result> {
+  const installations = installationsToRead({});
+  const summaries: BackgroundSummary[] = [];
+  for (const { installation } of spreadNames(installationChoice(flags), [], {})) {
+    const options = { ...planOptions(flags), installations, signal: context.signal };
+    summaries.push(await updateInBackground(installation, options));
+  }
+  if (summaries.some(({ failure }) => failure !== undefined)) context.process.exitCode = 1;
+  if (flags.json === true) return { kind: "json", value: summaries };
+  return { kind: "text", text: summaries.map(describeSummary).join("") };
 }
 
 /** Makes a certain version of one ref the active one. */
@@ -58,6 +84,10 @@ async function updateAppstreamOf(context: Context, flags: Flags, words: readonly
 async function run(context: Context, flags: Flags, ...words: string[]): Promise<Result> {
   if (flags.appstream === true) return await updateAppstreamOf(context, flags, words);
   if (flags.commit !== undefined) return await updateTo(context, flags, flags.commit, words);
+  if (flags.background === true) {
+    if (words.length > 0) throw new DowelError("USAGE", "--background updates everything; it takes no refs");
+    return await updateAlone(context, flags);
+  }
   const selection = { arch: flags.arch, kind: kindOf(flags) };
   const places = spreadNames(installationChoice(flags), words, selection);
   const options = {
@@ -88,6 +118,10 @@ export default defineCommand<Flags, string[]>({
     ["update --user -y org.example.App", "updates one app and its runtime without a question"],
     ["update --commit=COMMIT org.example.App", "changes one app to a certain version, be it older or newer"],
     ["update --appstream", "updates what software centres show of the remotes"],
+    [
+      "update --background --json",
+      "updates what needs no question, where power and network allow it; says what changed",
+    ],
     ["update --json", "prints what happens as one JSON object a line"],
   ],
   parameters: {
@@ -102,6 +136,9 @@ export default defineCommand<Flags, string[]>({
         optional: true,
       },
       appstream: switchFlag("Update the AppStream data of a remote, or of all, for software centres"),
+      background: switchFlag(
+        "For timers: not from a battery or over a metered network, nothing that asks for more rights",
+      ),
       forceRemove: switchFlag("Remove runtimes that were replaced even where they are in use"),
     },
     aliases: changeAliases,

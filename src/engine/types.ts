@@ -66,6 +66,8 @@ export interface SkippedOperation {
   readonly operation: Operation["operation"];
   readonly ref: Ref;
   readonly reason: string;
+  /** What the update would let the app do besides, where that is the reason. */
+  readonly newPermissions?: readonly string[];
 }
 
 /** A wish that cannot be fulfilled, known before anything is done. */

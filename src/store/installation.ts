@@ -18,6 +18,7 @@ const formatVersion = "1";
  * - `{app,runtime}/ID/ARCH/BRANCH/COMMIT/`, `active` -> COMMIT, `app/ID/current` -> ARCH/BRANCH
  * - `exports/`: links to what the current apps export
  * - `.removed/COMMIT.N/`: deployments that were removed while they run
+ * - `background.json`: what the last update without anybody there did
  * - `history.jsonl`: what was changed when, one JSON object a line
  * - `pulled/COMMIT`: images that were fetched to be deployed later
  * - `remotes.conf`: remotes, and in `[core]` languages, pins, masks and the like

@@ -52,8 +52,9 @@ export class Draft {
     return known;
   }
 
-  skip(operation: Operation["operation"], ref: Ref, reason: string): void {
-    this.skipped.set(formatRef(ref), { operation, ref, reason });
+  skip(operation: Operation["operation"], ref: Ref, reason: string, newPermissions?: readonly string[]): void {
+    const granted = newPermissions === undefined ? {} : { newPermissions };
+    this.skipped.set(formatRef(ref), { operation, ref, reason, ...granted });
   }
 
   fail(operation: Operation["operation"], ref: Ref, error: DowelError): void {

@@ -217,7 +217,9 @@ function lookUpUpdate(draft: Draft, { ref, origin }: Deployment, known: Candidat
 
 function addUpdateTo(draft: Draft, deployment: Deployment, candidate: Candidate, role: Role): void {
   const { ref } = deployment;
-  const reason = whyNot(candidate, deployment) ?? heldBack(draft, candidate, deployment);
+  const held = heldBack(draft, candidate, deployment);
+  const asks = held.length === 0 ? undefined : `it asks for new permissions: ${held.join(" ")}`;
+  const reason = whyNot(candidate, deployment) ?? asks;
   if (reason === undefined && !isUsable(draft, "update", candidate, role)) return;
   const needs = needsFor(draft, candidate, deployment);
   if (needs === undefined) return;
@@ -229,13 +231,12 @@ function addUpdateTo(draft: Draft, deployment: Deployment, candidate: Candidate,
       optional: role === "related",
       from: deployment,
     });
-  } else if (role === "requested") draft.skip("update", ref, reason);
+  } else if (role === "requested") draft.skip("update", ref, reason, reason === asks ? held : undefined);
   addRelated(draft, candidate);
 }
 
-/** Why an update waits for a person to agree; undefined where it need not. */
-function heldBack(draft: Draft, { image }: Candidate, deployment: Deployment): string | undefined {
-  if (draft.facts.options.holdGrowth !== true) return undefined;
-  const added = growthOf(deployment.metadata, image.metadata);
-  return added.length === 0 ? undefined : `it asks for new permissions: ${added.join(" ")}`;
+/** What an update that waits for a person to agree would allow besides; empty where it need not wait. */
+function heldBack(draft: Draft, { image }: Candidate, deployment: Deployment): readonly string[] {
+  if (draft.facts.options.holdGrowth !== true || deployment.ref.kind !== "app") return [];
+  return growthOf(deployment.metadata, image.metadata);
 }
