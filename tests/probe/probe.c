@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -303,6 +304,25 @@ static int verb_wait(char **words) {
   }
 }
 
+// Locks a file together with an orphan that has left the session, says so, and stays until signals end it.
+static int verb_hold(char **words) {
+  int ready[2];
+  int fd = open(words[0], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || flock(fd, LOCK_EX) != 0 || pipe(ready) != 0) return 1;
+  pid_t child = fork();
+  if (child == 0) {
+    if (fork() != 0) _exit(0);
+    setsid();
+    if (write(ready[1], "x", 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte;
+  if (waitpid(child, NULL, 0) != child || read(ready[0], &byte, 1) != 1) return 1;
+  puts("{\"verb\":\"hold\",\"ready\":true}");
+  fflush(stdout);
+  for (;;) pause();
+}
+
 struct verb {
   const char *name;
   int (*run)(char **words);
@@ -312,7 +332,7 @@ static const struct verb verbs[] = {
     {"id", verb_id},           {"mounts", verb_mounts},   {"processes", verb_processes}, {"network", probe_network},
     {"fds", verb_fds},         {"env", verb_env},         {"syscalls", verb_syscalls},   {"files", verb_files},
     {"args", verb_args},       {"exit", verb_exit},       {"signal", verb_signal},       {"orphans", verb_orphans},
-    {"wait", verb_wait},       {"sockets", probe_sockets},
+    {"wait", verb_wait},       {"sockets", probe_sockets}, {"hold", verb_hold},
 };
 // The verbs up to this one take no argument that matters; `all` is all of them.
 enum { HARMLESS_VERBS = 7 };
