@@ -62,7 +62,7 @@ export class Offers {
   async #lastHeard(remote: Remote, options: ListOptions, error: DowelError): Promise<Offer> {
     try {
       const refs = await listRefs(remote, { ...options, cached: true });
-      this.#report({ type: "warning", text: `Remote ${remote.name}: ${error.message}; going by what was heard last` });
+      this.#report({ type: "warning", text: `${error.message}; going by what was heard last` });
       return { remote, refs };
     } catch {
       throw error;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { DowelError } from "../base/errors.ts";
-import { isLoopback } from "../oci/client/url.ts";
+import { isPlainHost } from "../oci/client/tls.ts";
 import { parseImageReference, parseRemoteAddress } from "../oci/reference.ts";
 
 /** Images in a registry, below a namespace. */
@@ -56,7 +56,7 @@ function dockerLocation(text: string): RegistryLocation | ImageLocation {
   const rest = text.slice("docker://".length);
   const slash = rest.indexOf("/");
   const host = slash < 0 ? rest : rest.slice(0, slash);
-  const secure = !isLoopback(host.replace(/:[0-9]+$/, ""));
+  const secure = !isPlainHost(host);
   if (slash < 0 || !/[:@]/.test(rest.slice(slash)) || rest.includes("#")) {
     return registryLocation(`oci+${secure ? "https" : "http"}://${rest}`);
   }
@@ -75,7 +75,7 @@ function notALocation(text: string): DowelError {
 
 /**
  * Parses the URL of a remote: `oci+https://HOST/NAMESPACE[#TAG]`, `oci+http://…`, `docker://HOST/NAMESPACE` (TLS,
- * but for this machine's own addresses), `docker://HOST/REPOSITORY[:TAG][@DIGEST]` for a single image, `oci:FOLDER` or
+ * but for this machine without certificates), `docker://HOST/REPOSITORY[:TAG][@DIGEST]` for a single image, `oci:FOLDER` or
  * `oci-archive:FILE`. Relative paths count from the working folder. Throws `IMAGE_REFERENCE_INVALID`.
  */
 export function parseLocation(text: string): RemoteLocation {

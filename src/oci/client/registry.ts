@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { BlobPart } from "../../formats/zstd-chunked/answer.ts";
@@ -17,10 +15,9 @@ import { listPages } from "./lists.ts";
 import { fetchManifest, headManifest, putManifest } from "./manifests.ts";
 import { addFallbackReferrer, listReferrers } from "./referrers.ts";
 import { streamSpans } from "./spans.ts";
-import { certificateFolders } from "./tls.ts";
+import { isPlainHost } from "./tls.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import { mountBlob, uploadBlob } from "./upload.ts";
-import { isLoopback } from "./url.ts";
 
 /** A registry that speaks the OCI distribution API 1.1. */
 export class Registry {
@@ -40,9 +37,7 @@ export class Registry {
    */
   static forHost(host: string, options: TransportOptions = {}): Registry {
     const name = host === "docker.io" || host === "index.docker.io" ? "registry-1.docker.io" : host;
-    const folders = options.certificateFolders ?? certificateFolders;
-    const plain =
-      isLoopback(new URL(`http://${name}/`).hostname) && !folders.some((path) => existsSync(join(path, name)));
+    const plain = isPlainHost(name, options.certificateFolders);
     return new Registry(`${plain ? "http" : "https"}://${name}/`, options);
   }
 

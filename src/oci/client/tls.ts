@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { errnoOf, fileError } from "../../base/errors.ts";
+import { isLoopback } from "./url.ts";
 
 /** What `fetch` is told about the certificates of one host. */
 export interface TlsSettings {
@@ -11,10 +14,22 @@ export interface TlsSettings {
   readonly key?: string;
 }
 
-/** Folders of containers-certs.d(5), first one that has the host wins. */
-export const certificateFolders: readonly string[] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+/** Folders of containers-certs.d(5), the user's own before the system's; the first one that has the host wins. */
+export function certificateFolders(env: Readonly<Record<string, string | undefined>> = process.env): readonly string[] {
+  const config = env["XDG_CONFIG_HOME"] ?? join(env["HOME"] ?? homedir(), ".config");
+  return [join(config, "containers/certs.d"), "/etc/containers/certs.d", "/etc/docker/certs.d"];
+}
 
 const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/**
+ * Whether a host (`HOST[:PORT]`) is spoken to in plain HTTP where nothing says how: only this machine, and not where
+ * there are certificates for it.
+ */
+export function isPlainHost(host: string, folders: readonly string[] = certificateFolders()): boolean {
+  const loopback = isLoopback(host.replace(/:[0-9]+$/, ""));
+  return loopback && !folders.some((folder) => existsSync(join(folder, host)));
+}
 
 /**
  * The certificates for `HOST[:PORT]`: `*.crt` are authorities that count besides the system's, `NAME.cert` with

@@ -53,7 +53,7 @@ export class Transport {
     this.attempts = options.attempts ?? 5;
     this.idleMilliseconds = options.idleMilliseconds ?? 60_000;
     this.#pause = options.pauseMilliseconds ?? 250;
-    this.#folders = options.certificateFolders ?? certificateFolders;
+    this.#folders = options.certificateFolders ?? certificateFolders();
     const lookup = options.credentials ?? credentialsFromFiles(process.env);
     this.#auth = new Authenticator(this.base, lookup, (url, init, signal) => this.#sendRepeatedly(url, init, signal));
   }
