@@ -10,9 +10,10 @@ const sections: readonly (readonly [title: string, names: readonly string[]])[] 
     "Apps and runtimes",
     [
       ...["install", "update", "uninstall", "list", "info", "run", "override", "rollback", "history", "repair"],
-      ...["make-current", "pin", "mask", "config", "preinstall", "create-usb", "apply", "export-state"],
+      ...["verify", "make-current", "pin", "mask", "config", "preinstall", "create-usb", "apply", "export-state"],
     ],
   ],
+  ["What runs", ["ps", "enter", "kill", "why", "session serve", "session status"]],
   [
     "Data of apps",
     [
@@ -20,7 +21,13 @@ const sections: readonly (readonly [title: string, names: readonly string[]])[] 
       ...["profile list", "profile copy", "profile remove", "profile export", "profile import"],
     ],
   ],
-  ["Remotes", ["remotes", "remote-add", "remote-delete", "remote-ls"]],
+  [
+    "Remotes",
+    [
+      ...["search", "remotes", "remote-add", "remote-modify", "remote-delete", "remote-ls", "remote-info"],
+      ...["login", "logout"],
+    ],
+  ],
   ["Building and publishing", ["build", "push", "registry serve"]],
 ];
 
