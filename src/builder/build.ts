@@ -25,6 +25,7 @@ import { StageObjects, type StageTree } from "./stages/objects.ts";
 import { findParts, partsKey } from "./stages/parts.ts";
 import { findSdk, manifestRefs } from "./stages/sdk.ts";
 import { platformTree, startTree } from "./stages/start.ts";
+import { tidyStages } from "./stages/tidy.ts";
 import type { Tree } from "./tree/types.ts";
 import { lockState, openWork } from "./work.ts";
 
@@ -84,6 +85,7 @@ export async function buildManifest(request: BuildRequest): Promise<readonly Bui
     written.push({ ref: formatRef(image.ref), digest, comesAlong });
   }
   memory.rememberAll(key, written);
+  tidyStages(context.state, objects, new Set(stages.map((stage) => stage.key)), request.cacheLimit);
   if (context.ownLayout) await pruneLayout(writer, context.layoutDir, request.signal);
   return written.map((image) => announce(request, image, context.layoutDir));
 }

@@ -21,6 +21,8 @@ export interface BuildRequest {
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
   readonly disableCache?: boolean;
+  /** Bytes that the results of stages may take; those not used for longest go. */
+  readonly cacheLimit?: number;
   /** Name of a module: all before it is built, and no image made. */
   readonly stopAt?: string;
   readonly report: Report;

@@ -28,6 +28,7 @@ interface Flags extends InstallationFlags {
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
   readonly disableCache?: boolean;
+  readonly cacheLimit?: number;
   readonly stopAt?: string;
   readonly showManifest?: boolean;
   readonly showDeps?: boolean;
@@ -44,6 +45,14 @@ function layoutFolder(output: string | undefined): string | undefined {
 function readCount(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
   throw new DowelError("USAGE", `Invalid number of jobs ${JSON.stringify(text)}`);
+}
+
+const units: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+function readSize(text: string): number {
+  const [, number = "", unit = ""] = /^(\d{1,9})([KMGT]?)$/.exec(text) ?? [];
+  if (number !== "") return Number(number) * (units[unit] ?? 1);
+  throw new DowelError("USAGE", `Invalid size ${JSON.stringify(text)}`, { hint: "Write it as 500M or 10G." });
 }
 
 async function install(context: Context, flags: Flags, image: BuiltImage, report: Report): Promise<void> {
@@ -63,8 +72,8 @@ async function run(context: Context, flags: Flags, manifestPath: string): Promis
       : { kind: "text", text: files.map((file) => `${file}\n`).join("") };
   }
   const layoutDir = layoutFolder(flags.output);
-  const { stateDir, layout, compression, arch, defaultBranch, jobs, stopAt } = flags;
-  const given = { layoutDir, stateDir, layout, compression, arch, defaultBranch, jobs, stopAt };
+  const { stateDir, layout, compression, arch, defaultBranch, jobs, stopAt, cacheLimit } = flags;
+  const given = { layoutDir, stateDir, layout, compression, arch, defaultBranch, jobs, stopAt, cacheLimit };
   await withReporter(context, flags.json === true, async (report) => {
     const images = await build({
       ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
@@ -127,6 +136,13 @@ export default defineCommand<Flags, [string]>({
       },
       keepBuildDirs: switchFlag("Keep the folders that modules were built in"),
       disableCache: switchFlag("Build everything anew"),
+      cacheLimit: {
+        kind: "parsed",
+        parse: readSize,
+        brief: "What kept results may take; those not used for longest go (default: 10G)",
+        placeholder: "SIZE",
+        optional: true,
+      },
       stopAt: textFlag("Build only what comes before a module, and make no image", "MODULE"),
       showManifest: switchFlag("Print the manifest with all that it includes, as JSON, and build nothing"),
       showDeps: switchFlag("Print the local files that the manifest needs, and build nothing"),

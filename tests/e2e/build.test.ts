@@ -58,6 +58,30 @@ for (const [who, uid] of [
       });
     });
 
+    test("builds an extension of an app, which shows in it once it is installed", () => {
+      const point = `add-extensions:\n  ${id}.Plugin: {directory: lib/plugins, subdirectories: true}\n`;
+      const command = "commands: [cat /app/lib/plugins/one/greeting]";
+      const app = manifest(...install).replace("commands: [id, cat /app/share/built]", command);
+      writeFileSync(pit.path("work/app.yml"), app + point);
+      expect(build("--install", "--user")).toMatchObject({ status: 0 });
+      expect(pit.dowel(["run", id]).status).toBe(1);
+      const extension = `id: ${id}.Plugin.one
+build-extension: true
+branch: stable
+runtime: ${id}
+runtime-version: stable
+sdk: org.example.Base//1
+modules:
+  - name: one
+    buildsystem: simple
+    build-commands: ["cat /app/share/built > /dev/null", "echo hello > $FLATPAK_DEST/greeting"]
+`;
+      writeFileSync(pit.path("work/app.yml"), extension);
+      expect(build("--install", "--user")).toMatchObject({ status: 0 });
+      expect(pit.succeed(["run", id])).toBe("hello\n");
+      expect(pit.succeed(["info", "--show-extensions", id])).toContain(`Extension: runtime/${id}.Plugin.one/`);
+    });
+
     test("that fails shows output in whole lines, the command, its exit code and where the log is", () => {
       writeFileSync(pit.path("work/app.yml"), manifest("printf one; printf 'two\\n'; printf three; exit 3"));
       const { status, stderr } = build();

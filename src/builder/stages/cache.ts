@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
@@ -36,14 +36,17 @@ export class StageCache {
     this.#objects = objects;
   }
 
-  /** The stored stage; undefined where there is none, or it is damaged. */
-  load(key: string): StoredStage | undefined {
+  /** The stored stage; undefined where there is none, or it is damaged. It counts as used unless told otherwise. */
+  load(key: string, { isUse = true } = {}): StoredStage | undefined {
     const path = join(this.#folder, `${key}.json`);
     try {
       const value: unknown = JSON.parse(readFileSync(path, "utf8"));
       const { tree, changed } = value as { tree: [string, StageEntry][]; changed: string[] };
       const stage = { tree: new Map(tree), changed };
-      return this.#objects.holds(stage.tree) ? stage : undefined;
+      if (!this.#objects.holds(stage.tree)) return undefined;
+      const now = new Date();
+      if (isUse) utimesSync(path, now, now);
+      return stage;
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return undefined;
       // our own cache, cut short by a crash: the stage is made again

@@ -13,6 +13,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -113,6 +114,15 @@ export class StageObjects {
         const stat = lstatSync(path, { bigint: true });
         const stamp = `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
         this.#seen.set(path, { stamp, digest: entry.digest });
+      }
+    }
+  }
+
+  /** Removes all contents but some, given by their digests. */
+  removeAllBut(kept: ReadonlySet<string>): void {
+    for (const start of readdirSync(this.#folder)) {
+      for (const rest of readdirSync(join(this.#folder, start))) {
+        if (!kept.has(start + rest)) rmSync(join(this.#folder, start, rest), { force: true });
       }
     }
   }
