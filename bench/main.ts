@@ -9,6 +9,7 @@ import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
 import { prepareWork } from "./places.ts";
 import { benchStart } from "./start.ts";
+import { benchVerify } from "./verify.ts";
 
 const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   start: benchStart,
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   bus: benchBus,
   install: benchInstall,
   layers: benchLayers,
+  verify: benchVerify,
   list1000: benchList,
 };
 
