@@ -163,8 +163,7 @@ export async function execute(
   const { installed, updated, uninstalled, failed } = work;
   const refused = failed.filter(({ error }) => !mayContinue(error));
   if (uninstalled.length + updated.length + refused.length > 0) await tidy(context);
-  const changed = [...installed, ...updated, ...uninstalled];
-  if (changed.some(({ ref }) => ref.kind === "app")) await updateDatabases(context);
+  await updateDatabases(context, [...installed, ...updated, ...uninstalled]);
   const failure = failureOf(failed, plan.operations.length + plan.failed.length);
   if (failure !== undefined) throw failure;
   return { installed, updated, uninstalled };

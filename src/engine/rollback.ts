@@ -61,7 +61,7 @@ export async function switchVersion(
   const deployment = deployedCommits(installation, ref).includes(wanted)
     ? await activateDeployment(installation, ref, wanted, { report, signal })
     : await fetchVersion(ref, wanted, active, context);
-  if (ref.kind === "app") await updateDatabases(context);
+  await updateDatabases(context, [deployment]);
   report({ type: "operation.done", operation: "update", ref: name, commit: wanted });
   return deployment;
 }

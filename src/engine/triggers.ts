@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hostArch } from "../base/arch.ts";
 import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
@@ -10,6 +10,7 @@ import { runFolder } from "../sandbox/run-folder.ts";
 import { triggerPlan, triggerRoot } from "../sandbox/trigger.ts";
 import type { Installation } from "../store/installation.ts";
 import { lockForChange } from "../store/locks.ts";
+import type { Deployment } from "../store/types.ts";
 import type { ChangeContext } from "./fetch.ts";
 
 /** A database that desktops read beside what apps export, and the program that writes it. */
@@ -18,9 +19,11 @@ interface Trigger {
   readonly options: readonly string[];
   /** Below `exports/`: what the program is given. */
   readonly folder: string;
-  /** Below `folder`: there is a database only where this holds something. */
+  /** Below `folder`: files that the database is made of. */
   readonly input: string;
-  /** Whether a name in `folder` belongs to the database. */
+  /** What such a file must have in it to be of any consequence. */
+  readonly pattern?: RegExp;
+  /** Whether a name in `folder` belongs to the database, also where the program was killed while it wrote. */
   readonly isOutput: (name: string) => boolean;
 }
 
@@ -30,7 +33,8 @@ const triggers: readonly Trigger[] = [
     options: ["-q"],
     folder: "share/applications",
     input: "",
-    isOutput: (name) => name === "mimeinfo.cache",
+    pattern: /^MimeType=/m,
+    isOutput: (name) => /^\.?mimeinfo\.cache/.test(name),
   },
   {
     program: "update-mime-database",
@@ -44,7 +48,7 @@ const triggers: readonly Trigger[] = [
     options: ["-q", "-t", "-f"],
     folder: "share/icons/hicolor",
     input: "",
-    isOutput: (name) => name === "icon-theme.cache",
+    isOutput: (name) => /^\.?icon-theme\.cache/.test(name),
   },
 ];
 
@@ -53,11 +57,18 @@ const patienceMilliseconds = 60_000;
 
 /**
  * Brings the databases of desktops in line with what apps export: of file types and their programs, of MIME types, and of
- * icons; those for which the host has a program. A program that fails is a warning: desktops then find less, and nothing
- * else is wrong.
+ * icons; those for which the host has a program, and that what has changed may matter to. A program that fails is a
+ * warning: desktops then find less, and nothing else is wrong.
  */
-export async function updateDatabases({ installation, report, signal }: ChangeContext): Promise<void> {
-  const present = triggers.filter(({ folder }) => existsSync(join(installation.exports, folder)));
+export async function updateDatabases(
+  { installation, report, signal }: ChangeContext,
+  changed: readonly Deployment[],
+): Promise<void> {
+  const apps = changed.filter(({ ref }) => ref.kind === "app");
+  if (apps.length === 0) return;
+  const present = triggers.filter(
+    (trigger) => hasDatabase(installation, trigger) || apps.some(({ path }) => matters(path, trigger)),
+  );
   if (present.length === 0) return;
   using _lock = await lockForChange(installation, { report, signal });
   for (const trigger of present) {
@@ -74,6 +85,16 @@ export async function updateDatabases({ installation, report, signal }: ChangeCo
 
 function programPath(name: string): string | undefined {
   return ["/usr/bin", "/usr/sbin"].map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+function hasDatabase({ exports }: Installation, { folder, isOutput }: Trigger): boolean {
+  return names(join(exports, folder)).some(isOutput);
+}
+
+/** Whether a deployment, which may have gone, exports something that the database tells of. */
+function matters(deployment: string, { folder, input, pattern }: Trigger): boolean {
+  const top = join(deployment, "export", folder, input);
+  return names(top).some((name) => pattern === undefined || pattern.test(readFileSync(join(top, name), "utf8")));
 }
 
 function hasInput({ exports }: Installation, { folder, input, isOutput }: Trigger): boolean {

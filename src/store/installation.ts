@@ -23,7 +23,8 @@ const formatVersion = "1";
  * - `pulled/COMMIT`: images that were fetched to be deployed later
  * - `remotes.conf`: remotes, and in `[core]` languages, pins, masks and the like
  * - `tmp/`: what is being made; `tmp/blobs/` keeps the bytes of interrupted transfers
- * - `lock`: held while deployments change; `pins`: held, shared, while something uses objects that nothing refers to yet
+ * - `lock`: held while deployments change; `pins`: held, shared, while something uses objects that nothing refers to yet;
+ *   what it holds says whether all imports came to their end (`unfinished.ts`)
  */
 export interface Installation extends InstallationPlace {
   readonly objects: string;

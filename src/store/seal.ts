@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync, readdirSync } from "node:fs";
 import { DowelError, fileError } from "../base/errors.ts";
 import { syncFileSystem } from "../sys/durability.ts";
 import { enableVerity, measureVerity } from "../sys/verity.ts";
@@ -40,4 +41,23 @@ function seal(path: string, digest: string): boolean {
 /** Whether the kernel itself holds an image to its digest, and so all its objects to theirs. */
 export function isSealed(installation: Installation, commit: string, imageDigest: string): boolean {
   return measureVerity(imageFile(installation, commit)) === imageDigest;
+}
+
+/** Whether any image is sealed, so that the kernel wants fs-verity of all objects. */
+export function hasSealedImages(installation: Installation): boolean {
+  if (!existsSync(installation.images)) return false;
+  return readdirSync(installation.images).some((commit) => {
+    const image = imageFile(installation, commit);
+    return existsSync(image) && measureVerity(image) !== undefined;
+  });
+}
+
+/** Whether an object lacks fs-verity. */
+export function isUnsealed(installation: Installation, digest: string): boolean {
+  return measureVerity(objectPath(installation, digest)) === undefined;
+}
+
+/** Turns fs-verity on for one object. Throws `STORE_INVALID` where it is damaged. */
+export function sealObject(installation: Installation, digest: string): void {
+  seal(objectPath(installation, digest), digest);
 }

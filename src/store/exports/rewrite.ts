@@ -40,12 +40,19 @@ export function rewriteDesktop(bytes: Uint8Array, file: string, name: string, ex
   return keyfile.toString();
 }
 
-/** A D-Bus service file whose command runs in the sandbox; its name must be that of the file. */
+/**
+ * A D-Bus service file whose command runs in the sandbox; its name must be that of the file. Nothing else stays: units of
+ * the host and users that a bus would start it as (`SystemdService`, `User`) are not for an app to name.
+ */
 export function rewriteService(bytes: Uint8Array, file: string, name: string, { ref }: Exporter): string {
   const keyfile = parseKeyfile(bytes, file);
   const found = keyfile.get("D-BUS Service", "Name");
   if (found !== name) {
     throw new DowelError("EXPORT_INVALID", `${file}: Name must be ${name}, like the file, not ${found ?? "missing"}`);
+  }
+  for (const group of keyfile.groups()) if (group !== "D-BUS Service") keyfile.removeGroup(group);
+  for (const key of keyfile.keys("D-BUS Service")) {
+    if (!["Name", "Exec", "X-Flatpak-RunOptions"].includes(key)) keyfile.remove("D-BUS Service", key);
   }
   setOnly(keyfile, "D-BUS Service", "Name", name);
   // A bus does not look for programs in PATH, so it is told of one that does.

@@ -8,8 +8,8 @@ import { exportsOf, publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
 import type { Findings } from "./findings.ts";
 
-/** What desktop tools keep in the folders that they read; it is theirs. */
-const caches: ReadonlySet<string> = new Set(["mimeinfo.cache", "icon-theme.cache", "index.theme"]);
+/** What desktop tools keep in the folders that they read, or left half written there; it is theirs. */
+const caches = /^(?:\.?(?:mimeinfo|icon-theme)\.cache.*|index\.theme)$/;
 const mimeFolder = "share/mime";
 
 /** Checks the links `current` of apps and everything in `exports/`. */
@@ -74,7 +74,7 @@ function isOurs(target: string): boolean {
 }
 
 function isCache(path: string, name: string): boolean {
-  return caches.has(name) || (path.startsWith(`${mimeFolder}/`) && !path.startsWith(`${mimeFolder}/packages/`));
+  return caches.test(name) || (path.startsWith(`${mimeFolder}/`) && !path.startsWith(`${mimeFolder}/packages/`));
 }
 
 function entries(folder: string) {

@@ -16,6 +16,7 @@ import { FsVerityHasher } from "../../formats/fsverity/digest.ts";
 import type { Installation } from "../installation.ts";
 import type { DigestTable } from "../objects/digests.ts";
 import { objectPath } from "../objects/paths.ts";
+import { hasSealedImages, isUnsealed, sealObject } from "../seal.ts";
 import type { Findings } from "./findings.ts";
 
 /** The fs-verity digest of a file's content, hex; undefined where there is no such file. */
@@ -54,6 +55,8 @@ interface Walk {
   readonly used: DigestTable | undefined;
   readonly buffer: Uint8Array;
   readonly damaged: Set<string>;
+  /** Whether mounts want every object to have fs-verity. */
+  readonly sealed: boolean;
 }
 
 const variantModes: Readonly<Record<string, number>> = { ".x": 0o555, ".r": 0o444 };
@@ -68,7 +71,8 @@ export function checkObjects(
   used: DigestTable | undefined,
   signal: AbortSignal | undefined,
 ): ReadonlySet<string> {
-  const walk = { installation, findings, used, buffer: Buffer.alloc(1 << 20), damaged: new Set<string>() };
+  const sealed = hasSealedImages(installation);
+  const walk = { installation, findings, used, buffer: Buffer.alloc(1 << 20), damaged: new Set<string>(), sealed };
   if (!existsSync(installation.objects)) return walk.damaged;
   for (const folder of readdirSync(installation.objects)) {
     checkCancelled(signal);
@@ -84,7 +88,8 @@ export function checkObjects(
   return walk.damaged;
 }
 
-function checkObject({ installation, findings, used, buffer, damaged }: Walk, folder: string, name: string): void {
+function checkObject(walk: Walk, folder: string, name: string): void {
+  const { installation, findings, used, buffer, damaged } = walk;
   const path = join(installation.objects, folder, name);
   const remove = (): void => rmSync(path, { recursive: true, force: true });
   const [, rest = "", variant = ""] = /^([0-9a-f]{62})(\.[xr])?$/.exec(name) ?? [];
@@ -100,7 +105,14 @@ function checkObject({ installation, findings, used, buffer, damaged }: Walk, fo
     findings.addOpen("object", "damaged", path, "its content has another digest", isMended);
     if (findings.mend) remove();
     if (variant === "") damaged.add(digest);
-  } else checkMode(findings, path, variant);
+  } else {
+    checkMode(findings, path, variant);
+    if (walk.sealed && variant === "" && isUnsealed(installation, digest)) {
+      findings.add("object", "mode", path, "fs-verity is off, so that mounts refuse it", () =>
+        sealObject(installation, digest),
+      );
+    }
+  }
 }
 
 function checkMode(findings: Findings, path: string, variant: string): void {

@@ -85,6 +85,14 @@ test("rewriteService() keeps one name and runs the command in the sandbox", () =
   );
 });
 
+test("rewriteService() keeps nothing that names units or users of the host", () => {
+  const text =
+    "[D-BUS Service]\nName=org.test.App\nExec=app\nSystemdService=sshd.service\nUser=root\nExec[de]=x\n[Unit]\nExec=y\n";
+  expect(rewriteService(Buffer.from(text), "f", "org.test.App", exporter)).toBe(
+    `[D-BUS Service]\nName=org.test.App\nExec=/usr/bin/env ${run} --command=app org.test.App\n`,
+  );
+});
+
 test("rewriteSearchProvider() disables the provider by default", () => {
   const text = "[Shell Search Provider]\nBusName=org.test.App\nDefaultDisabled=false\n";
   expect(rewriteSearchProvider(Buffer.from(text), "f")).toContain("DefaultDisabled=true\n");

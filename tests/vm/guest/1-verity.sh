@@ -75,6 +75,17 @@ test_repair_replaces_what_the_kernel_refuses_and_seals_it() {
   dowel run "$app" id | grep '"uid":0'
 }
 
+test_repair_seals_an_object_that_lost_its_verity() {
+  object=$(find "$store/objects" -type f -size -2 -print -quit)
+  cp -p "$object" /var/lib/dowel/copy
+  mv /var/lib/dowel/copy "$object"
+  refused fsverity measure "$object"
+  refused dowel repair --system --dry-run
+  dowel repair --system
+  fsverity measure "$object"
+  dowel repair --system --dry-run
+}
+
 test_a_changed_image_is_not_mounted() {
   image=$(readlink -f "$store/app/$app/current/active")
   image=$store/images/${image##*/}/image.cfs

@@ -7,6 +7,9 @@ as_tester() {
     --setenv=DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$(id -u tester)/bus" -p PAMName=login "$@"
 }
 
+# What a desktop starts is in a unit of the user's own service manager, whose control groups are the user's.
+in_session() { as_tester systemd-run --user --quiet --pipe --wait --collect "$@"; }
+
 test_a_user_has_a_session() {
   loginctl enable-linger tester
   for _ in $(seq 300); do
@@ -17,7 +20,7 @@ test_a_user_has_a_session() {
 }
 
 test_a_user_runs_what_root_installed() {
-  as_tester dowel run org.example.Probe id | grep "\"uid\":$(id -u tester)"
+  in_session dowel run org.example.Probe id | grep "\"uid\":$(id -u tester)"
 }
 
 test_a_user_installs_updates_and_runs() {
@@ -25,7 +28,7 @@ test_a_user_installs_updates_and_runs() {
   chown -R tester: /home/tester/images
   as_tester dowel remote-add --user apps oci:/home/tester/images
   as_tester dowel install --user -y apps org.example.Probe
-  as_tester dowel run --user org.example.Probe id | grep "\"uid\":$(id -u tester)"
+  in_session dowel run --user org.example.Probe id | grep "\"uid\":$(id -u tester)"
   cp -r /mnt/two/. /home/tester/images/
   as_tester dowel update --user -y
   grep -q two /home/tester/.local/share/dowel/app/org.example.Probe/current/active/files/share/text
@@ -42,7 +45,12 @@ test_a_session_finds_what_apps_export() {
   as_tester systemctl --user show-environment | grep "^XDG_DATA_DIRS=$user/share:/var/lib/dowel/exports/share:"
   as_tester systemctl --user show-environment | grep "^PATH=.*:$user/bin:/var/lib/dowel/exports/bin$"
   runuser -l tester -c 'echo $XDG_DATA_DIRS' | grep "^$user/share:/var/lib/dowel/exports/share:"
-  runuser -l tester -c 'org.example.Probe id' | grep "\"uid\":$(id -u tester)"
+  in_session sh -lc 'org.example.Probe id' | grep "\"uid\":$(id -u tester)"
+}
+
+test_where_no_control_group_can_be_made_the_start_is_refused() {
+  refused as_tester dowel run org.example.Probe id
+  as_tester dowel run --no-require-cgroup org.example.Probe id | grep "\"uid\":$(id -u tester)"
 }
 
 test_an_instance_has_a_control_group_with_its_limits() {
