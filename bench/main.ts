@@ -5,6 +5,7 @@ import { benchCli } from "./cli.ts";
 import { benchInstall } from "./install.ts";
 import { deleteRemoved } from "./installed.ts";
 import { benchLayers } from "./layers.ts";
+import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
 import { prepareWork } from "./places.ts";
@@ -19,6 +20,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   layers: benchLayers,
   verify: benchVerify,
   list1000: benchList,
+  link: benchLink,
 };
 
 async function main(words: readonly string[]): Promise<number> {

@@ -42,3 +42,27 @@ export function startRegistry(folder: string): Promise<Server> {
 export function startFileServer(folder: string): Promise<Server> {
   return start([process.execPath, "bench/fileserver.ts", folder]);
 }
+
+/** A link to a server with a delay that a file names. */
+export function startDelayProxy(address: string, delayFile: string, countFile: string): Promise<Server> {
+  return start([process.execPath, "bench/delayproxy.ts", address, delayFile, countFile]);
+}
+
+/** A session bus, which Flatpak needs for the tokens of registries; its address is `unix:path=…`. */
+export async function startBus(folder: string): Promise<AsyncDisposable & { readonly address: string }> {
+  const address = `unix:path=${folder}/bus`;
+  const words = ["--session", "--nofork", "--print-address=1", `--address=${address}`];
+  const child = spawn("dbus-daemon", words, {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
+  });
+  const ended = new Promise<void>((done) => child.once("exit", () => done()));
+  await new Promise<void>((done) => child.stdout?.once("data", () => done()));
+  return {
+    address,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}

@@ -7,7 +7,7 @@ import type { Operation, Plan } from "./types.ts";
 /** Puts operations and their sizes together. */
 export function makePlan(
   operations: readonly Operation[],
-  rest: Pick<Plan, "skipped" | "failed" | "notes" | "rebases">,
+  { skipped, failed, notes, rebases }: Pick<Plan, "skipped" | "failed" | "notes" | "rebases">,
 ): Plan {
   let downloadSize = 0;
   let installedSize = 0;
@@ -16,7 +16,7 @@ export function makePlan(
     downloadSize += operation.image.downloadSize;
     installedSize += operation.image.installedSize;
   }
-  return { operations, ...rest, downloadSize, installedSize };
+  return { operations, skipped, failed, notes, rebases, downloadSize, installedSize };
 }
 
 /** What an update lets an app do that it may not do now, or what a new app may do. */

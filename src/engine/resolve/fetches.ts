@@ -146,6 +146,11 @@ function replacesEnded(
     if (!("pending" in found)) draft.warn(`${name} is at the end of its life, in favour of ${formatRef(successor)}`);
     return false;
   }
+  const held = present === undefined ? [] : heldBack(draft, found.candidate, present);
+  if (held.length > 0) {
+    draft.skip("update", ref, `${formatRef(successor)} asks for new permissions: ${held.join(" ")}`, held);
+    return true;
+  }
   draft.rebases.set(name, formatRef(successor));
   const previousIds = [...earlierIds, ...(ref.id === successor.id ? [] : [ref.id])];
   if (draft.present(successor) === undefined) addInstall(draft, found.candidate, "requested", previousIds);

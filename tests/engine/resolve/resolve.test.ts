@@ -132,6 +132,22 @@ const cases: readonly (readonly [name: string, table: Table, wishes: Wishes, exp
     [`uninstall ${hello}`, `uninstall ${locale}`],
   ],
   [
+    "a successor that may do more waits in the background",
+    {
+      installed: [{ ref: hello }, { ref: platform, commit: "new" }],
+      remotes: {
+        main: [
+          { ref: hello, ends: { "endoflife-rebase": next } },
+          { ref: next, groups: "[Context]\nshared=network;\n" },
+          { ref: platform },
+        ],
+      },
+      options: { holdGrowth: true },
+    },
+    { [hello]: "update" },
+    [],
+  ],
+  [
     "an update that wants more waits in the background, and other updates do not",
     {
       installed: [{ ref: hello }, { ref: next }, { ref: platform, commit: "new" }],
