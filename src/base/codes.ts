@@ -74,6 +74,7 @@ const errorCodes = {
   INSTANCE_NOT_FOUND: "No running app fits",
   PLAN_INVALID: "A plan for the launcher is malformed",
   PERMISSION_INVALID: "A permission is malformed or unknown",
+  BUS_CALL_FAILED: "A call on the message bus failed or was not answered",
   APP_RUNNING: "An app runs and uses what would be changed",
   DATA_NOT_FOUND: "An app has no data of that name",
   DATA_EXISTS: "An app has data of that name already",

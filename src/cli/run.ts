@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execPlan } from "../engine/run/exec.ts";
-import { takeForwardingMarks } from "../engine/run/forward.ts";
+import { forwardFiles } from "../engine/run/forward.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
@@ -22,13 +22,16 @@ function keyWords(words: readonly string[], args: readonly string[]): readonly s
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
   const forwards = flags.fileForwarding === true;
   const options = context.words.slice(0, context.words.length - args.length - 1);
+  const request = toRunRequest(flags, name, options);
+  // First, since the portal that may be started by it changes what the sandbox can see.
+  const words = forwards ? await forwardFiles(request, args, context.signal) : args;
   const { bytes } = await prepareRun(
-    toRunRequest(flags, name, options),
+    request,
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
     forwards || !isSaidByWords(flags) ? [] : keyWords(context.words, args),
     context.signal,
   );
-  return execPlan(bytes, forwards ? takeForwardingMarks(args) : args, flags.trace);
+  return execPlan(bytes, words, flags.trace);
 }
 
 export default defineCommand<Flags, [string, ...string[]]>({
@@ -39,6 +42,7 @@ export default defineCommand<Flags, [string, ...string[]]>({
     ["run --command=sh --devel org.example.App", "opens a shell in the app's sandbox, with its Sdk"],
     ["run --share=network --filesystem=~/Documents:ro org.example.App", "adds permissions for this run"],
     ["run --nofilesystem=host --unshare=network org.example.App", "takes permissions away"],
+    ["run --file-forwarding org.example.App @@ ~/letter.txt @@", "hands a file over through the document portal"],
     ["run --trace org.example.App", "shows what a start spends its time on"],
     ["run --sandbox org.example.App", "runs it without any permission and without its data"],
   ],

@@ -1,20 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
+import { resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { DowelError } from "../../base/errors.ts";
+import { pathAccess } from "../../sandbox/spec/access.ts";
+import type { RunRequest } from "./describe.ts";
+import { shareFiles } from "./documents.ts";
+import { describeForReading } from "./read.ts";
+
+/** A word for an app, and the file that it names where it stood between marks. */
+export interface ForwardedWord {
+  readonly word: string;
+  /** Absolute. */
+  readonly path: string | undefined;
+  readonly isUri: boolean;
+}
+
+function pathOf(word: string, isUri: boolean): string | undefined {
+  if (!isUri || !/^[a-z][a-z0-9+.-]*:/i.test(word)) return resolve(word);
+  if (!word.toLowerCase().startsWith("file:")) return undefined;
+  try {
+    const path = fileURLToPath(word);
+    return path.includes("\0") ? undefined : path;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Takes the marks of `--file-forwarding` out of an app's words: `@@ PATH… @@` and `@@u URI… @@`, as exported desktop
- * files have them. The files keep their names; what the app's permissions do not show, it will not find. Throws
- * `USAGE` where a mark is not closed.
+ * files have them. Throws `USAGE` where a mark is not closed or a word between marks is empty.
  */
-export function takeForwardingMarks(words: readonly string[]): string[] {
-  const result: string[] = [];
-  let open = false;
+export function takeForwardingMarks(words: readonly string[]): ForwardedWord[] {
+  const result: ForwardedWord[] = [];
+  let mark: string | undefined;
   for (const word of words) {
-    if (open && word === "@@") open = false;
-    else if (!open && (word === "@@" || word === "@@u")) open = true;
-    else if (open && word === "") throw new DowelError("USAGE", "An empty word stands between the marks @@ and @@");
-    else result.push(word);
+    if (mark !== undefined && word === "@@") mark = undefined;
+    else if (mark === undefined && (word === "@@" || word === "@@u")) mark = word;
+    else if (mark !== undefined && word === "") {
+      throw new DowelError("USAGE", "An empty word stands between the marks @@ and @@");
+    } else {
+      const isUri = mark === "@@u";
+      result.push({ word, path: mark === undefined ? undefined : pathOf(word, isUri), isUri });
+    }
   }
-  if (open) throw new DowelError("USAGE", "The mark @@ is not closed by another @@");
+  if (mark !== undefined) throw new DowelError("USAGE", "The mark @@ is not closed by another @@");
   return result;
+}
+
+/**
+ * The words that an app gets: files that its permissions do not show are handed over through the document portal, and
+ * named as its sandbox sees them. Where there is no portal, or the sandbox does without, names stay as they are.
+ */
+export async function forwardFiles(
+  request: RunRequest,
+  words: readonly string[],
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const marked = takeForwardingMarks(words);
+  const paths = [...new Set(marked.flatMap(({ path }) => path ?? []))];
+  if (paths.length === 0 || request.sandboxed || !request.documents) return marked.map(({ word }) => word);
+  const { specification, host } = await describeForReading(request, signal);
+  if (!specification.identity.ref.startsWith("app/")) return marked.map(({ word }) => word);
+  const hidden = paths.filter((path) => pathAccess(specification, host, path) === "hidden");
+  const shared = await shareFiles(specification.identity.id, hidden, signal);
+  return marked.map(({ word, path, isUri }) => {
+    const seen = path === undefined ? undefined : shared.get(path);
+    return seen === undefined ? word : isUri ? pathToFileURL(seen).href : seen;
+  });
 }

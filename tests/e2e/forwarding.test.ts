@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that are handed to an app through the real document portal.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { makeLayout, Sandpit } from "./support.ts";
+
+const id = "org.example.Probe";
+
+/** Processes whose environment has a runtime folder: the portal's, which the bus has started. */
+function startedBelow(folder: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`XDG_RUNTIME_DIR=${folder}\0`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number)
+    .filter((pid) => pid !== process.pid);
+}
+
+describe("run --file-forwarding", () => {
+  // Only root may use FUSE on every machine.
+  const pit = new Sandpit();
+  const letter = pit.path("home/a letter.txt");
+  let bus: ChildProcess;
+
+  beforeAll(async () => {
+    const layout = makeLayout(pit.path("images"));
+    pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
+    writeFileSync(letter, "handed over");
+    mkdirSync(pit.path("home/folder"));
+    writeFileSync(pit.path("home/folder/inside"), "inside");
+    bus = spawn("dbus-daemon", ["--session", "--nofork", `--address=unix:path=${pit.path("run/bus")}`], {
+      env: { ...pit.environment },
+      stdio: "ignore",
+    });
+    while (!existsSync(pit.path("run/bus"))) await new Promise((later) => setTimeout(later, 20));
+  });
+  afterAll(async () => {
+    const pids = startedBelow(pit.path("run"));
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    while (pids.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((later) => setTimeout(later, 20));
+    bus.kill("SIGKILL");
+    try {
+      execFileSync("umount", ["-l", pit.path("run/doc")], { stdio: "ignore" });
+    } catch {
+      // It was never mounted.
+    }
+    pit[Symbol.dispose]();
+  });
+
+  function words(options: readonly string[], ...args: readonly string[]): string[] {
+    return JSON.parse(pit.succeed(["run", "--file-forwarding", ...options, id, "args", ...args])).words;
+  }
+
+  test("names what the app cannot see as its sandbox sees it, and the file is there", () => {
+    const [first = "", second = "", url, third] = words(
+      [],
+      "@@",
+      letter,
+      "@@",
+      "@@u",
+      `file://${letter.replace(" ", "%20")}`,
+      "https://example.org/",
+      "@@",
+      letter,
+    );
+    expect(first).toMatch(/^\/run\/flatpak\/doc\/[0-9a-f]+\/a letter\.txt$/);
+    expect(second).toBe(`file://${first.replace(" ", "%20")}`);
+    expect([url, third]).toEqual(["https://example.org/", letter]);
+    const found = JSON.parse(pit.succeed(["run", "--file-forwarding", id, "files", "@@", letter, "@@"]));
+    expect(found).toMatchObject({ content: "handed over", write: "OK" });
+  });
+
+  test("hands over folders", () => {
+    const [folder = ""] = words([], "@@", pit.path("home/folder"), "@@");
+    expect(folder).toMatch(/^\/run\/flatpak\/doc\/[0-9a-f]+\/folder$/);
+    const found = JSON.parse(pit.succeed(["run", id, "files", `${folder}/inside`]));
+    expect(found).toMatchObject({ content: "inside" });
+  });
+
+  test("leaves names alone that the app can see, that are not there, or that it shall not get", () => {
+    expect(words(["--filesystem=home"], "@@", letter, "@@")).toEqual([letter]);
+    expect(words([], "@@", pit.path("home/missing"), "@@")).toEqual([pit.path("home/missing")]);
+    expect(words(["--no-documents-portal"], "@@", letter, "@@")).toEqual([letter]);
+    expect(words(["--sandbox"], "@@", letter, "@@")).toEqual([letter]);
+  });
+
+  test("goes on without a portal", () => {
+    const environment = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${pit.path("run/nothing")}` };
+    const said = pit.succeed(["run", "--file-forwarding", id, "args", "@@", letter, "@@"], { environment });
+    expect(JSON.parse(said).words).toEqual([letter]);
+  });
+});
