@@ -8,6 +8,7 @@ import { encodeFlatpakLabels } from "../../oci/labels.ts";
 import type { LayoutWriter } from "../../oci/layoutwriter.ts";
 import { encodeManifest } from "../../oci/manifest.ts";
 import { mediaTypes } from "../../oci/mediatypes.ts";
+import { treeAnnotation } from "../../store/image/voucher.ts";
 import { contentSize, type Tree } from "../tree/types.ts";
 import { appstreamLabels } from "./appstream.ts";
 import { type LayerOptions, streamLayer } from "./layer.ts";
@@ -42,7 +43,7 @@ export async function writeImage(
   const tree = input.layout === "flatpak" ? input.tree : toRootfs(input.tree, input.ref);
   const layer = streamLayer(tree, options);
   const blob = await writer.addBlob(layer.chunks, "sha256", options.signal);
-  const { diffId, annotations } = layer.facts();
+  const { diffId, annotations, tree: treeDigest } = layer.facts();
   const installedSize = treeSize(tree);
   const created = new Date(input.timestamp * 1000).toISOString().replace(".000Z", "Z");
   const ref = formatRef(input.ref);
@@ -74,7 +75,7 @@ export async function writeImage(
     mediaType: mediaTypes.ociManifest,
     config,
     layers: [{ mediaType, digest: blob.digest, size: blob.size, annotations }],
-    annotations: new Map(),
+    annotations: new Map(treeDigest === undefined ? [] : [[treeAnnotation, treeDigest]]),
   });
   const digest = digestOf(bytes);
   const descriptor = {

@@ -9,6 +9,7 @@ import { type TarInput, writeTar } from "../../formats/tar/write.ts";
 import { ChunkedWriter } from "../../formats/zstd-chunked/write.ts";
 import { streamContent } from "../tree/read.ts";
 import { type Content, contentSize, type Tree, type TreeEntry } from "../tree/types.ts";
+import { MeasuredLayer } from "./measured.ts";
 
 /** `zstd:chunked` is zstd with a table of contents, so that readers can fetch the files that they do not have. */
 export type LayerCompression = "zstd:chunked" | "zstd" | "gzip";
@@ -32,6 +33,8 @@ export interface LayerFacts {
   readonly diffId: string;
   /** For its descriptor. */
   readonly annotations: ReadonlyMap<string, string>;
+  /** The digest of the tree that it makes alone, where somebody may use it. */
+  readonly tree: string | undefined;
 }
 
 /** A layer as it streams out; its facts are known only when the stream has ended. */
@@ -51,15 +54,20 @@ export function streamLayer(tree: Tree, options: LayerOptions): LayerStream {
 
 function streamChunked(tree: Tree, { signal }: LayerOptions): LayerStream {
   const writer = new ChunkedWriter({ level: levels["zstd:chunked"], signal });
+  const measured = new MeasuredLayer();
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     using reader = new FileReader();
-    yield* writer.write(tarInputs(tree, reader));
+    yield* writer.write(tarInputs(tree, reader, measured));
   }
   return {
     chunks: chunks(),
     facts: () => {
       const { diffId, annotations } = writer.layer;
-      return { diffId: diffId.slice("sha256:".length), annotations: new Map(Object.entries(annotations)) };
+      return {
+        diffId: diffId.slice("sha256:".length),
+        annotations: new Map(Object.entries(annotations)),
+        tree: measured.digest(),
+      };
     },
   };
 }
@@ -79,7 +87,7 @@ function streamPacked(tree: Tree, compression: "gzip" | "zstd", { signal }: Laye
     chunks: compress(hashed(), compression, levels[compression], { signal }),
     facts: () => {
       if (diffId === undefined) throw new Error("The layer has not been read to its end");
-      return { diffId, annotations: new Map() };
+      return { diffId, annotations: new Map(), tree: undefined };
     },
   };
 }
@@ -98,7 +106,11 @@ async function* gathered(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (size > 0) yield Buffer.concat(parts);
 }
 
-function* tarInputs(tree: Tree, reader: FileReader): Generator<TarInput, void, undefined> {
+function* tarInputs(tree: Tree, reader: FileReader, measured?: MeasuredLayer): Generator<TarInput, void, undefined> {
+  for (const input of plainInputs(tree, reader)) yield measured === undefined ? input : measured.watch(input);
+}
+
+function* plainInputs(tree: Tree, reader: FileReader): Generator<TarInput, void, undefined> {
   const paths = [...tree.keys()].sort(compareBytes);
   // a hard link can only name an entry before it, so of the names of a file the first in order carries the content
   const carriers = new Map<string, string>();

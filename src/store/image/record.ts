@@ -18,6 +18,19 @@ function recordPath(installation: Installation, diffId: Digest): string {
   return join(installation.layers, digestHex(diffId));
 }
 
+/**
+ * The name of a record in the folder of the one image that it is for: only what that image's manifest vouches for was
+ * checked, not the digest of the unpacked layer, so that no other image may use it.
+ */
+export function ownRecordName(diffId: Digest): string {
+  return `record-${digestHex(diffId)}`;
+}
+
+/** What a record holds. */
+export function encodeRecord(lines: readonly string[]): string {
+  return `${lines.join("\n")}\n`;
+}
+
 export function encodeEntry(entry: LayerEntry): string {
   return JSON.stringify(toLine(entry));
 }
@@ -42,16 +55,20 @@ function toLine(entry: LayerEntry): Line {
 export function saveRecord(installation: Installation, diffId: Digest, lines: readonly string[]): void {
   const path = recordPath(installation, diffId);
   try {
-    writeFileDurably(path, `${lines.join("\n")}\n`);
+    writeFileDurably(path, encodeRecord(lines));
   } catch (error) {
     throw fileError(error, "write", path);
   }
 }
 
-/** The entries of a layer that came before; undefined where it is not known. Throws `STORE_INVALID`. */
-export function loadRecord(installation: Installation, diffId: Digest): LayerEntry[] | undefined {
-  const path = recordPath(installation, diffId);
-  if (!existsSync(path)) return undefined;
+/**
+ * The entries of a layer that came before, for any image or for the one with the folder `image`; undefined where it is
+ * not known. Throws `STORE_INVALID`.
+ */
+export function loadRecord(installation: Installation, diffId: Digest, image?: string): LayerEntry[] | undefined {
+  const own = image === undefined ? [] : [join(image, ownRecordName(diffId))];
+  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
+  if (path === undefined) return undefined;
   try {
     const lines = readFileSync(path, "utf8").split("\n");
     return lines.filter((line) => line !== "").map((line) => fromLine(JSON.parse(line) as Line));

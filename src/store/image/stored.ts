@@ -6,6 +6,7 @@ import {
   fsyncSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -66,16 +67,28 @@ function storedDigest(folder: string): string | undefined {
   return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
 }
 
-/** Writes `images/COMMIT/`, whole or not at all. The contents must be durable already. */
+/** The records that only the image with this folder may use, by name. */
+function ownRecords(folder: string): ReadonlyMap<string, string> {
+  if (!existsSync(folder)) return new Map();
+  const names = readdirSync(folder).filter((name) => name.startsWith("record-"));
+  return new Map(names.map((name) => [name, readFileSync(join(folder, name), "utf8")]));
+}
+
+/**
+ * Writes `images/COMMIT/`, whole or not at all. The contents must be durable already. `records` are those that only this
+ * image may use, by name; those that it has if not given.
+ */
 export function writeImage(
   installation: Installation,
   facts: ImageFacts,
   documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
   newObjects: number,
+  records: ReadonlyMap<string, string> = ownRecords(imageFolder(installation, facts.commit)),
 ): StoredImage {
   const { image, composefs } = imageOf(facts, newObjects);
   const folder = imageFolder(installation, facts.commit);
-  if (storedDigest(folder) === image.imageDigest) return image;
+  const lacksRecords = [...records.keys()].some((name) => !existsSync(join(folder, name)));
+  if (storedDigest(folder) === image.imageDigest && !lacksRecords) return image;
   const staged = mkdtempSync(join(installation.tmp, "image-"));
   try {
     const files: Readonly<Record<string, Uint8Array | string>> = {
@@ -86,6 +99,7 @@ export function writeImage(
       metadata: facts.metadata,
       "download-size": `${facts.downloadSize}\n`,
       "objects.list": encodeObjectList(objectSizes(facts.view)),
+      ...Object.fromEntries(records),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
     chmodSync(staged, 0o755);
@@ -152,7 +166,7 @@ export function loadImage(installation: Installation, commit: string): StoredIma
   const read = (name: string): string => readFileSync(join(folder, name), "utf8");
   try {
     const config = decodeConfig(readFileSync(join(folder, "config.json")), folder);
-    const root = treeOf(installation, config.diffIds);
+    const root = treeOf(installation, config.diffIds, folder);
     if (root === undefined) return undefined;
     const ref = refOfLabels(config.labels, folder);
     const facts: ImageFacts = {
@@ -172,11 +186,14 @@ export function loadImage(installation: Installation, commit: string): StoredIma
   }
 }
 
-/** The tree that layers make, from their records; undefined where one is gone. Throws `STORE_INVALID`. */
-export function treeOf(installation: Installation, diffIds: readonly Digest[]): FolderNode | undefined {
+/**
+ * The tree that the layers of the image with the folder `image` make, from their records; undefined where one is gone.
+ * Throws `STORE_INVALID`.
+ */
+export function treeOf(installation: Installation, diffIds: readonly Digest[], image: string): FolderNode | undefined {
   const stack = new LayerStack();
   for (const diffId of diffIds) {
-    const entries = loadRecord(installation, diffId);
+    const entries = loadRecord(installation, diffId, image);
     if (entries === undefined) return undefined;
     stack.beginLayer();
     for (const entry of entries) stack.add(entry);

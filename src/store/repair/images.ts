@@ -7,7 +7,7 @@ import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../oci/digest.ts";
 import { decodeManifest, guessMediaType, type ImageManifest } from "../../oci/manifest.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
-import { loadRecord } from "../image/record.ts";
+import { loadRecord, ownRecordName } from "../image/record.ts";
 import {
   type ImageFacts,
   imageFolder,
@@ -61,7 +61,7 @@ export function checkImage(installation: Installation, commit: string, expected:
   }
   try {
     const documents = readDocuments(path, commit);
-    const badLayer = findBadLayer(installation, documents.decodedConfig.diffIds);
+    const badLayer = findBadLayer(installation, documents.decodedConfig.diffIds, path);
     if (badLayer !== undefined) return { state: "lost", kind: "layer", ...badLayer };
     const facts = derive(installation, path, commit, documents);
     if (facts === undefined) return lost("its layers do not make an image");
@@ -78,7 +78,10 @@ export function forgetImage(installation: Installation, commit: string, withReco
   rmSync(join(folder, "digest"), { force: true });
   if (!withRecords) return;
   const diffIds = decodeConfig(read(join(folder, "config.json")), folder).diffIds;
-  for (const diffId of diffIds) rmSync(join(installation.layers, digestHex(diffId)), { force: true });
+  for (const diffId of diffIds) {
+    rmSync(join(installation.layers, digestHex(diffId)), { force: true });
+    rmSync(join(folder, ownRecordName(diffId)), { force: true });
+  }
 }
 
 function readDocuments(folder: string, commit: string): Documents {
@@ -98,11 +101,12 @@ function checkDigest(bytes: Uint8Array, expected: Digest, path: string): void {
 function findBadLayer(
   installation: Installation,
   diffIds: readonly Digest[],
+  image: string,
 ): { readonly path: string; readonly what: "missing" | "damaged"; readonly problem: string } | undefined {
   for (const diffId of diffIds) {
     const path = join(installation.layers, digestHex(diffId));
     try {
-      if (loadRecord(installation, diffId) === undefined) {
+      if (loadRecord(installation, diffId, image) === undefined) {
         return { path, what: "missing", problem: "an image needs this record of a layer" };
       }
     } catch (error) {
@@ -119,7 +123,7 @@ function derive(
   commit: string,
   { decodedConfig: config, decodedManifest: manifest }: Documents,
 ): ImageFacts | undefined {
-  const root = treeOf(installation, config.diffIds);
+  const root = treeOf(installation, config.diffIds, imageFolder(installation, commit));
   if (root === undefined) return undefined;
   const ref = refOfLabels(config.labels, name);
   const view = viewOf(root, ref.kind, name);

@@ -13,12 +13,20 @@ export interface LayerContext {
   readonly staging: ObjectStaging;
   /** Undefined where no layer needs it, or where there is none. */
   readonly index: ContentIndex | undefined;
+  /**
+   * Whether the manifest vouches for the tree that all layers make, and this will be compared: then nothing more is asked
+   * of a layer than that its table of contents is the one that the manifest names.
+   */
+  readonly vouched: boolean;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Staged contents become objects after so many bytes, so that an interruption costs little. */
 export const commitBytes = 256 * 1024 * 1024;
+
+/** After a larger layer there is memory to free. */
+export const largeLayerBytes = 32 * 1024 * 1024;
 
 /** Whether the bytes so far may be right, so that a later transfer can continue. */
 export function mayContinue(error: unknown): boolean {

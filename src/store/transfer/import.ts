@@ -7,19 +7,21 @@ import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { digestHex } from "../../oci/digest.ts";
 import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
+import { releaseMemory } from "../../sys/runtime.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
-import { saveRecord } from "../image/record.ts";
+import { encodeRecord, ownRecordName, saveRecord } from "../image/record.ts";
 import { objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
+import { treeDigest, voucherOf } from "../image/voucher.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
 import { ContentIndex } from "../objects/contents.ts";
 import { ObjectStaging } from "../objects/staging.ts";
 import { indexDeployed } from "../reindex.ts";
 import { noteBegin, noteEnd } from "../unfinished.ts";
-import { commitBytes, type LayerContext } from "./context.ts";
+import { commitBytes, type LayerContext, largeLayerBytes } from "./context.ts";
 import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
 
@@ -59,10 +61,18 @@ export async function importImage(
   const isChunked = manifest.layers.some((layer) => placesOf(layer) !== undefined);
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
-  const context: LayerContext = { installation, source, staging, index, report, signal };
-  let view = viewOf(await addLayers(context, manifest, config, "known"), ref.kind, name);
+  const voucher = voucherOf(manifest.annotations);
+  const context = { installation, source, staging, index, report, signal, vouched: voucher !== undefined };
+  let layers = await addLayers(context, manifest, config, "known");
+  if (layers.unchecked.size > 0 && treeDigest(layers.root) !== voucher) {
+    // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
+    layers = await addLayers({ ...context, vouched: false }, manifest, config, "complete");
+  }
+  if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
+  let view = viewOf(layers.root, ref.kind, name);
   if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) {
-    view = viewOf(await addLayers(context, manifest, config, "complete"), ref.kind, name);
+    layers = await addLayers({ ...context, vouched: false }, manifest, config, "complete");
+    view = viewOf(layers.root, ref.kind, name);
   }
   const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
   const metadata = metadataOf(config.labels, file, ref, name);
@@ -74,7 +84,8 @@ export async function importImage(
     view,
     downloadSize: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
   };
-  const stored = writeImage(installation, image, { manifest: bytes, config: configBytes }, staging.newObjects);
+  const documents = { manifest: bytes, config: configBytes };
+  const stored = writeImage(installation, image, documents, staging.newObjects, layers.unchecked);
   if (staging.broughtOnly(objectSizes(view))) noteEnd(installation);
   return stored;
 }
@@ -89,6 +100,12 @@ function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string)
   );
 }
 
+interface AddedLayers {
+  readonly root: FolderNode;
+  /** Records, by their names, of layers of which nothing is sure but what the whole tree is. */
+  readonly unchecked: ReadonlyMap<string, string>;
+}
+
 /**
  * Puts the layers of an image over each other. Layers that came before are not fetched: those that are `known`, though
  * objects of theirs that no image showed may be collected since, or only those that are `complete`.
@@ -98,10 +115,11 @@ async function addLayers(
   manifest: ImageManifest,
   config: ImageConfig,
   reuse: "known" | "complete",
-): Promise<FolderNode> {
+): Promise<AddedLayers> {
   const stack = new LayerStack();
   const { installation, staging, report } = context;
   const unsaved: (() => void)[] = [];
+  const unchecked = new Map<string, string>();
   const save = (): void => {
     staging.commit();
     context.index?.save();
@@ -115,12 +133,13 @@ async function addLayers(
         report({ type: "fetch.done", name: layer.digest, size: layer.size, reused: true });
         continue;
       }
-      const lines = await fetchLayer(context, stack, layer, diffId);
-      unsaved.push(() => saveRecord(installation, diffId, lines));
+      const { lines, isChecked } = await fetchLayer(context, stack, layer, diffId);
+      if (isChecked) unsaved.push(() => saveRecord(installation, diffId, lines));
+      else unchecked.set(ownRecordName(diffId), encodeRecord(lines));
       if (staging.stagedBytes > commitBytes) save();
     }
     save();
-    return stack.root;
+    return { root: stack.root, unchecked };
   } catch (error) {
     // Layers that are complete need not come again; where even that fails, the first error is the one to show.
     if (unsaved.length > 0) attempt(save);

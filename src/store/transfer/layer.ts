@@ -12,13 +12,11 @@ import { encodeEntry, loadRecord } from "../image/record.ts";
 import { unpackLayer } from "../image/unpack.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
-import { type LayerContext, mayContinue } from "./context.ts";
+import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
 
 const progressBytes = 1024 * 1024;
-/** After a larger one there is memory to free. */
-const largeLayerBytes = 32 * 1024 * 1024;
 
 /** Adds a layer that came before, from its record; false where there is none, or not all that is asked for. */
 export function addKnownLayer(
@@ -40,27 +38,36 @@ function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
   return staging.has(entry.content.digest, entry.content.size);
 }
 
+export interface FetchedLayer {
+  /** Of its record. */
+  readonly lines: string[];
+  /** Whether its unpacked bytes have the digest that the config names. If not, only the tree can say that it is right. */
+  readonly isChecked: boolean;
+}
+
 /**
- * Fetches a layer, or what is not here of it, stages its contents and adds it to the stack. Returns the lines of its
- * record. All digests are right when this returns; before, nothing of it is trusted.
+ * Fetches a layer, or what is not here of it, stages its contents and adds it to the stack. What is said
+ * to be checked is right when this returns; before, nothing of it is trusted.
  */
 export async function fetchLayer(
   context: LayerContext,
   stack: LayerStack,
   layer: Descriptor,
   diffId: Digest,
-): Promise<string[]> {
+): Promise<FetchedLayer> {
   const places = placesOf(layer);
   const tables = places === undefined ? undefined : await openTables(context, layer, places);
-  if (places === undefined || tables === undefined) return fetchWhole(context, stack, layer, diffId, { places });
+  if (places === undefined || tables === undefined) {
+    return { lines: await fetchWhole(context, stack, layer, diffId, { places }), isChecked: true };
+  }
   const partial = await fetchPartially(context, layer, places, tables, diffId);
   if (partial.entries === undefined) {
     const toc = partial.damaged ? undefined : tables.toc;
-    return fetchWhole(context, stack, layer, diffId, { places, toc });
+    return { lines: await fetchWhole(context, stack, layer, diffId, { places, toc }), isChecked: true };
   }
   stack.beginLayer();
   for (const entry of partial.entries) stack.add(entry);
-  return partial.entries.map(encodeEntry);
+  return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched };
 }
 
 /** What is known of a layer that is fetched as a whole. */

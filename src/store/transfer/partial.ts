@@ -10,11 +10,12 @@ import type { TarSplitEntry } from "../../formats/zstd-chunked/tarsplit.ts";
 import type { Toc } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
+import { releaseMemory } from "../../sys/runtime.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { canonicalEntry } from "../image/unpack.ts";
 import { fetchWanted, isFeasible } from "./assemble.ts";
 import { LayerContents } from "./contents.ts";
-import type { LayerContext } from "./context.ts";
+import { type LayerContext, largeLayerBytes } from "./context.ts";
 import { fetchTables, type LayerTables, type WholePlaces } from "./tables.ts";
 
 /** In smaller layers there is nothing to gain. */
@@ -32,7 +33,7 @@ export async function openTables(
   const { index, source } = context;
   if (index === undefined || source.openSpans === undefined) return undefined;
   if (layer.size < leastLayerBytes || 2 * (places.toc.size + places.tarSplit.size) >= layer.size) return undefined;
-  return unlessRefused(() => fetchTables(context, layer, places, !index.isEmpty));
+  return unlessRefused(() => fetchTables(context, layer, places, !index.isEmpty && !context.vouched));
 }
 
 interface PartialLayer {
@@ -47,7 +48,8 @@ interface PartialLayer {
  *
  * The manifest vouches for the table of contents. It must say the same as the headers of the archive, each content must
  * have its digest, and the archive put together again must have the digest that the config names; so what is installed
- * is what those see who read the archive. Throws `ZSTD_CHUNKED_INVALID`, `DIGEST_MISMATCH`, `TAR_UNSAFE` and others
+ * is what those see who read the archive. Where the manifest vouches for the tree of all layers (`context.vouched`), the
+ * archive and the tar-split data are not asked: what the contents are is said by that tree. Throws `ZSTD_CHUNKED_INVALID`, `DIGEST_MISMATCH`, `TAR_UNSAFE` and others
  * where the layer lies.
  */
 export async function fetchPartially(
@@ -59,20 +61,21 @@ export async function fetchPartially(
 ): Promise<PartialLayer> {
   const { index, staging, source } = context;
   const { tarSplit: packed } = tables;
-  if (index === undefined || packed === undefined) return {};
+  if (index === undefined || index.isEmpty || (packed === undefined && !context.vouched)) return {};
   const toc = openToc(tables.toc, places);
-  if (toc.tarSplitDigest === undefined) return {};
-  const tarSplit = () => openTarSplit(packed, places, toc);
-  await checkTocAgainstTarSplit(toc, tarSplit());
+  if (packed !== undefined && toc.tarSplitDigest === undefined) return {};
+  const tarSplit = packed === undefined ? undefined : () => openTarSplit(packed, places, toc);
+  if (tarSplit !== undefined) await checkTocAgainstTarSplit(toc, tarSplit());
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
   for (const entry of toc.entries) canonicalEntry(entry, empty);
   const plan = planFetch(toc, places.payloadEnd, contents);
   if (plan.whole || !isFeasible(plan)) return {};
-  const came = await fetchParts(context, layer, plan, tables.toc.length + packed.length, contents);
+  if (layer.size > largeLayerBytes) releaseMemory();
+  const came = await fetchParts(context, layer, plan, tables.toc.length + (packed?.length ?? 0), contents);
   if (came !== "all") return { damaged: came === "damaged" };
-  const found = await archiveDigest(toc, tarSplit(), contents, diffId, context.signal);
-  if (found !== diffId) {
+  const found = tarSplit && (await archiveDigest(toc, tarSplit(), contents, diffId, context.signal));
+  if (found !== undefined && found !== diffId) {
     if (contents.forgetDamaged()) return {};
     const what = `${source.name}: layer ${layer.digest}`;
     throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);

@@ -10,6 +10,10 @@ import { loadImage } from "../../../src/oci/image.ts";
 import { LayoutSource } from "../../../src/oci/layout.ts";
 import { FolderFiles } from "../../../src/oci/layoutfiles.ts";
 import { openLayoutWriter } from "../../../src/oci/layoutwriter.ts";
+import { imageFolder, treeOf } from "../../../src/store/image/stored.ts";
+import { treeDigest, voucherOf } from "../../../src/store/image/voucher.ts";
+import { importImage } from "../../../src/store/transfer/import.ts";
+import { TestFolder as StoreFolder } from "../../store/images.ts";
 import { TestFolder } from "../support.ts";
 
 const ref = { kind: "app", id: "org.example.App", arch: "x86_64", branch: "stable" } as const;
@@ -122,6 +126,20 @@ describe("writeImage()", () => {
     expect(readAnnotations(annotations, chunked.layerSize)?.tarSplit).toBeDefined();
     expect(plain.image.manifest.layers[0]?.annotations).toBeUndefined();
   });
+
+  test.each(["flatpak", "rootfs"] as const)(
+    "vouches for the tree that an import makes, in the layout %s",
+    async (layout) => {
+      using folder = new TestFolder();
+      using store = new StoreFolder();
+      const { path, image } = await write(folder, "zstd:chunked", layout);
+      const installation = store.installation();
+      await using source = await LayoutSource.open(new FolderFiles(path));
+      const { commit } = await importImage(installation, source, await source.resolve());
+      const root = treeOf(installation, image.config.diffIds, imageFolder(installation, commit));
+      expect(root && treeDigest(root)).toBe(voucherOf(image.manifest.annotations) ?? "none");
+    },
+  );
 
   test("puts an app below app/ in the rootfs layout", async () => {
     using folder = new TestFolder();
