@@ -28,7 +28,9 @@ function addRef(layout: string, ref: string, metadata: string, size: number): vo
   writeFileSync(join(tree, "metadata"), metadata);
   for (let file = 0; file < 8; file++)
     writeFileSync(join(tree, "files/share", `data${file}`), noise(`${ref}${file}`, size / 8));
-  addImage(layout, { ref, metadata, tree });
+  // Flatpak compares the file with this label, a serialized variant with a string.
+  const variant = Buffer.from(`${metadata}\0\0s`).toString("base64");
+  addImage(layout, { ref, metadata, tree, labels: { "org.flatpak.commit-metadata.xa.metadata": variant } });
 }
 
 /** 200 apps with one runtime, and one more app with its runtime's five extensions. */

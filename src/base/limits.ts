@@ -79,6 +79,8 @@ export const limits = {
   httpRanges: 2000,
   /** Versions of one ref that an installation may be told to keep. */
   keptVersions: 100,
+  /** Extensions that a remote offers for one app or runtime. */
+  relatedExtensions: 1000,
   /** The journal of an installation; past this its older half goes. */
   historyBytes: 4 * MiB,
   /** A D-Bus message and an array in it; the specification's own limits. */

@@ -11,7 +11,7 @@ import { nothing, type Result } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { changeAliases, type FetchFlags, fetchFlags, switchFlag, textArgument } from "./flags.ts";
-import { installationForAdding, installationsToRead, runTransactions } from "./transaction.ts";
+import { installationForAdding, installationsToRead, installationToShow, runTransactions } from "./transaction.ts";
 
 interface Flags extends FetchFlags {
   readonly dryRun?: boolean;
@@ -44,8 +44,7 @@ async function run(context: Context, flags: Flags, file: string): Promise<Result
   const { signal } = context;
   const wanted = decodeState(read(file), file);
   if (flags.dryRun === true) {
-    const [target] = installationsToRead(flags.user || flags.system || flags.installation ? flags : defaultChoice());
-    return target === undefined ? nothing : show(diffStates(readState(target), wanted), flags.json === true);
+    return show(diffStates(readState(installationToShow(flags)), wanted), flags.json === true);
   }
   const installation = installationForAdding(flags);
   const changes = diffStates(readState(installation), wanted);
@@ -63,11 +62,6 @@ async function run(context: Context, flags: Flags, file: string): Promise<Result
     for (const change of changes) report({ type: "note", text: describeChange(change) });
     return nothing;
   });
-}
-
-/** The installation that is meant where none is named. */
-function defaultChoice() {
-  return process.getuid?.() === 0 ? { system: true } : { user: true };
 }
 
 export default defineCommand<Flags, [string]>({

@@ -5,7 +5,7 @@ import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, jsonFlag, optionalArgument, textFlag } from "./flags.ts";
-import { installationForAdding, installationsToRead } from "./transaction.ts";
+import { installationForAdding, installationToShow } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly list?: boolean;
@@ -18,20 +18,12 @@ interface Flags extends InstallationFlags {
 const unset = "*unset*";
 
 function show(flags: Flags, only: string | undefined): Result {
-  const [installation] = installationsToRead(
-    flags.user || flags.system || flags.installation ? flags : defaultChoice(),
-  );
-  if (installation === undefined) throw new Error("there is always an installation to read");
+  const installation = installationToShow(flags);
   const names = only === undefined ? configKeys : [only];
   const values = names.map((name) => [name, getConfig(installation, name)] as const);
   if (flags.json === true) return { kind: "json", value: Object.fromEntries(values) };
   if (only !== undefined) return { kind: "text", text: `${values[0]?.[1] ?? unset}\n` };
   return { kind: "text", text: values.map(([name, value]) => `${name}: ${value ?? unset}\n`).join("") };
-}
-
-/** The installation that `config` is about where none is named. */
-function defaultChoice(): InstallationFlags {
-  return process.getuid?.() === 0 ? { system: true } : { user: true };
 }
 
 async function run(context: Context, flags: Flags, first?: string, second?: string): Promise<Result> {

@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { plainState, readState } from "../engine/state/read.ts";
 import { formatYaml } from "../formats/document/yaml.ts";
-import { nothing, type Result } from "../render/result.ts";
+import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, jsonFlag } from "./flags.ts";
-import { installationsToRead } from "./transaction.ts";
+import { installationToShow } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly json?: boolean;
 }
 
 function run(_context: Context, flags: Flags): Result {
-  const isChosen = flags.user === true || flags.system === true || flags.installation !== undefined;
-  const byDefault = process.getuid?.() === 0 ? { system: true } : { user: true };
-  const [installation] = installationsToRead(isChosen ? flags : byDefault);
-  if (installation === undefined) return nothing;
-  const value = plainState(readState(installation));
+  const value = plainState(readState(installationToShow(flags)));
   return flags.json === true ? { kind: "json", value } : { kind: "text", text: formatYaml(value) };
 }
 

@@ -2,7 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import type { DowelEvent } from "../base/events.ts";
 import type { Choose } from "../engine/choose.ts";
-import { placeForAdding, placesToRead } from "../engine/places.ts";
+import { isChosen, placeForAdding, placesToRead } from "../engine/places.ts";
 import { type Questions, type Transaction, transact } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
 import type { RefKind } from "../metadata/ref.ts";
@@ -20,6 +20,15 @@ export function installationChoice(flags: InstallationFlags) {
 /** The installations that a command reads, in the order they are asked. */
 export function installationsToRead(flags: InstallationFlags): readonly Installation[] {
   return placesToRead(installationChoice(flags)).map((place) => openInstallation(place));
+}
+
+/** The one installation that a command shows: the one named, else that which it would change. */
+export function installationToShow(flags: InstallationFlags): Installation {
+  const choice = installationChoice(flags);
+  const own = process.getuid?.() === 0 ? { system: true } : { user: true };
+  const [place] = placesToRead(isChosen(choice) ? choice : own);
+  if (place === undefined) throw new Error("there is always an installation to read");
+  return openInstallation(place);
 }
 
 /** The installation that a command adds to, made where it is missing. */

@@ -68,6 +68,12 @@ export function gatherFacts(target: Installation, options: TransactionOptions & 
   };
 }
 
+/** What remotes have, for a plan: of those out of reach what was heard last, where media may have their images. */
+export function offersFor(target: Installation, options: GatherOptions): Offers {
+  const hasMedia = readSettings(target).get("sideloadRepos") !== undefined;
+  return new Offers(target.path, { ...options, mayBeOld: options.mayBeOld === true || hasMedia });
+}
+
 /** What is known before a plan is made. */
 export interface KnownBefore {
   readonly offers?: Offers;
@@ -107,7 +113,7 @@ export async function planRequests(
   known: KnownBefore = {},
 ): Promise<Plan> {
   const { report = silent, signal } = options;
-  const { offers = new Offers(target.path, options), runtimeRepos = [] } = known;
+  const { offers = offersFor(target, options), runtimeRepos = [] } = known;
   const facts = { ...gatherFacts(target, options), direct: known.direct };
   const answers = new Map<string, Answer>();
   const first = await tryResolve(() => resolveAll(facts, requests, answers, offers));

@@ -10,8 +10,8 @@ import type { Installation } from "../store/installation.ts";
 import type { Choose } from "./choose.ts";
 import { selectDirect } from "./direct.ts";
 import { readName } from "./find.ts";
-import { type GatherOptions, planRequests } from "./gather.ts";
-import { Offers } from "./offers.ts";
+import { type GatherOptions, offersFor, planRequests } from "./gather.ts";
+import type { Offers } from "./offers.ts";
 import { originFor } from "./origin.ts";
 import { pickRef } from "./pick.ts";
 import { refFileTarget } from "./reffile.ts";
@@ -106,7 +106,7 @@ export async function prepareInstall(
   const isFile = second === undefined && looksLikeRefFile(word);
   const file = isFile ? await refFileTarget(word, remotes, options.arch, options.signal) : undefined;
   const wish = file ?? parseInstallTarget(words, remotes);
-  const offers = new Offers(target.path, options);
+  const offers = offersFor(target, options);
   const { candidates, direct } =
     wish.kind === "refs" ? await findInRemotes(wish, target, offers, options) : await findDirect(wish, target, options);
   const requests = candidates.map((candidate) => ({ kind: "install", candidate }) as const);

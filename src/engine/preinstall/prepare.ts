@@ -8,8 +8,8 @@ import { listRemotes } from "../../remotes/config.ts";
 import { listDeployments } from "../../store/deployments.ts";
 import type { Installation } from "../../store/installation.ts";
 import { changeSetting, readSettings } from "../../store/settings.ts";
-import { type GatherOptions, planRequests } from "../gather.ts";
-import { Offers } from "../offers.ts";
+import { type GatherOptions, offersFor, planRequests } from "../gather.ts";
+import type { Offers } from "../offers.ts";
 import { offeredRef, type Request, type TransactionOptions } from "../resolve/facts.ts";
 import type { Candidate, Plan } from "../types.ts";
 import { type Decision, decide } from "./decide.ts";
@@ -80,7 +80,7 @@ function decideFor(target: Installation, options: PreinstallOptions): Decision {
 export async function preparePreinstall(target: Installation, options: PreinstallOptions = {}): Promise<Plan> {
   const { report = silent } = options;
   const { install, uninstall } = decideFor(target, options);
-  const offers = new Offers(target.path, options);
+  const offers = offersFor(target, options);
   const requests: Request[] = [];
   for (const wish of install) {
     const candidate = await find(wish, target, offers, report);

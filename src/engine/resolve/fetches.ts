@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError, isDowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, parseRef, parseRuntimeName, type Ref, sameRef } from "../../metadata/ref.ts";
 import { checkRequiredVersions } from "../../metadata/required.ts";
@@ -103,7 +104,14 @@ function addRelated(draft: Draft, { image, origin }: Candidate): void {
     installed: own.map(({ deployment }) => deployment.ref),
   };
   const offered = answer.refs.map(({ ref }) => ref);
-  for (const extension of extensionsOf(image.ref, image.metadata, offered)) {
+  const extensions = extensionsOf(image.ref, image.metadata, offered);
+  if (extensions.length > limits.relatedExtensions) {
+    draft.warn(
+      `${formatRef(image.ref)} has more than ${limits.relatedExtensions} extensions; none of them is installed`,
+    );
+    return;
+  }
+  for (const extension of extensions) {
     if (!isWanted(extension, context) || draft.facts.masked(extension.ref)) continue;
     const found = draft.lookUp(origin, extension.ref);
     if ("candidate" in found) addInstall(draft, found.candidate, "related");

@@ -11,6 +11,7 @@ export interface Extension {
 }
 
 function pointsOf(metadata: string): readonly ExtensionPoint[] {
+  if (!metadata.includes("[Extension ")) return [];
   try {
     return readExtensionPoints(parseKeyfile(metadata, "metadata"));
   } catch (error) {

@@ -34,38 +34,39 @@ function roots({ installed, target, pinned }: UnusedFacts): Map<string, Dependen
  */
 export function unusedRuntimes(facts: UnusedFacts): readonly Unused[] {
   const { installed, target, holds } = facts;
+  const runtimes = installed.filter(({ deployment }) => deployment.ref.kind === "runtime");
+  const byName = new Map(runtimes.map((dependent) => [formatRef(dependent.deployment.ref), dependent]));
+  const extending = Map.groupBy(runtimes, ({ extensionOf }) =>
+    extensionOf === undefined ? "" : formatRef(extensionOf),
+  );
   const used = roots(facts);
   const pruned = new Set<string>();
-  const refs = installed.map(({ deployment }) => deployment.ref);
+  const refs = runtimes.map(({ deployment }) => deployment.ref);
   const queue = [...used.values()];
-  for (let owner = queue.shift(); owner !== undefined || queue.length > 0; owner = queue.shift()) {
+  const reach = (name: string): void => {
+    if (used.has(name)) return;
+    const dependent = byName.get(name);
+    used.set(name, dependent);
+    queue.push(dependent);
+  };
+  while (queue.length > 0) {
+    const owner = queue.shift();
     if (owner === undefined) continue;
-    const name = formatRef(owner.deployment.ref);
-    const reach = (dependent: Dependent | undefined, key: string): void => {
-      if (used.has(key)) return;
-      used.set(key, dependent);
-      queue.push(dependent);
-    };
-    for (const { ref, point } of extensionsOf(owner.deployment.ref, owner.deployment.metadata, refs)) {
-      const key = formatRef(ref);
+    const { ref: ownerRef, metadata } = owner.deployment;
+    for (const { ref, point } of extensionsOf(ownerRef, metadata, refs)) {
       const keeps = point.autopruneUnless.length === 0 || holds(point.autopruneUnless, ref.id);
-      if (keeps) reach(findBy(installed, key), key);
-      else pruned.add(key);
+      if (keeps) reach(formatRef(ref));
+      else pruned.add(formatRef(ref));
     }
-    for (const dependent of installed) {
-      const key = formatRef(dependent.deployment.ref);
-      const extended = dependent.extensionOf;
-      if (extended !== undefined && formatRef(extended) === name && !pruned.has(key)) reach(dependent, key);
+    for (const { deployment } of extending.get(formatRef(ownerRef)) ?? []) {
+      const name = formatRef(deployment.ref);
+      if (!pruned.has(name)) reach(name);
     }
   }
-  return installed.flatMap(({ installation, deployment }) => {
-    const key = formatRef(deployment.ref);
-    if (installation !== target || deployment.ref.kind !== "runtime" || used.has(key)) return [];
+  return runtimes.flatMap(({ installation, deployment }) => {
+    const name = formatRef(deployment.ref);
+    if (installation !== target || used.has(name)) return [];
     const { reason, successor } = endOfLife(deployment.labels);
-    return [{ deployment, prunes: pruned.has(key) || reason !== undefined || successor !== undefined }];
+    return [{ deployment, prunes: pruned.has(name) || reason !== undefined || successor !== undefined }];
   });
-}
-
-function findBy(installed: readonly Dependent[], key: string): Dependent | undefined {
-  return installed.find(({ deployment }) => formatRef(deployment.ref) === key);
 }

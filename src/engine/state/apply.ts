@@ -10,8 +10,7 @@ import { activeDeployment } from "../../store/deployments.ts";
 import type { Installation } from "../../store/installation.ts";
 import { changeSetting } from "../../store/settings.ts";
 import { setConfig } from "../config.ts";
-import { type GatherOptions, planRequests } from "../gather.ts";
-import { Offers } from "../offers.ts";
+import { type GatherOptions, offersFor, planRequests } from "../gather.ts";
 import { offeredRef, type Request } from "../resolve/facts.ts";
 import type { Plan } from "../types.ts";
 import type { Change } from "./diff.ts";
@@ -82,7 +81,7 @@ export async function prepareRefs(
   changes: readonly Change[],
   options: GatherOptions & { readonly declined?: ReadonlySet<string> },
 ): Promise<Plan> {
-  const offers = new Offers(installation.path, options);
+  const offers = offersFor(installation, options);
   const requests: Request[] = [];
   for (const change of changes) {
     if (change.what !== "ref") continue;
