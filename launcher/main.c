@@ -33,10 +33,18 @@ static const char *value_of(const char *word, const char *option) {
   return word != NULL && strncmp(word, option, length) == 0 ? word + length : NULL;
 }
 
-// `dowel-launch [--report=FD] [--trace] [--enter=PID [--group=FOLDER]] FD [ARGUMENT…]`: how Dowel's program hands over a
-// plan.
+// Tells a caller which instance it has started.
+static void tell_instance(const struct start *start, int fd) {
+  const char *number = start->instance.number;
+  if (write(fd, number, strlen(number)) < 0) die(STEP_INSTANCE, -1, errno, "(its id)", "Is the descriptor still open?");
+  close(fd);
+}
+
+// `dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--enter=PID [--group=FOLDER]] FD [ARGUMENT…]`: how Dowel's
+// program hands over a plan.
 static _Noreturn void launch(char **words) {
-  static const char hint[] = "dowel-launch [--report=FD] [--trace] [--enter=PID [--group=FOLDER]] FD [ARGUMENT...]";
+  static const char hint[] =
+      "dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--enter=PID [--group=FOLDER]] FD [ARGUMENT...]";
   static struct start start;
   char **next = words + 1;
   const char *report = value_of(*next, "--report=");
@@ -50,6 +58,9 @@ static _Noreturn void launch(char **words) {
     trace_begin();
     next++;
   }
+  const char *told = value_of(*next, "--instance-id-fd=");
+  int teller = told == NULL ? -1 : parse_number(told);
+  if (told != NULL) next++;
   const char *entered = value_of(*next, "--enter=");
   const char *group = entered == NULL ? NULL : value_of(*++next, "--group=");
   if (group != NULL) next++;
@@ -74,6 +85,7 @@ static _Noreturn void launch(char **words) {
   trace_mark("read the plan", NULL);
   struct failure failure;
   if (!prepare_start(&start, &failure)) die(failure.step, -1, failure.error, failure.subject, failure.hint);
+  if (teller >= 0) tell_instance(&start, teller);
   monitor_run(&start);
 }
 

@@ -31,7 +31,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
     forwards || !isSaidByWords(flags) ? [] : keyWords(context.words, args),
     context.signal,
   );
-  return execPlan(bytes, words, flags.trace);
+  return execPlan(bytes, words, flags.trace, request.instanceIdFd);
 }
 
 export default defineCommand<Flags, [string, ...string[]]>({

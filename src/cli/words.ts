@@ -41,15 +41,22 @@ export function splitCommand(
   return { name: undefined, rest };
 }
 
-/** Puts `--` before the first word that is neither an option nor an option's value, so that no later word is read as one. */
+/**
+ * Puts `--` before the first word that is neither an option nor an option's value, so that no later word is read as one.
+ * An empty value becomes a word of its own, since `--name=` is not understood.
+ */
 export function endOptionsAtFirstArgument(words: readonly string[], optionsWithValue: ReadonlySet<string>): string[] {
+  const options: string[] = [];
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? "";
-    if (word === "--") return [...words];
-    if (!word.startsWith("-") || word === "-") return [...words.slice(0, index), "--", ...words.slice(index)];
-    if (optionsWithValue.has(word)) index += 1;
+    if (word === "--") return [...options, ...words.slice(index)];
+    if (!word.startsWith("-") || word === "-") return [...options, "--", ...words.slice(index)];
+    const name = word.slice(0, -1);
+    if (word.endsWith("=") && optionsWithValue.has(name)) options.push(name, "");
+    else options.push(word);
+    if (optionsWithValue.has(word) && index + 1 < words.length) options.push(words[++index] ?? "");
   }
-  return [...words];
+  return options;
 }
 
 /**

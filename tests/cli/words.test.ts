@@ -36,6 +36,10 @@ describe("endOptionsAtFirstArgument()", () => {
       ["--command", "sh", "--", "app", "-c", "x"],
     ],
     [
+      ["--command=", "app", "--command="],
+      ["--command", "", "--", "app", "--command="],
+    ],
+    [
       ["--command=sh", "app"],
       ["--command=sh", "--", "app"],
     ],
