@@ -100,7 +100,7 @@ async function planBuild(request: BuildRequest) {
   const branch = manifest.branch ?? request.defaultBranch ?? manifest.defaultBranch ?? "master";
   const ref: Ref = { kind: manifest.kind === "app" ? "app" : "runtime", id: manifest.id, arch, branch };
   const { places, signal, report } = request;
-  const sdk = await findSdk(refs.sdk, places, signal);
+  const sdk = await findSdk(refs.sdk, manifest.sdkCommit, places, signal);
   const parts = await findParts(manifest, { main: ref, runtime: refs.runtime, sdk }, { places, signal });
   const { owner, target = manifest.kind === "runtime" ? "/usr" : "/app" } = parts.extended ?? {};
   const runtime = nameOf(owner?.ref.kind === "app" ? (owner.metadata.runtime ?? refs.runtime) : refs.runtime);

@@ -187,6 +187,19 @@ describe("buildManifest() with extensions", () => {
     expect(metadata).toContain(`base=app/org.example.Base/${arch}/test\n`);
     expect(metadata).toContain("[Extension org.example.Base.Plugin]\ndirectory=lib/plugins\nsubdirectories=true\n");
     expect(metadata).toContain("[Extension org.example.Base.Other]\ndirectory=lib/other\nversion=test\n");
+    const commit = base?.digest.slice("sha256:".length) ?? "";
+    const pinned = { id: "org.example.Pinned", base: "org.example.Base", modules: [] };
+    expect(await build({ ...pinned, "base-commit": commit })).toHaveLength(1);
+    for (const key of ["base-commit", "sdk-commit"]) {
+      const gone = await rejectionOf(build({ ...pinned, [key]: "0".repeat(64) }));
+      expect([key, gone.code]).toEqual([key, "RUNTIME_NOT_FOUND"]);
+      const wrong = await rejectionOf(build({ ...pinned, [key]: "0" }));
+      expect([key, wrong.code, wrong.message]).toEqual([
+        key,
+        "MANIFEST_INVALID",
+        expect.stringContaining(`${key}: expected`),
+      ]);
+    }
     const error = await rejectionOf(build({ id: "org.example.Derived", base: "org.example.None", modules: [] }));
     expect([error.code, error.message]).toEqual([
       "RUNTIME_NOT_FOUND",

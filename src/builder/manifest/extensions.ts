@@ -93,8 +93,19 @@ export function decodePlatform(fields: Fields, includer: Includer): Platform | u
 export function decodeParts(
   fields: Fields,
   branch: string | undefined,
-): Pick<Manifest, "base" | "sdkExtensions" | "inheritExtensions" | "inheritSdkExtensions" | "extensionTag"> {
+): Pick<
+  Manifest,
+  | "sdkCommit"
+  | "runtimeCommit"
+  | "base"
+  | "sdkExtensions"
+  | "inheritExtensions"
+  | "inheritSdkExtensions"
+  | "extensionTag"
+> {
   return {
+    sdkCommit: decodeCommit(fields.get("sdk-commit")),
+    runtimeCommit: decodeCommit(fields.get("runtime-commit")),
     base: decodeBase(fields, branch),
     sdkExtensions: decodeNames(fields.get("sdk-extensions")),
     inheritExtensions: decodeNames(fields.get("inherit-extensions")),
@@ -103,11 +114,18 @@ export function decodeParts(
   };
 }
 
+function decodeCommit(value: Value | undefined): string | undefined {
+  const text = value?.text();
+  if (value !== undefined && !/^[0-9a-f]{64}$/.test(text ?? "")) value.fail("a commit of 64 hex digits");
+  return text;
+}
+
 function decodeBase(fields: Fields, branch: string | undefined): BaseApp | undefined {
   const base = fields.get("base");
   const version = fields.get("base-version");
+  const commit = decodeCommit(fields.get("base-commit"));
   const extensions = decodeNames(fields.get("base-extensions"));
   if (base === undefined) return undefined;
   if (version !== undefined && !isValidBranch(version.text())) version.fail("the name of a branch");
-  return { ...decodeNamed(base), branch: version?.text() ?? branch ?? "master", extensions };
+  return { ...decodeNamed(base), branch: version?.text() ?? branch ?? "master", commit, extensions };
 }

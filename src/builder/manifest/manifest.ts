@@ -79,15 +79,7 @@ function decodeFinishArgs(value: Value | undefined): readonly string[] {
   });
 }
 
-const unsupportedKeys = [
-  "base-commit",
-  "cleanup-platform-commands",
-  "prepare-platform-commands",
-  "runtime-commit",
-  "sdk-commit",
-  "var",
-  "writable-sdk",
-] as const;
+const unsupportedKeys = ["cleanup-platform-commands", "prepare-platform-commands", "var", "writable-sdk"] as const;
 
 const ignoredKeys = ["collection-id", "token-type"] as const;
 

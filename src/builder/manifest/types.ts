@@ -12,6 +12,8 @@ export type ExtensionGroups = ReadonlyMap<string, readonly (readonly [string, st
 /** An app whose files another app starts from. */
 export interface BaseApp extends Named {
   readonly branch: string;
+  /** The one version that counts: the digest of its manifest, hex. */
+  readonly commit: string | undefined;
   /** Extensions of it whose files come along. */
   readonly extensions: readonly Named[];
 }
@@ -41,6 +43,9 @@ export interface Manifest {
   readonly runtimeVersion: string;
   /** `ID` or `ID/ARCH/BRANCH` with parts left empty. */
   readonly sdk: string;
+  /** The one version that counts of each: digests of manifests, hex. */
+  readonly sdkCommit: string | undefined;
+  readonly runtimeCommit: string | undefined;
   readonly base: BaseApp | undefined;
   /** Extensions of the Sdk that the build needs. */
   readonly sdkExtensions: readonly Named[];

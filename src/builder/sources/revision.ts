@@ -19,7 +19,7 @@ function checkoutPath({ type, location }: RevisionSource, context: SourceContext
   return join(context.state.folder(type), `${name}-${hash}`);
 }
 
-function words({ type, location, revision }: RevisionSource, folder: string, isThere: boolean): string[] {
+function fetchWords({ type, location, revision }: RevisionSource, folder: string, isThere: boolean): string[] {
   const at = revision === undefined ? [] : [`-r${revision}`];
   if (type === "svn") {
     const common = ["--non-interactive", "--quiet", "--ignore-externals", ...at];
@@ -40,11 +40,14 @@ export async function fetchRevision(source: RevisionSource, context: SourceConte
   const url = type === "svn" && location.startsWith("/") ? `file://${location}` : location;
   const doing = `Cannot fetch ${location}`;
   const options = { doing, code: "SOURCE_FETCH", signal: context.signal, env: { BZR_LOG: "/dev/null" } } as const;
+  const words = type === "svn" ? ["info", "--show-item", "revision", "--", folder] : ["revno", "--tree", folder];
+  const ask = async () => (await runTool(type, words, options)).trim();
+  const isThere = existsSync(folder);
+  if (isThere && source.revision !== undefined && (await ask()) === source.revision) return source.revision;
   context.report({ type: "fetch.start", name: location, size: 0 });
-  await runTool(type, words({ ...source, location: url }, folder, existsSync(folder)), options);
+  await runTool(type, fetchWords({ ...source, location: url }, folder, isThere), options);
   context.report({ type: "fetch.done", name: location, size: 0, reused: false });
-  const ask = type === "svn" ? ["info", "--show-item", "revision", "--", folder] : ["revno", "--tree", folder];
-  return (await runTool(type, ask, options)).trim();
+  return await ask();
 }
 
 /** Puts the checked out files into a folder. */

@@ -8,12 +8,10 @@ import { type Metadata, parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { type ExtensionMount, resolveExtensions } from "../../sandbox/spec/extensions.ts";
-import { activeDeployment } from "../../store/deployments.ts";
-import { openInstallation } from "../../store/installation.ts";
 import type { InstallationPlace } from "../../store/places.ts";
 import { ensureShown, lowerOf } from "../../store/shown.ts";
 import type { Manifest, Named } from "../manifest/types.ts";
-import type { Sdk } from "./sdk.ts";
+import { deploymentOf, type Sdk } from "./sdk.ts";
 
 /** Something installed that a build uses. */
 export interface Part {
@@ -44,13 +42,13 @@ interface Search {
 }
 
 /** What is installed under a ref, in the first of the places that has it. */
-async function findPart(ref: Ref, { places, signal }: Search): Promise<Part | undefined> {
+async function findPart(ref: Ref, { places, signal }: Search, commit?: string): Promise<Part | undefined> {
   for (const place of places) {
-    const deployment = activeDeployment(openInstallation(place), ref);
+    const deployment = deploymentOf(place, ref, commit);
     if (deployment === undefined) continue;
     await ensureShown(deployment, signal);
-    const { commit, metadata } = deployment;
-    return { ref, commit, lower: lowerOf(deployment), metadata: parseMetadata(metadata) };
+    const { metadata } = deployment;
+    return { ref, commit: deployment.commit, lower: lowerOf(deployment), metadata: parseMetadata(metadata) };
   }
   return undefined;
 }
@@ -150,9 +148,25 @@ async function findBuildExtensions(manifest: Manifest, ref: Ref, search: Search)
   return mounts;
 }
 
+/** The runtime that a platform starts from; one that is named by its commit must be there in any case. */
+async function findRuntime(
+  { id, kind, platform, runtimeCommit }: Manifest,
+  runtime: Ref,
+  search: Search,
+): Promise<Part | undefined> {
+  if (kind === "extension" || (platform === undefined && runtimeCommit === undefined)) return undefined;
+  const part = await findPart(runtime, search, runtimeCommit);
+  const where = runtimeCommit === undefined ? `runtime of ${id}` : `runtime-commit ${runtimeCommit}`;
+  if (part === undefined) throw notInstalled(where, runtime);
+  return platform === undefined ? undefined : part;
+}
+
 async function findOwner(manifest: Manifest, runtime: Ref, search: Search): Promise<BuildParts["extended"]> {
   if (manifest.kind !== "extension") return undefined;
-  const owner = (await findPart(runtime, search)) ?? (await findPart({ ...runtime, kind: "app" }, search));
+  const { runtimeCommit } = manifest;
+  const owner =
+    (await findPart(runtime, search, runtimeCommit)) ??
+    (await findPart({ ...runtime, kind: "app" }, search, runtimeCommit));
   if (owner === undefined) throw notInstalled(`runtime of ${manifest.id}`, runtime);
   const place = placeAt(owner.metadata.extensions, manifest.id, manifest.extensionTag);
   if (place === undefined) {
@@ -175,11 +189,9 @@ export async function findParts(
   const { main, runtime, sdk } = refs;
   const { base } = manifest;
   const baseRef: Ref = { kind: "app", id: base?.name ?? "", arch: main.arch, branch: base?.branch ?? "" };
-  const basePart = base === undefined ? undefined : await findPart(baseRef, search);
+  const basePart = base === undefined ? undefined : await findPart(baseRef, search, base.commit);
   if (base !== undefined && basePart === undefined) throw notInstalled(base.where, baseRef);
-  const platform = manifest.platform === undefined ? undefined : await findPart(runtime, search);
-  if (manifest.platform !== undefined && platform === undefined)
-    throw notInstalled(`runtime of ${manifest.id}`, runtime);
+  const platform = await findRuntime(manifest, runtime, search);
   return {
     base: basePart,
     baseExtensions: await findCopied(base?.extensions ?? [], basePart, search),

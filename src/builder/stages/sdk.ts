@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import { type Metadata, parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
-import { activeDeployment } from "../../store/deployments.ts";
+import { activeDeployment, readDeployment } from "../../store/deployments.ts";
 import { openInstallation } from "../../store/installation.ts";
 import type { InstallationPlace } from "../../store/places.ts";
 import { ensureShown, lowerOf } from "../../store/shown.ts";
+import type { Deployment } from "../../store/types.ts";
 import { readDocument } from "../manifest/include.ts";
 import { decodeSdkDefaults } from "../manifest/options.ts";
 import type { BuildOptions, Manifest } from "../manifest/types.ts";
@@ -37,10 +38,21 @@ export function manifestRefs(manifest: Manifest, arch: string): { readonly runti
   };
 }
 
+/** What is installed under a ref: the active version, or one that is named and still there. */
+export function deploymentOf(place: InstallationPlace, ref: Ref, commit?: string): Deployment | undefined {
+  const installation = openInstallation(place);
+  return commit === undefined ? activeDeployment(installation, ref) : readDeployment(installation, ref, commit);
+}
+
 /** Finds the Sdk in the first installation that has it. Throws `RUNTIME_NOT_FOUND`. */
-export async function findSdk(ref: Ref, places: readonly InstallationPlace[], signal?: AbortSignal): Promise<Sdk> {
+export async function findSdk(
+  ref: Ref,
+  commit: string | undefined,
+  places: readonly InstallationPlace[],
+  signal?: AbortSignal,
+): Promise<Sdk> {
   for (const place of places) {
-    const deployment = activeDeployment(openInstallation(place), ref);
+    const deployment = deploymentOf(place, ref, commit);
     if (deployment === undefined) continue;
     await ensureShown(deployment, signal);
     const lower = lowerOf(deployment);
@@ -48,9 +60,13 @@ export async function findSdk(ref: Ref, places: readonly InstallationPlace[], si
     return { ref, commit: deployment.commit, lower, metadata, options: readOptions(lower) };
   }
   const searched = places.map(({ path }) => path).join(", ");
-  throw new DowelError("RUNTIME_NOT_FOUND", `The Sdk ${formatRef(ref)} is not installed (looked in ${searched})`, {
-    hint: `Install it first: dowel install ${ref.id}//${ref.branch}`,
-  });
+  throw new DowelError(
+    "RUNTIME_NOT_FOUND",
+    `The Sdk ${formatRef(ref)}${commit === undefined ? "" : ` of commit ${commit}`} is not installed (looked in ${searched})`,
+    {
+      hint: `Install it first: dowel install ${ref.id}//${ref.branch}`,
+    },
+  );
 }
 
 function readOptions(lower: string): BuildOptions {
