@@ -2,6 +2,7 @@
 // Dowel beside its peers, measured in turn in one run: main.ts [NAME…]
 import { benchBus } from "./bus.ts";
 import { benchCli } from "./cli.ts";
+import { benchClients } from "./clients.ts";
 import { benchInstall } from "./install.ts";
 import { deleteRemoved } from "./installed.ts";
 import { benchLayers } from "./layers.ts";
@@ -21,7 +22,11 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   verify: benchVerify,
   list1000: benchList,
   link: benchLink,
+  clients: benchClients,
 };
+
+/** What takes minutes is run only when it is named. */
+const onlyNamed: ReadonlySet<string> = new Set(["clients"]);
 
 async function main(words: readonly string[]): Promise<number> {
   const unknown = words.filter((word) => !(word in parts));
@@ -32,7 +37,7 @@ async function main(words: readonly string[]): Promise<number> {
   prepareWork();
   deleteRemoved();
   const lines: Line[] = [];
-  for (const name of words.length > 0 ? words : Object.keys(parts)) {
+  for (const name of words.length > 0 ? words : Object.keys(parts).filter((part) => !onlyNamed.has(part))) {
     process.stdout.write(`==> ${name}\n`);
     const found = (await parts[name]?.()) ?? [];
     printLines(found);

@@ -14,6 +14,23 @@ import type { RegistryStore } from "./store.ts";
 /** Configs never change under their digest; this many are kept in memory. */
 const keptConfigs = 4096;
 
+/** Answers to so many questions are kept, and for so long: another process may change the folder, too. */
+const keptAnswers = 64;
+const keptMilliseconds = 1000;
+
+interface AnswerText {
+  readonly body: string;
+  readonly etag: string;
+}
+
+interface KeptAnswer {
+  /** Of the store, when it was begun. */
+  readonly version: number;
+  /** performance.now() milliseconds */
+  readonly madeAt: number;
+  readonly text: Promise<AnswerText>;
+}
+
 interface IndexedImage {
   readonly digest: Digest;
   readonly mediaType: string;
@@ -39,14 +56,34 @@ interface IndexedTag {
  */
 export class FlatpakIndex {
   readonly #configs = new Map<Digest, ImageConfig>();
+  readonly #answers = new Map<string, KeptAnswer>();
 
-  async respond({ store, url, request }: Context, namespace: string): Promise<Response> {
-    const tags = await this.#collect(store, namespace, url.searchParams);
-    const body = JSON.stringify({ Registry: "/", Results: results(chooseTags(tags, url.searchParams.get("tag"))) });
-    const etag = `"${createHash("sha256").update(body).digest("hex")}"`;
+  async respond(context: Context, namespace: string): Promise<Response> {
+    const { body, etag } = await this.#answer(context, namespace).text;
     const headers = { etag, "content-type": "application/json", "cache-control": "no-cache" };
-    if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+    if (context.request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
     return new Response(body, { headers });
+  }
+
+  /** What was answered to the same question, if nothing was pushed since; many clients ask at once. */
+  #answer({ store, url }: Context, namespace: string): KeptAnswer {
+    const key = `${namespace}${url.search}`;
+    const known = this.#answers.get(key);
+    const now = performance.now();
+    if (known !== undefined && known.version === store.version && now - known.madeAt < keptMilliseconds) return known;
+    const made = { version: store.version, madeAt: now, text: this.#make(store, namespace, url.searchParams) };
+    this.#answers.delete(key);
+    const oldest = this.#answers.keys().next();
+    if (this.#answers.size >= keptAnswers && oldest.done !== true) this.#answers.delete(oldest.value);
+    this.#answers.set(key, made);
+    made.text.catch(() => this.#answers.delete(key));
+    return made;
+  }
+
+  async #make(store: RegistryStore, namespace: string, query: URLSearchParams): Promise<AnswerText> {
+    const tags = await this.#collect(store, namespace, query);
+    const body = JSON.stringify({ Registry: "/", Results: results(chooseTags(tags, query.get("tag"))) });
+    return { body, etag: `"${createHash("sha256").update(body).digest("hex")}"` };
   }
 
   /** All tags that have images that fit the query, in the order of their names. */

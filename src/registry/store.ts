@@ -24,10 +24,16 @@ export class RegistryStore {
   readonly uploads: Uploads;
   /** Changes to the manifests of one repository, one after the other. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  #version = 0;
 
   constructor(folder: string) {
     this.places = new Places(folder);
     this.uploads = new Uploads(this.places);
+  }
+
+  /** Another number after every change to a manifest or tag that went through here. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Size of a blob that the repository may serve. */
@@ -159,6 +165,7 @@ export class RegistryStore {
     const settled = turn
       .catch(() => undefined)
       .then(() => {
+        this.#version++;
         if (this.#changes.get(repository) === settled) this.#changes.delete(repository);
       });
     this.#changes.set(repository, settled);
