@@ -69,7 +69,12 @@ export async function benchInstall(): Promise<Line[]> {
   return [
     compare("install over HTTP", mine, "flatpak install", peer, 0.4),
     compare("install: CPU time", { ...mine, wall: mine.cpu }, "flatpak install", { ...peer, wall: peer.cpu }, 0.4),
-    { ...limit("install: peak memory", mine.peak, "MiB", 300), peer: `flatpak ${peer.peak.toFixed(0)} MiB` },
+    { ...limit("install: peak memory", mine.peak, "MiB", 250), peer: `flatpak ${peer.peak.toFixed(0)} MiB` },
     compare("update, five packages more", update, "flatpak update", peerUpdate, 1),
+    {
+      ...limit("update: bytes fetched, all included", update.received / 1e6, "MB", 4.3),
+      peer: `flatpak ${(peerUpdate.received / 1e6).toFixed(1)} MB`,
+    },
+    limit("update: peak memory", update.peak, "MiB", 250),
   ];
 }

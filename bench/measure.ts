@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 
 export interface Command {
   readonly words: readonly string[];
@@ -15,6 +16,12 @@ export interface Figures {
   readonly cpu: number;
   /** Largest resident set of the process or one of its children, MiB. */
   readonly peak: number;
+  /** Bytes that came over loopback meanwhile, whoever they were for: what the servers sent, requests and headers too. */
+  readonly received: number;
+}
+
+function loopbackBytes(): number {
+  return Number(/^ *lo: *([0-9]+)/m.exec(readFileSync("/proc/net/dev", "utf8"))?.[1] ?? 0);
 }
 
 function median(values: readonly number[]): number {
@@ -42,6 +49,7 @@ function measureOnce(command: Command): Figures {
   // What the one before left to be written would be counted to this one, which waits for the disk.
   execute({ words: ["sync"] });
   const [program = "", ...words] = command.words;
+  const before = loopbackBytes();
   const start = performance.now();
   const result = Bun.spawnSync([program, ...words], {
     env: { ...process.env, ...command.environment },
@@ -53,7 +61,12 @@ function measureOnce(command: Command): Figures {
   if (result.exitCode !== 0)
     throw new Error(`${command.words.join(" ")} ended with ${result.exitCode}: ${result.stderr.toString()}`);
   const { maxRSS = 0, cpuTime } = result.resourceUsage ?? {};
-  return { wall, cpu: Number(cpuTime?.total ?? 0) / 1000, peak: maxRSS / 1024 ** 2 };
+  return {
+    wall,
+    cpu: Number(cpuTime?.total ?? 0) / 1000,
+    peak: maxRSS / 1024 ** 2,
+    received: loopbackBytes() - before,
+  };
 }
 
 /** Measures commands in turn, so that what else the machine does meets all of them; one warm-up each. */
@@ -69,6 +82,7 @@ export function measureInTurn(commands: readonly Command[], times: number, warmU
     wall: median(list.map(({ wall }) => wall)),
     cpu: median(list.map(({ cpu }) => cpu)),
     peak: Math.max(...list.map(({ peak }) => peak)),
+    received: median(list.map(({ received }) => received)),
   }));
 }
 
