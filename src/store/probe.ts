@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { mountComposefs, unmount } from "../sys/mounts.ts";
 import { enableVerity } from "../sys/verity.ts";
@@ -8,14 +9,14 @@ import { composefsOf } from "./image/composefs.ts";
 import { newFolder } from "./image/tree.ts";
 import type { Installation } from "./installation.ts";
 import { objectName } from "./objects/paths.ts";
-import { isMounted, runFolder } from "./shown.ts";
+import { isMounted, lowerOf, runFolder } from "./shown.ts";
 import { isRootsOwn } from "./trust.ts";
-import type { ShownAs } from "./types.ts";
+import type { Deployment, ShownAs } from "./types.ts";
 
 /**
  * How an installation shows its images. Composefs needs root, an installation that only root can change, and a kernel
  * and file system that can do it, with fs-verity where the file system has it: that is tried by a real mount, once for
- * each boot and file system, and remembered in `/run/dowel`.
+ * each boot and file system, and remembered in `/run/dowel`. Throws `NO_SPACE` where there is no room to try.
  */
 export function chooseShownAs(installation: Installation): ShownAs {
   if (process.geteuid?.() !== 0 || !isRootsOwn(installation)) return "checkout";
@@ -47,8 +48,29 @@ function readAnswer(path: string, boot: string): ShownAs | undefined {
   }
 }
 
+function makeFolder({ tmp }: Installation): string {
+  try {
+    return mkdtempSync(join(tmp, "probe-"));
+  } catch (error) {
+    throw fileError(error, "write in", tmp);
+  }
+}
+
+/** Whether what a deployment shows by a mount can be shown like that by nobody but another caller, kernel or owner. */
+export function isBeyondReach(installation: Installation, { path, shownAs, imageDigest }: Deployment): boolean {
+  if (shownAs !== "composefs") return false;
+  if (process.geteuid?.() !== 0 || !isRootsOwn(installation)) return true;
+  if (isMounted(lowerOf({ path, shownAs, imageDigest }))) return false;
+  try {
+    return chooseShownAs(installation) !== "composefs";
+  } catch (error) {
+    if (isDowelError(error, "NO_SPACE")) return false;
+    throw error;
+  }
+}
+
 function tryMount(installation: Installation): boolean {
-  const folder = mkdtempSync(join(installation.tmp, "probe-"));
+  const folder = makeFolder(installation);
   const target = join(folder, "mount");
   try {
     const content = Buffer.alloc(1000, "dowel");
@@ -65,7 +87,9 @@ function tryMount(installation: Installation): boolean {
     const verity = enableVerity(object) !== undefined;
     mountComposefs({ image, objects: join(folder, "objects"), target, verity });
     return readFileSync(join(target, "file")).equals(content);
-  } catch {
+  } catch (error) {
+    // A full disk says nothing of what can be mounted.
+    if (["ENOSPC", "EDQUOT"].includes(errnoOf(error) ?? "")) throw fileError(error, "write", folder);
     return false;
   } finally {
     if (isMounted(target)) unmount(target);

@@ -12,7 +12,7 @@ import { collectExports } from "../exports/collect.ts";
 import { publishExports } from "../exports/publish.ts";
 import type { StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
-import { chooseShownAs } from "../probe.ts";
+import { isBeyondReach } from "../probe.ts";
 import { ensureShown, hideImage } from "../shown.ts";
 import type { Deployment } from "../types.ts";
 import { checkCheckout } from "./checkout.ts";
@@ -28,9 +28,7 @@ export function checkDeployment(
   if (formatRef(deployment.ref) !== formatRef(ref) || deployment.commit !== commit) {
     return `deploy.json is that of ${formatRef(deployment.ref)} ${deployment.commit}`;
   }
-  if (deployment.shownAs === "composefs" && chooseShownAs(installation) !== "composefs") {
-    return "it is shown by a mount, which cannot be made here";
-  }
+  if (isBeyondReach(installation, deployment)) return "it is shown by a mount, which cannot be made here";
   if (deployment.imageDigest !== image.imageDigest) return `deploy.json names the image ${deployment.imageDigest}`;
   if (deployment.metadata !== image.metadata || read(join(path, "metadata")) !== image.metadata) {
     return "its metadata are missing or damaged";
