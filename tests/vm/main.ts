@@ -7,8 +7,8 @@ import { join, resolve } from "node:path";
 import { makeLayout } from "../e2e/support.ts";
 import { type Machine, makeDisk, prepareMachine } from "./image.ts";
 
-/** Software emulation is some ten times slower than the machine itself. */
-const minutes = 15;
+/** Software emulation is some ten times slower than the machine itself: five minutes where that is idle. */
+const minutes = 30;
 
 /** What the machine gets to see: the program, two versions of an app with its runtime, and the tests. */
 function makeTestDisk(folder: string): string {
