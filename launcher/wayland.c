@@ -18,7 +18,7 @@ enum { DISPLAY = 1, REGISTRY, FIRST_SYNC, MANAGER, CONTEXT, LAST_SYNC };
 // Requests and events, by the order in which the protocol's description has them.
 enum { DISPLAY_SYNC = 0, DISPLAY_GET_REGISTRY = 1, DISPLAY_ERROR = 0, REGISTRY_BIND = 0, REGISTRY_GLOBAL = 0 };
 enum { MANAGER_CREATE_LISTENER = 1, CONTEXT_ENGINE = 1, CONTEXT_APP = 2, CONTEXT_INSTANCE = 3, CONTEXT_COMMIT = 4 };
-enum { HEADER_WORDS = 2, MESSAGE_BYTES_MAX = 8192, ANSWER_BYTES_MAX = 1 << 20, ANSWER_MILLISECONDS = 10000, BACKLOG = 128 };
+enum { HEADER_WORDS = 2, MESSAGE_BYTES_MAX = 8192, ANSWER_BYTES_MAX = 1 << 20, ANSWER_MILLISECONDS = 25000, BACKLOG = 128 };
 
 static const char manager_interface[] = "wp_security_context_manager_v1";
 

@@ -7,10 +7,12 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { sweep } from "../../../src/engine/run/cache.ts";
@@ -214,6 +216,20 @@ describe("prepareRun() and what is installed", () => {
     const [etc, parent] = (await start(run, "files", "/etc/mark", "/run/parent/bin/probe")).records;
     expect(etc).toMatchObject({ stat: "OK", to: "../usr/etc/mark" });
     expect(parent).toMatchObject({ stat: "OK" });
+  });
+
+  test("prepareRun() gives a renamed app the data that it had before, under both names", async () => {
+    const commit = machine.deployApp();
+    const path = join(machine.system, `app/${appId}/${arch}/stable/${commit}/deploy.json`);
+    const deployment = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...deployment, previousIds: ["org.test.Old"] }));
+    machine.file("home/.var/app/org.test.Old/data/letter", "kept");
+    const run = await prepare();
+    const old = join(machine.home, ".var/app/org.test.Old/data/letter");
+    const { records } = await start(run, "files", "/var/data/letter", old);
+    expect(records).toMatchObject([{ content: "kept" }, { content: "kept" }]);
+    expect(readFileSync(old, "utf8")).toBe("kept");
+    expect(statSync(join(machine.home, ".var/app", appId, "data/letter")).isFile()).toBe(true);
   });
 
   test("prepareRun() takes another runtime when told to", async () => {
