@@ -9,7 +9,7 @@ import type { Context } from "./cli/context.ts";
 import type { DefinedCommand } from "./cli/define.ts";
 import { formatOverview } from "./cli/overview.ts";
 import { usageError } from "./cli/usage.ts";
-import { endOptionsAtFirstArgument, splitCommand } from "./cli/words.ts";
+import { endOptionsAtFirstArgument, spellOutEmptyValues, splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
 import { processTerminal, type Terminal } from "./render/terminal.ts";
 
@@ -54,7 +54,8 @@ function cancelOnSignals(): AbortSignal {
 /** The words of a command as its scanner takes them. */
 function inputsOf(defined: DefinedCommand, rest: readonly string[]): readonly string[] {
   if (defined.readsItsOptions) return rest.length === 1 && rest[0] === "--help" ? rest : ["--", ...rest];
-  return defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument(rest, defined.optionsWithValue) : rest;
+  const spell = defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument : spellOutEmptyValues;
+  return spell(rest, defined.optionsWithValue);
 }
 
 async function runCommand(

@@ -59,6 +59,15 @@ export function endOptionsAtFirstArgument(words: readonly string[], optionsWithV
   return options;
 }
 
+/** Makes a word of its own of every empty value, up to `--`, since the scanner does not understand `--name=`. */
+export function spellOutEmptyValues(words: readonly string[], optionsWithValue: ReadonlySet<string>): string[] {
+  const end = words.indexOf("--");
+  return words.flatMap((word, at) => {
+    const isEmpty = word.endsWith("=") && (end < 0 || at < end) && optionsWithValue.has(word.slice(0, -1));
+    return isEmpty ? [word.slice(0, -1), ""] : [word];
+  });
+}
+
 /**
  * The options of the given names in the order typed, each as `--name=value`, up to the first argument. The order
  * counts where a later option undoes an earlier one.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { endOptionsAtFirstArgument, orderedOptions, splitCommand } from "../../src/cli/words.ts";
+import { endOptionsAtFirstArgument, orderedOptions, spellOutEmptyValues, splitCommand } from "../../src/cli/words.ts";
 
 const takesNext = (word: string, next: string) => word === "registry" || `${word} ${next}` === "data backup";
 
@@ -65,4 +65,9 @@ test("orderedOptions() keeps the order in which options undo each other", () => 
     "--share=network",
     "--unshare=network",
   ]);
+});
+
+test("spellOutEmptyValues() makes words of empty values, of options that take one and before --", () => {
+  const words = ["--title=", "--odd=", "x=", "--", "--title="];
+  expect(spellOutEmptyValues(words, new Set(["--title"]))).toEqual(["--title", "", "--odd=", "x=", "--", "--title="]);
 });
