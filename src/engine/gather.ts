@@ -76,6 +76,7 @@ export function offersFor(target: Installation, options: GatherOptions): Offers 
 
 /** What is known before a plan is made. */
 export interface KnownBefore {
+  readonly facts?: Omit<Facts, "answers">;
   readonly offers?: Offers;
   readonly direct?: Facts["direct"];
   /** `.flatpakrepo` files that apps name for their runtimes. */
@@ -114,7 +115,7 @@ export async function planRequests(
 ): Promise<Plan> {
   const { report = silent, signal } = options;
   const { offers = offersFor(target, options), runtimeRepos = [] } = known;
-  const facts = { ...gatherFacts(target, options), direct: known.direct };
+  const facts = { ...(known.facts ?? gatherFacts(target, options)), direct: known.direct };
   const answers = new Map<string, Answer>();
   const first = await tryResolve(() => resolveAll(facts, requests, answers, offers));
   if (!isDowelError(first)) return told(first, report);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RefKind } from "../metadata/ref.ts";
-import { listDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { findAllInstalled } from "./find.ts";
-import { type GatherOptions, planRequests } from "./gather.ts";
-import type { TransactionOptions } from "./resolve/facts.ts";
+import { type GatherOptions, gatherFacts, planRequests } from "./gather.ts";
+import type { Facts, TransactionOptions } from "./resolve/facts.ts";
 import type { Plan } from "./types.ts";
 
 export interface UpdateOptions extends GatherOptions, TransactionOptions {
@@ -13,11 +12,19 @@ export interface UpdateOptions extends GatherOptions, TransactionOptions {
   readonly kind?: RefKind | undefined;
 }
 
-function chosen(target: Installation, names: readonly string[], options: UpdateOptions): readonly Deployment[] {
+function chosen(
+  target: Installation,
+  names: readonly string[],
+  { installed }: Pick<Facts, "installed">,
+  options: UpdateOptions,
+): readonly Deployment[] {
   const fits = ({ ref }: Deployment): boolean =>
     (options.kind === undefined || ref.kind === options.kind) &&
     (options.arch === undefined || ref.arch === options.arch);
-  if (names.length === 0) return listDeployments(target).filter(fits);
+  if (names.length === 0) {
+    const own = installed.filter(({ installation }) => installation === target.path);
+    return own.map(({ deployment }) => deployment).filter(fits);
+  }
   const named = names.flatMap((name) => findAllInstalled(target, name, options));
   return [...new Map(named.map((deployment) => [deployment.path, deployment])).values()];
 }
@@ -31,6 +38,7 @@ export async function prepareUpdate(
   names: readonly string[],
   options: UpdateOptions = {},
 ): Promise<Plan> {
-  const requests = chosen(target, names, options).map((deployment) => ({ kind: "update", deployment }) as const);
-  return await planRequests(target, requests, options);
+  const facts = gatherFacts(target, options);
+  const requests = chosen(target, names, facts, options).map((deployment) => ({ kind: "update", deployment }) as const);
+  return await planRequests(target, requests, options, { facts });
 }

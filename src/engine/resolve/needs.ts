@@ -3,7 +3,8 @@ import { isDowelError } from "../../base/errors.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
 import { parseRef, parseRuntimeName, type Ref } from "../../metadata/ref.ts";
 
-interface Needs {
+/** The refs that an app or runtime needs or extends. */
+export interface Needs {
   readonly runtime: Ref | undefined;
   readonly sdk: Ref | undefined;
   readonly extensionOf: Ref | undefined;

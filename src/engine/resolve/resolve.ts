@@ -83,7 +83,8 @@ function installedAfter({ facts, operations }: Draft): readonly Dependent[] {
  */
 function prune(draft: Draft, requests: readonly Request[]): void {
   const { facts, operations } = draft;
-  if (facts.options.noRelated === true || requests.every(({ kind }) => kind === "uninstall")) return;
+  if (facts.options.noRelated === true || operations.size === 0) return;
+  if (requests.every(({ kind }) => kind === "uninstall")) return;
   const needs = [...operations.keys()];
   for (const { deployment, prunes } of unusedRuntimes({ ...facts, installed: installedAfter(draft) })) {
     const present = draft.present(deployment.ref);
