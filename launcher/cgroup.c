@@ -71,6 +71,14 @@ static bool has_word(const char *list, const char *word, size_t length) {
   return false;
 }
 
+// Controllers can only be switched on where no process is; some can elsewhere, too, and then make groups below useless.
+// The root, which alone has no type, is free of that rule.
+static bool can_enable(int folder) {
+  char text[LIST_MAX];
+  return read_file(folder, "cgroup.type", text, sizeof text) == 0 ||
+         read_file(folder, "cgroup.procs", text, sizeof text) == 0;
+}
+
 // Groups below `folder` have the controllers that the settings need, if need be because they are switched on now. Else
 // the setting that lacks one is noted.
 static bool has_controllers(const struct plan *plan, int folder, const char **lacking) {
@@ -85,7 +93,7 @@ static bool has_controllers(const struct plan *plan, int folder, const char **la
     struct text word = TEXT(buffer);
     text_add(&word, "+");
     text_add_part(&word, setting, length);
-    if (!write_file(folder, "cgroup.subtree_control", word.data, word.length)) {
+    if (!can_enable(folder) || !write_file(folder, "cgroup.subtree_control", word.data, word.length)) {
       if (*lacking == NULL) *lacking = setting;
       return false;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execPlan } from "../engine/run/exec.ts";
 import { forwardFiles } from "../engine/run/forward.ts";
+import { findPlaceForGroup } from "../engine/run/group.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
@@ -25,12 +26,13 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
   const request = toRunRequest(flags, name, options);
   // First, since the portal that may be started by it changes what the sandbox can see.
   const words = forwards ? await forwardFiles(request, args, context.signal) : args;
-  const { bytes } = await prepareRun(
+  const { bytes, specification } = await prepareRun(
     request,
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
     forwards || !isSaidByWords(flags) ? [] : keyWords(context.words, args),
     context.signal,
   );
+  await findPlaceForGroup(specification, context.signal);
   return execPlan(bytes, words, flags.trace, request.instanceIdFd);
 }
 

@@ -5,21 +5,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
+import { until } from "../support/until.ts";
 
 const id = "org.example.Probe";
 const hasGroups = process.env["DOWEL_REQUIRE_CGROUP"] !== "no";
 
 type Row = Record<string, string | number>;
-
-async function until<T>(what: string, find: () => T | undefined | false): Promise<T> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const found = find();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`It did not happen within 30 seconds: ${what}`);
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
 
 for (const uid of [0, ordinaryUser]) {
   describe(`instances of ${uid === 0 ? "root" : "an ordinary user"}`, () => {

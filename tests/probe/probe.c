@@ -332,7 +332,8 @@ static const struct verb verbs[] = {
     {"id", verb_id},           {"mounts", verb_mounts},   {"processes", verb_processes}, {"network", probe_network},
     {"fds", verb_fds},         {"env", verb_env},         {"syscalls", verb_syscalls},   {"files", verb_files},
     {"args", verb_args},       {"exit", verb_exit},       {"signal", verb_signal},       {"orphans", verb_orphans},
-    {"wait", verb_wait},       {"sockets", probe_sockets}, {"hold", verb_hold},
+    {"wait", verb_wait},       {"sockets", probe_sockets}, {"hold", verb_hold},           {"memory", probe_memory},
+    {"forks", probe_forks},    {"nest", probe_nest},
 };
 // The verbs up to this one take no argument that matters; `all` is all of them.
 enum { HARMLESS_VERBS = 7 };

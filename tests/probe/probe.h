@@ -18,3 +18,8 @@ void probe_syscalls(void);
 
 int probe_network(char **words);
 int probe_sockets(char **words);
+
+// Take until a bound is met.
+int probe_memory(char **words);
+int probe_forks(char **words);
+int probe_nest(char **words);
