@@ -68,7 +68,7 @@ function escapeName(text: string): string {
 }
 
 /** The call of systemd's manager that puts a process into a scope of its own, which it may divide further. */
-export function startScopeMessage(unit: string, pid: number): Uint8Array {
+function startScopeMessage(unit: string, pid: number): Uint8Array {
   const properties = new Values()
     .property("PIDs", "au")
     .number(4)
