@@ -48,7 +48,7 @@ test.skipIf(!hasGroups)("joinScope() asks the user's systemd for a scope and wai
   let group = "";
   let received = Buffer.alloc(0);
   server = createServer((socket) => {
-    socket.on("data", (more) => {
+    socket.on("data", (more: Buffer) => {
       received = Buffer.concat([received, more]);
       if (received.includes("StartTransientUnit") && group === "") group = carryOut(received, home);
     });
