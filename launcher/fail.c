@@ -31,6 +31,7 @@ static const struct step_text step_texts[] = {
     [STEP_PROCESS] = {"process", "start the first process"},
     [STEP_INSTANCE] = {"instance", "say what runs in"},
     [STEP_CGROUP] = {"cgroup", "make the control group"},
+    [STEP_SESSION] = {"session", "reach the session service for the sandbox's buses by"},
     [STEP_LIMIT] = {"limit", "set the limit"},
     [STEP_LANDLOCK] = {"landlock", "restrict with Landlock"},
     [STEP_ENTER] = {"enter", "enter the sandbox"},

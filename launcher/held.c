@@ -29,7 +29,8 @@ static size_t add_sorted(int *fds, size_t count, int fd) {
 }
 
 void held_close_others(const struct start *start) {
-  int kept[PLAN_HELD_MAX + 7];
+  int kept[PLAN_HELD_MAX + 7 + SESSION_DESCRIPTORS_MAX];
+  int session[SESSION_DESCRIPTORS_MAX];
   size_t count = 0;
   for (uint32_t i = 0; i < start->plan.held.count; i++) count = add_sorted(kept, count, start->held[i]);
   if (start->instance.number[0] != '\0') {
@@ -43,6 +44,8 @@ void held_close_others(const struct start *start) {
     count = add_sorted(kept, count, start->cgroup.folder);
     if (start->cgroup.limited) count = add_sorted(kept, count, STDERR_FILENO);
   }
+  size_t buses = session_descriptors(start, session);
+  for (size_t i = 0; i < buses; i++) count = add_sorted(kept, count, session[i]);
   unsigned next = 0;
   for (size_t i = 0; i < count; i++) {
     unsigned fd = (unsigned)kept[i];

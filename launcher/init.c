@@ -83,6 +83,7 @@ _Noreturn void init_run(struct start *start) {
   // From here on neither init nor app has any capability, nor a way to regain one.
   identity_drop_capabilities();
   trace_mark("drop privileges", NULL);
+  session_wait(start);
   // The app runs as the same user: it must not trace the init, nor reach the host through its /proc entries. The
   // app's own exec makes the app dumpable again.
   if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);

@@ -168,5 +168,8 @@ void instance_remove(const struct start *start) {
   static const char *const names[] = {"info", "pid", "bwrapinfo.json", "dowel", "wayland", ".ref"};
   if (start->instance.number[0] == '\0') return;
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unlinkat(start->instance.folder, names[i], 0);
+  for (int i = 0; start->plan.session.socket != NULL && i < BUS_COUNT; i++) {
+    unlinkat(start->instance.folder, session_files[i] + 1, 0);
+  }
   unlinkat(start->instance.parent, start->instance.number, AT_REMOVEDIR);
 }

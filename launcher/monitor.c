@@ -42,12 +42,26 @@ static _Noreturn void finish(const struct start *start, int status) {
   _exit(exit_code(status));
 }
 
-static _Noreturn void watch(const struct start *start, pid_t init) {
+// Waits for a signal; false where none came and the session service is to be looked for again.
+static bool next_signal(const struct start *start, const sigset_t *watched, siginfo_t *info) {
+  static const struct timespec pause = {.tv_sec = 2};
+  if (!start->session.lost) return sigwaitinfo(watched, info) >= 0;
+  return syscall(SYS_rt_sigtimedwait, watched, info, &pause, sizeof(unsigned long)) >= 0;
+}
+
+static _Noreturn void watch(struct start *start, pid_t init) {
   sigset_t watched;
   signals_to_watch(&watched);
   for (;;) {
     siginfo_t info;
-    if (sigwaitinfo(&watched, &info) < 0) continue;
+    if (!next_signal(start, &watched, &info)) {
+      if (start->session.lost) session_retry(start);
+      continue;
+    }
+    if (info.si_signo == SIGIO && info.si_code > 0) {
+      session_serve(start);
+      continue;
+    }
     if (info.si_signo != SIGCHLD) {
       pass_on(&info, init);
       continue;
@@ -86,6 +100,9 @@ _Noreturn void monitor_run(struct start *start) {
   pid_t init = start_init(start);
   if (init < 0) refuse(start, errno);
   if (init == 0) init_run(start);
+  session_adopt(start, init);
+  start->session.dies = (start->plan.flags & PLAN_DIE_WITH_PARENT) != 0;
+  if (start->plan.session.socket != NULL) session_hand_over(start);
   // A pipe to the caller must end when the app closes it, and a report when the app has started.
   held_close_others(start);
   plan_forget(start);

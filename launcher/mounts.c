@@ -157,6 +157,7 @@ static void apply(const struct work *work) {
   switch ((enum mount_kind)work->one->kind) {
     case MOUNT_BIND:
     case MOUNT_INFO:
+    case MOUNT_BUS:
       return bind(work);
     case MOUNT_INSTANCE:
       return show_instance(work);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "plans are little endian");
-static_assert(sizeof(struct plan_header) == 216, "layout of the header");
+static_assert(sizeof(struct plan_header) == 240, "layout of the header");
 static_assert(sizeof(struct observation) == 56, "layout of an observation");
 static_assert(sizeof(struct mount_operation) == 40, "layout of a mount operation");
 
@@ -185,6 +185,10 @@ static bool check_fields(struct parser *parser, const struct mount_operation *on
     case MOUNT_INSTANCE:
     case MOUNT_INFO:
       return has_only(one, false, false, false, false) || parser_refuse(parser, "a mount has unknown fields", index);
+    case MOUNT_BUS:
+      return (has_only(one, false, false, true, false) && one->data_length == 0 && one->data < BUS_COUNT &&
+              parser->plan->session.buses[one->data] != NULL) ||
+             parser_refuse(parser, "a mount shows a bus that there is not", index);
   }
   return parser_refuse(parser, "a mount operation is of an unknown kind", index);
 }

@@ -9,7 +9,7 @@
 
 #define PLAN_MAGIC "DOWELPLN"
 enum {
-  PLAN_VERSION = 3,
+  PLAN_VERSION = 4,
   PLAN_BYTES_MAX = 16 * 1024 * 1024,
   PLAN_WORDS_MAX = 1024,
   PLAN_RECORD_MAX = 8192,
@@ -38,7 +38,8 @@ enum plan_flag {
   PLAN_DIE_WITH_PARENT = 8,
   PLAN_CGROUP_REQUIRED = 16,
   PLAN_NESTED = 32,
-  PLAN_FLAGS_ALL = 63,
+  PLAN_BUS_LOG = 64,
+  PLAN_FLAGS_ALL = 127,
 };
 
 enum observation_kind {
@@ -73,6 +74,8 @@ enum mount_kind {
   // The instance's folder at TARGET/INSTANCE, and the file in it that is the sandbox's `/.flatpak-info` at TARGET.
   MOUNT_INSTANCE = 9,
   MOUNT_INFO = 10,
+  // The socket of the bus whose number is in `data`.
+  MOUNT_BUS = 11,
 };
 
 enum bind_flag {
@@ -136,6 +139,18 @@ struct instance_fields {
   struct plan_section after;
 };
 
+enum plan_bus { BUS_SESSION, BUS_SYSTEM, BUS_A11Y, BUS_COUNT };
+
+// All zeros for a plan without buses.
+struct session_fields {
+  // The socket of the session service.
+  uint32_t socket;
+  // The socket of each bus on the host; 0 for one that the sandbox does not get.
+  uint32_t buses[BUS_COUNT];
+  // What the service is to know; counted in bytes.
+  struct plan_section policy;
+};
+
 struct plan_header {
   char magic[8];
   uint32_t version;
@@ -165,6 +180,7 @@ struct plan_header {
   uint64_t handled;
   uint32_t scopes;
   uint32_t bounds[BOUND_COUNT];
+  struct session_fields session;
   uint32_t reserved_end;
 };
 
@@ -187,6 +203,13 @@ struct plan_instance {
   const char *image;
   struct bytes before;
   struct bytes after;
+};
+
+// `socket` is null for a plan without buses.
+struct plan_session {
+  const char *socket;
+  const char *buses[BUS_COUNT];
+  struct bytes policy;
 };
 
 struct plan {
@@ -212,6 +235,7 @@ struct plan {
   struct plan_instance instance;
   // Null where the sandbox stays in the caller's control group.
   const char *cgroup;
+  struct plan_session session;
   struct words settings;
   // Rights on files that only the rules give; 0 for no Landlock.
   uint64_t handled;

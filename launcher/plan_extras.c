@@ -7,6 +7,7 @@
 
 static_assert(offsetof(struct plan_header, instance) == 112, "layout of the header");
 static_assert(offsetof(struct plan_header, bounds) == 180, "layout of the header");
+static_assert(offsetof(struct plan_header, session) == 212, "layout of the header");
 static_assert(sizeof(struct landlock_rule) == 16, "layout of a rule");
 
 // The name of one file: what the launcher puts below a folder must not lead elsewhere.
@@ -116,7 +117,22 @@ static bool read_bounds(struct parser *parser, const struct plan_header *header)
   return header->reserved_end == 0 || parser_refuse(parser, "the header has unknown fields", -1);
 }
 
+static bool read_session(struct parser *parser, const struct plan_header *header) {
+  static const struct session_fields none;
+  const struct session_fields *fields = &header->session;
+  struct plan_session *out = &parser->plan->session;
+  if (memcmp(fields, &none, sizeof none) == 0) {
+    return (header->flags & PLAN_BUS_LOG) == 0 || parser_refuse(parser, "there is no bus to log", -1);
+  }
+  if (parser->plan->instance.folder == NULL) return parser_refuse(parser, "a bus needs an instance", -1);
+  if (!read_path(parser, fields->socket, &out->socket) || !read_bytes(parser, fields->policy, &out->policy)) return false;
+  for (int i = 0; i < BUS_COUNT; i++) {
+    if (fields->buses[i] != 0 && !read_path(parser, fields->buses[i], &out->buses[i])) return false;
+  }
+  return true;
+}
+
 bool parser_extras(struct parser *parser, const struct plan_header *header) {
   return read_instance(parser, &header->instance) && read_cgroup(parser, header) && read_landlock(parser, header) &&
-         read_bounds(parser, header);
+         read_session(parser, header) && read_bounds(parser, header);
 }

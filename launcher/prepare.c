@@ -10,6 +10,10 @@ bool prepare_start(struct start *start, struct failure *failure) {
   if (!instance_make(start, failure)) return false;
   trace_mark("make the instance", start->instance.number);
   wayland_prepare(start);
+  if (start->plan.session.socket != NULL && !session_make(start, failure)) {
+    instance_remove(start);
+    return false;
+  }
   if (start->plan.cgroup == NULL) return true;
   if (!cgroup_make(start, failure)) {
     instance_remove(start);

@@ -37,6 +37,31 @@ struct start_wayland {
   int life;
 };
 
+// The buses of the sandbox. Without them the plan's `session.socket` is null.
+struct start_session {
+  // To the service, until the message is sent; and the service's end of the control socket.
+  int service;
+  int peer;
+  int control;
+  int policy;
+  // The folder of the service's socket, and its name there; the same of each bus. -1 for a bus that there is not.
+  int run;
+  char socket[108];
+  int folders[BUS_COUNT];
+  char names[BUS_COUNT][108];
+  int listeners[BUS_COUNT];
+  bool log;
+  // The service has gone, or did not take the message.
+  bool lost;
+  // The monitor is in the sandbox's namespaces.
+  bool inside;
+  bool dies;
+  // The sandbox's user and mount namespaces. The init closes itself to everybody once they are open.
+  int users;
+  int mounts;
+  int adopted;
+};
+
 // Everything that the processes of one start share. Copied by clone, never changed afterwards.
 struct start {
   struct plan plan;
@@ -59,6 +84,7 @@ struct start {
   struct start_instance instance;
   struct start_group cgroup;
   struct start_wayland wayland;
+  struct start_session session;
 };
 
 // Why a start could not be prepared; nothing of it is left then.
@@ -95,6 +121,21 @@ void cgroup_remove(const struct start *start);
 
 // wayland.c: asks the compositor for a socket of the instance's own, in its folder.
 void wayland_prepare(struct start *start);
+
+// session.c
+enum { SESSION_DESCRIPTORS_MAX = 7 + 2 * BUS_COUNT };
+// Files in the instance's folder, with a slash before.
+extern const char *const session_files[BUS_COUNT];
+bool session_make(struct start *start, struct failure *failure);
+// In the monitor, as soon as there is an init; and in the init, which must not go on before.
+void session_adopt(struct start *start, pid_t init);
+void session_wait(const struct start *start);
+void session_hand_over(struct start *start);
+// What the service asks for; and, where it was lost, another try to reach it.
+void session_serve(struct start *start);
+void session_retry(struct start *start);
+// What the monitor needs of it to the end; returns how many.
+size_t session_descriptors(const struct start *start, int *fds);
 
 // landlock.c
 void landlock_restrict(const struct plan *plan);

@@ -84,6 +84,7 @@ static int open_source(const struct start *start, uint32_t index) {
   const struct mount_operation *one = &start->plan.mounts[index];
   if (one->kind == MOUNT_INSTANCE) return open_instance(start, index, &read_only, "");
   if (one->kind == MOUNT_INFO) return open_instance(start, index, &read_only, "/info");
+  if (one->kind == MOUNT_BUS) return open_instance(start, index, &read_only, session_files[one->data]);
   if ((one->flags & BIND_WAYLAND) != 0) return open_wayland(start, index);
   return open_at(one, index, plan_string(&start->plan, one->source));
 }
@@ -92,6 +93,8 @@ void sources_open(const struct start *start, struct sources *sources) {
   const struct plan *plan = &start->plan;
   for (uint32_t i = 0; i < plan->mount_count; i++) {
     uint32_t kind = plan->mounts[i].kind;
-    if (kind == MOUNT_BIND || kind == MOUNT_INSTANCE || kind == MOUNT_INFO) sources->fds[i] = open_source(start, i);
+    if (kind == MOUNT_BIND || kind == MOUNT_INSTANCE || kind == MOUNT_INFO || kind == MOUNT_BUS) {
+      sources->fds[i] = open_source(start, i);
+    }
   }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
-import type { CgroupPlan, InstancePlan, MountOperation, Observation, Plan } from "./plan/types.ts";
+import { planBuses } from "./plan/layout.ts";
+import type { CgroupPlan, InstancePlan, MountOperation, Observation, Plan, SessionPlan } from "./plan/types.ts";
 import { buildFilter } from "./seccomp/filter.ts";
+import { busOptionsOf } from "./spec/bus-options.ts";
 import type { Specification, SpecificationMount } from "./spec/types.ts";
 
 function toOperation(mount: SpecificationMount, layer: string): MountOperation {
@@ -34,6 +36,13 @@ export interface PlanContext {
 
 function instanceOf({ instance, identity }: Specification): InstancePlan | undefined {
   return instance && { ...instance, id: identity.id, ref: identity.ref, image: identity.commit };
+}
+
+function sessionOf({ session, buses, identity }: Specification): SessionPlan | undefined {
+  if (session === undefined) return undefined;
+  const served = planBuses.filter((bus) => session.buses[bus] !== undefined);
+  const policy = [identity.id, ...served.flatMap((bus) => [bus, ...busOptionsOf(bus, buses[bus])])];
+  return { ...session, policy, log: served.some((bus) => buses[bus].log) };
 }
 
 /** Throws `SANDBOX_FAILED` where the sandbox cannot do without a group and there can be none. */
@@ -69,6 +78,7 @@ export function planFromSpecification(specification: Specification, context: Pla
     command: specification.command,
     dieWithParent: specification.dieWithParent,
     instance: instanceOf(specification),
+    session: sessionOf(specification),
     cgroup: cgroupOf(specification),
     nested: specification.nested,
     landlock: specification.landlock,

@@ -1,26 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bus } from "../metadata/permissions/names.ts";
+import { busOptionsOf } from "../sandbox/spec/bus-options.ts";
 import type { BusSpecification } from "../sandbox/spec/types.ts";
 import { applyOption, noRules, type SocketRules } from "./proxy/options.ts";
-
-/** What a sandbox may do on a bus, as options of xdg-dbus-proxy(1). */
-export function optionsOf(bus: Bus, specification: BusSpecification): readonly string[] {
-  const { access, log, see, talk, own, calls, broadcasts } = specification;
-  if (access === "none") return ["--filter"];
-  const logged = log ? ["--log"] : [];
-  if (access === "whole") return logged;
-  return [
-    "--filter",
-    ...logged,
-    // Assistive technologies follow the comings and goings of programs by their unique names.
-    ...(bus === "a11y" ? ["--sloppy-names"] : []),
-    ...see.map((name) => `--see=${name}`),
-    ...talk.map((name) => `--talk=${name}`),
-    ...own.map((name) => `--own=${name}`),
-    ...calls.map((rule) => `--call=${rule}`),
-    ...broadcasts.map((rule) => `--broadcast=${rule}`),
-  ];
-}
 
 function rulesOf(options: readonly string[]): SocketRules {
   const rules = noRules();
@@ -50,7 +32,7 @@ export function explainName(bus: Bus, specification: BusSpecification, name: str
   if (specification.access === "whole") {
     return { bus, name, may: "everything", because: [`--socket=${bus}-bus`], allow: undefined };
   }
-  const options = optionsOf(bus, specification).filter((option) => option.includes("="));
+  const options = busOptionsOf(bus, specification).filter((option) => option.includes("="));
   const because = options.filter((option) => rulesOf([option]).policy.levelOf(name) > 0);
   const may = levels[rulesOf(options).policy.levelOf(name)] ?? "nothing";
   const whole = may === "own" || because.some((option) => option.startsWith("--talk="));

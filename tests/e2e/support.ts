@@ -14,6 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { isDowelError } from "../../src/base/errors.ts";
+import { askStatus } from "../../src/session/service/status.ts";
 import { mountPoint } from "../../src/store/shown.ts";
 import { addImage } from "../support/layout.ts";
 
@@ -116,7 +118,20 @@ export class Sandpit implements Disposable {
     execFileSync("chown", ["-R", `${this.uid}:${this.uid}`, path]);
   }
 
+  /** Ends the session service that a start may have brought up. */
+  #endSession(): void {
+    const socket = this.path("run/dowel/session.sock");
+    if (!existsSync(socket)) return;
+    try {
+      process.kill(askStatus(socket).pid, "SIGKILL");
+    } catch (error) {
+      if (!isDowelError(error, "SESSION_UNREACHABLE")) throw error;
+    }
+    rmSync(socket);
+  }
+
   [Symbol.dispose](): void {
+    this.#endSession();
     for (const path of [this.path("home/.local/share/dowel"), this.path("system")]) unmountImages(path);
     rmSync(this.folder, { recursive: true, force: true });
   }

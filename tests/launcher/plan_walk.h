@@ -29,8 +29,9 @@ static void walk_mount(const struct plan *plan, uint32_t index) {
   const struct mount_operation *one = &plan->mounts[index];
   const char *target = plan_string(plan, one->target);
   walk_path(target);
-  must(strcmp(target, "/") != 0 && one->kind >= MOUNT_BIND && one->kind <= MOUNT_INFO);
+  must(strcmp(target, "/") != 0 && one->kind >= MOUNT_BIND && one->kind <= MOUNT_BUS);
   if (one->kind == MOUNT_BIND) walk_path(plan_string(plan, one->source));
+  if (one->kind == MOUNT_BUS) must(plan->session.buses[one->data] != NULL);
   if (one->kind == MOUNT_SYMLINK) walk_string(plan_string(plan, one->source));
   for (uint32_t i = 0; one->kind == MOUNT_FILE && i < one->data_length; i++) {
     walked += (size_t)(plan->base[one->data + i] != 0);
@@ -57,8 +58,23 @@ static void walk_instance(const struct plan *plan) {
   walk_bytes(one->after);
 }
 
+static void walk_session(const struct plan *plan) {
+  const struct plan_session *one = &plan->session;
+  if (one->socket == NULL) {
+    must((plan->flags & PLAN_BUS_LOG) == 0);
+    return;
+  }
+  must(plan->instance.folder != NULL);
+  walk_path(one->socket);
+  walk_bytes(one->policy);
+  for (int i = 0; i < BUS_COUNT; i++) {
+    if (one->buses[i] != NULL) walk_path(one->buses[i]);
+  }
+}
+
 static void walk_extras(const struct plan *plan) {
   walk_instance(plan);
+  walk_session(plan);
   if (plan->cgroup != NULL) walk_path(plan->cgroup);
   must(plan->cgroup != NULL || (plan->settings.count == 0 && (plan->flags & PLAN_CGROUP_REQUIRED) == 0));
   for (uint32_t i = 0; i < plan->settings.count; i++) {

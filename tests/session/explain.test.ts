@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import type { BusSpecification } from "../../src/sandbox/spec/types.ts";
-import { explainName, optionsOf } from "../../src/session/explain.ts";
+import { explainName } from "../../src/session/explain.ts";
 
 const filtered: BusSpecification = {
   access: "filtered",
@@ -12,21 +12,6 @@ const filtered: BusSpecification = {
   calls: ["org.test.Portal.*=*"],
   broadcasts: ["org.test.Portal.*=@/x/*"],
 };
-
-test("optionsOf() says what a sandbox may do as options of a proxy", () => {
-  expect(optionsOf("session", filtered)).toEqual([
-    "--filter",
-    "--log",
-    "--see=org.test.Seen",
-    "--talk=org.test.Talk.*",
-    "--own=org.test.App.*",
-    "--call=org.test.Portal.*=*",
-    "--broadcast=org.test.Portal.*=@/x/*",
-  ]);
-  expect(optionsOf("a11y", filtered)).toContain("--sloppy-names");
-  expect(optionsOf("session", { ...filtered, access: "none" })).toEqual(["--filter"]);
-  expect(optionsOf("session", { ...filtered, access: "whole", log: false })).toEqual([]);
-});
 
 test("explainName() names the level, its reason, and the option that would allow more", () => {
   const explain = (name: string) => explainName("session", filtered, name);

@@ -72,10 +72,10 @@ export class RawPeer implements Disposable {
   }
 
   /** Connects, authenticates and, unless told otherwise, says Hello. */
-  static async connect(path: string, hello = true): Promise<RawPeer> {
+  static async connect(path: string, hello = true, uid = process.getuid?.() ?? 0): Promise<RawPeer> {
     const peer = await RawPeer.open(path);
     const answer = new Promise<void>((resolve) => peer.#socket.once("data", () => resolve()));
-    const user = Buffer.from(String(process.getuid?.())).toString("hex");
+    const user = Buffer.from(String(uid)).toString("hex");
     peer.#socket.write(`\0AUTH EXTERNAL ${user}\r\n`);
     await answer;
     peer.#socket.on("data", (data: Buffer) => peer.#take(data));
@@ -209,17 +209,17 @@ export interface TestBus extends AsyncDisposable {
 }
 
 /** A private dbus-daemon in a folder, ready. */
-export async function startBus(folder: string, extra = ""): Promise<TestBus> {
+export async function startBus(folder: string, extra = "", prefix: readonly string[] = []): Promise<TestBus> {
   const socket = join(folder, "bus");
   const configuration = join(folder, "bus.conf");
   writeFileSync(
     configuration,
     `<busconfig><type>session</type><listen>unix:path=${socket}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+<policy context="default"><allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
 ${extra}</busconfig>`,
   );
   const child = new Child(
-    ["dbus-daemon", `--config-file=${configuration}`, "--nofork", "--nopidfile", "--print-address"],
+    [...prefix, "dbus-daemon", `--config-file=${configuration}`, "--nofork", "--nopidfile", "--print-address"],
     ["ignore", "pipe", "ignore"],
   );
   await once(child.process.stdout ?? child.process, "data");

@@ -10,6 +10,7 @@ import type { Specification } from "../../sandbox/spec/types.ts";
 import { keepPlan, sweep } from "./cache.ts";
 import { describeRun, type RunRequest } from "./describe.ts";
 import { instancesFolder } from "./instances.ts";
+import { ensureSession } from "./session.ts";
 
 export interface PreparedRun {
   readonly specification: Specification;
@@ -32,6 +33,7 @@ export async function prepareRun(
   const host = new RecordingHost();
   const folder = runFolder();
   const specification = await describeRun({ host, runFolder: folder, makes: true, signal }, request);
+  if (specification.session !== undefined) await ensureSession(specification.session.socket, signal);
   const layer = storeLayer(folder, specification.layer);
   host.lookAt(layer);
   const plan = planFromSpecification(specification, { layer, key: words, record: host.record });

@@ -9,6 +9,7 @@ import type {
   NamespaceBounds,
   Observation,
   Plan,
+  SessionPlan,
 } from "./types.ts";
 
 function refuse(message: string): never {
@@ -107,6 +108,9 @@ function checkMount(plan: Plan, operation: MountOperation, index: number): void 
     case "info":
       checkHasInstance(plan, operation);
       return;
+    case "bus":
+      if (plan.session?.buses[operation.bus] === undefined) refuse(`The plan has no such bus: ${operation.target}`);
+      return;
     case "proc":
     case "dev":
       return;
@@ -149,6 +153,14 @@ function checkLandlock({ handled, scopes, rules }: LandlockPlan): void {
   }
 }
 
+function checkSession({ instance }: Plan, { socket, buses, policy }: SessionPlan): void {
+  if (instance === undefined) refuse("A bus needs an instance");
+  checkPath("The socket of the session service", socket, false);
+  for (const path of Object.values(buses)) checkPath("The socket of a bus", path, false);
+  if (policy.some((word) => word.includes("\0"))) refuse("A word of a bus policy holds NUL");
+  if (Buffer.byteLength(policy.join("\0")) >= planLimits.infoBytes) refuse("The bus policy of a plan is too long");
+}
+
 function checkBounds(bounds: NamespaceBounds): void {
   for (const count of Object.values(bounds)) checkCount("namespaces", count, 0, planLimits.namespaces);
 }
@@ -157,6 +169,7 @@ function checkExtras(plan: Plan): void {
   if (plan.instance !== undefined) checkInstance(plan.instance);
   if (plan.cgroup !== undefined) checkCgroup(plan.cgroup);
   if (plan.cgroup !== undefined && plan.instance === undefined) refuse("A control group needs an instance");
+  if (plan.session !== undefined) checkSession(plan, plan.session);
   if (plan.landlock !== undefined) checkLandlock(plan.landlock);
   if (plan.nested !== undefined) checkBounds(plan.nested);
 }

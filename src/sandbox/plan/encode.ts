@@ -2,7 +2,7 @@
 import { compareBytes } from "../../base/text.ts";
 import { checkPlan } from "./check.ts";
 import { writeExtras } from "./extras.ts";
-import { bindFlags, headerOffsets, layout, mountKinds, observationKinds, planFlags } from "./layout.ts";
+import { bindFlags, headerOffsets, layout, mountKinds, observationKinds, planBuses, planFlags } from "./layout.ts";
 import type { EnvironmentPlan, MountOperation, Observation, Plan } from "./types.ts";
 import { PlanWriter, type Section, writeWords } from "./writer.ts";
 
@@ -61,6 +61,7 @@ function writeMount(writer: PlanWriter, offset: number, operation: MountOperatio
     writer.setU32(offset + 20, writer.append(operation.data));
     writer.setU32(offset + 24, operation.data.length);
   }
+  if (operation.kind === "bus") writer.setU32(offset + 20, planBuses.indexOf(operation.bus));
   if (operation.kind === "tmpfs") writer.setU64(offset + 32, BigInt(operation.size));
 }
 
@@ -78,7 +79,8 @@ function flagsOf(plan: Plan): number {
     (plan.environment.clear ? planFlags.clearEnvironment : 0) |
     (plan.dieWithParent ? planFlags.dieWithParent : 0) |
     (plan.cgroup?.required === true ? planFlags.cgroupRequired : 0) |
-    (plan.nested !== undefined ? planFlags.nested : 0)
+    (plan.nested !== undefined ? planFlags.nested : 0) |
+    (plan.session?.log === true ? planFlags.busLog : 0)
   );
 }
 

@@ -6,8 +6,8 @@
  */
 export const layout = {
   magic: "DOWELPLN",
-  version: 3,
-  headerBytes: 216,
+  version: 4,
+  headerBytes: 240,
   observationBytes: 56,
   mountBytes: 40,
   wordBytes: 4,
@@ -44,6 +44,7 @@ export const planFlags = {
   dieWithParent: 8,
   cgroupRequired: 16,
   nested: 32,
+  busLog: 64,
 } as const;
 export const bindFlags = { readOnly: 1, recursive: 2, devices: 4, noSymlinks: 8, optional: 16, wayland: 32 } as const;
 export const observationKinds = { absent: 1, present: 2, inode: 3, variable: 4, noVariable: 5 } as const;
@@ -58,6 +59,7 @@ export const mountKinds = {
   seal: 8,
   instance: 9,
   info: 10,
+  bus: 11,
 } as const;
 
 /** Where the header has what is optional; a section is an offset and a count, both 0 where it is not there. */
@@ -75,6 +77,12 @@ export const headerOffsets = {
   scopes: 176,
   /** As `namespaceKinds`. */
   bounds: 180,
+  /** The service's socket, then that of each bus, as `planBuses`: a string each. Then the words for the service. */
+  session: 212,
+  sessionPolicy: 228,
 } as const;
+
+/** Buses by their number. */
+export const planBuses = ["session", "system", "a11y"] as const;
 
 export const namespaceKinds = ["user", "pid", "mount", "ipc", "uts", "network", "cgroup", "time"] as const;

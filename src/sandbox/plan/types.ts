@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Bus } from "../../metadata/permissions/names.ts";
 
 /**
  * A plan: everything the launcher does to start one sandbox, as plain operations. The launcher knows no permission.
@@ -27,6 +28,8 @@ export interface Plan {
   readonly dieWithParent: boolean;
   /** What the sandbox is known by while it runs; undefined: nothing tells others of it. */
   readonly instance?: InstancePlan | undefined;
+  /** Buses that the session service serves in the sandbox; undefined: none. Needs an instance. */
+  readonly session?: SessionPlan | undefined;
   /** The control group that the sandbox gets; undefined: it stays in the caller's. */
   readonly cgroup?: CgroupPlan | undefined;
   /** How many namespaces the app may make; undefined: none. */
@@ -49,6 +52,17 @@ export interface InstancePlan {
   readonly image: string;
   /** Text of `/.flatpak-info` before and after the number of the instance. */
   readonly info: readonly [before: string, after: string];
+}
+
+export interface SessionPlan {
+  /** The service's socket on the host. */
+  readonly socket: string;
+  /** The host's socket of each bus that is served. */
+  readonly buses: Readonly<Partial<Record<Bus, string>>>;
+  /** What the service is to know, word by word: see src/session/service/handover.ts. */
+  readonly policy: readonly string[];
+  /** Whether the service gets the caller's standard error for its log. */
+  readonly log: boolean;
 }
 
 export interface CgroupPlan {
@@ -148,7 +162,9 @@ export type MountOperation =
   /** Makes a mount that an earlier operation made read-only. */
   | { readonly kind: "seal"; readonly target: string }
   /** Shows the instance's folder at `target/INSTANCE`, and its `info` file at `target`, both read-only. */
-  | { readonly kind: "instance" | "info"; readonly target: string };
+  | { readonly kind: "instance" | "info"; readonly target: string }
+  /** The socket of a bus of this plan. */
+  | { readonly kind: "bus"; readonly bus: Bus; readonly target: string };
 
 export interface EnvironmentPlan {
   /** Starts from nothing instead of the caller's environment. */

@@ -21,7 +21,7 @@ function locate(host: Host, path: string): { readonly path: string; readonly mis
 export function pathAccess(specification: Specification, host: Host, path: string): PathAccess {
   const { path: real, missing } = locate(host, path);
   const over = specification.mounts.findLast(
-    (mount) => !["seal", "instance", "info"].includes(mount.kind) && isBelow(real, mount.target),
+    (mount) => !["seal", "instance", "info", "bus"].includes(mount.kind) && isBelow(real, mount.target),
   );
   if (over?.kind !== "bind" || join(over.source, relative(over.target, real)) !== real) return "hidden";
   if (over.access === "rw") return "read-write";

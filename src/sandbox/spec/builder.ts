@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, join } from "node:path";
+import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Host } from "../probe/host.ts";
 import type { LayerEntry, MountPoint, SpecificationMount } from "./types.ts";
 
@@ -141,6 +142,11 @@ export class RootBuilder {
   /** What the launcher makes for each start: the instance's folder below a path, or its file at a path that is there. */
   instance(kind: "instance" | "info", path: string): void {
     this.#mounts.push({ kind, target: path });
+  }
+
+  /** The socket of a bus, which the session service serves. */
+  bus(bus: Bus, target: string): boolean {
+    return this.#mount({ kind: "bus", bus, target }, "file");
   }
 
   bind(source: string, target: string, options: BindOptions = {}): boolean {

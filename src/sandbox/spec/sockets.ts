@@ -18,7 +18,7 @@ export interface SocketContext {
 }
 
 /** Binds a socket of the host, if there is one, and links it from the runtime folder by `name`. */
-function bindSocket(
+export function bindSocket(
   context: SocketContext,
   source: string | undefined,
   target: string,
@@ -39,7 +39,8 @@ function bindFirst(context: SocketContext, sources: readonly string[], target: s
   return sources.some((source) => bindSocket(context, source, target, name));
 }
 
-function inRuntimeFolder(host: Host, name: string): string | undefined {
+/** A name in the caller's runtime folder. */
+export function inRuntimeFolder(host: Host, name: string): string | undefined {
   const folder = host.variable("XDG_RUNTIME_DIR");
   return folder === undefined ? undefined : `${folder}/${name}`;
 }
@@ -86,31 +87,6 @@ function addPulseaudio(context: SocketContext): void {
   environment.set("PULSE_CLIENTCONFIG", "/run/flatpak/pulse/config");
 }
 
-/** The path in a D-Bus address such as `unix:path=/run/user/1000/bus,guid=…`. */
-function busPath(address: string | undefined): string | undefined {
-  const path = address?.match(/^unix:(?:[^,;]*,)*path=([^,;]+)/)?.[1];
-  return path === undefined ? undefined : decodeURIComponent(path.replace(/%(?![0-9A-Fa-f]{2})/g, "%25"));
-}
-
-function addBuses(context: SocketContext): void {
-  const { host, environment, granted } = context;
-  for (const name of ["DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "AT_SPI_BUS_ADDRESS"]) {
-    environment.unset(name);
-  }
-  if (granted("session-bus")) {
-    const source = busPath(host.variable("DBUS_SESSION_BUS_ADDRESS")) ?? inRuntimeFolder(host, "bus");
-    if (bindSocket(context, source, "/run/flatpak/bus", "bus")) {
-      environment.set("DBUS_SESSION_BUS_ADDRESS", "unix:path=/run/flatpak/bus");
-    }
-  }
-  if (granted("system-bus")) {
-    const source = busPath(host.variable("DBUS_SYSTEM_BUS_ADDRESS")) ?? "/run/dbus/system_bus_socket";
-    if (bindSocket(context, source, "/run/dbus/system_bus_socket")) {
-      environment.set("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket");
-    }
-  }
-}
-
 function addSmallSockets(context: SocketContext): void {
   const { host, environment, granted } = context;
   environment.unset("SSH_AUTH_SOCK");
@@ -142,6 +118,5 @@ export function addSockets(context: SocketContext, hasWayland: boolean): void {
   addWayland(context);
   addX11(context, granted("fallback-x11") ? !hasWayland : granted("x11"));
   addPulseaudio(context);
-  addBuses(context);
   addSmallSockets(context);
 }

@@ -7,6 +7,7 @@ import { dataName } from "../../metadata/profile.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import type { Host } from "../probe/host.ts";
 import { RootBuilder } from "./builder.ts";
+import { addBuses } from "./bus-sockets.ts";
 import { describeBuses } from "./buses.ts";
 import { findWaylandSocket, hostConditions } from "./conditions.ts";
 import { addDevices } from "./devices.ts";
@@ -100,7 +101,16 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   for (const link of home.links) root.symlink(link.path, link.to);
   const hasWayland = findWaylandSocket(host) !== undefined;
   for (const { path, type, access } of options.binds) root.bind(path, path, { access, type, distrusted: true });
-  addSockets({ root, host, environment, home: home.path, granted: granted("sockets") }, hasWayland);
+  const sockets = { root, host, environment, home: home.path, granted: granted("sockets") };
+  addSockets(sockets, hasWayland);
+  const buses = describeBuses({
+    id: app?.ref.id,
+    sandboxed: options.sandboxed,
+    permissions,
+    granted: granted("sockets"),
+    options: options.buses,
+  });
+  const session = addBuses(sockets, buses, input.runFolder);
 
   environment.apply(permissions);
   if (app !== undefined) addAppVariables(environment, host, app.ref.id, dataFolder);
@@ -129,13 +139,8 @@ export function specify(input: SpecificationInput, host: Host): Specification {
       userns: nested,
     },
     shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
-    buses: describeBuses({
-      id: app?.ref.id,
-      sandboxed: options.sandboxed,
-      permissions,
-      granted: granted("sockets"),
-      options: options.buses,
-    }),
+    buses,
+    session,
     parent: options.parent,
     instanceIdFd: options.instanceIdFd,
     cwd: options.cwd,

@@ -125,6 +125,7 @@ export type SpecificationMount =
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly mode: number }
   | { readonly kind: "proc" | "dev" | "seal" | "instance" | "info"; readonly target: string }
+  | { readonly kind: "bus"; readonly bus: Bus; readonly target: string }
   | { readonly kind: "directory"; readonly target: string; readonly mode: number }
   | { readonly kind: "symlink"; readonly target: string; readonly to: string }
   | { readonly kind: "file"; readonly target: string; readonly text: string };
@@ -184,6 +185,8 @@ export interface Specification {
   /** Whether the sandbox shares the host's. */
   readonly shared: { readonly network: boolean; readonly ipc: boolean };
   readonly buses: Readonly<Record<Bus, BusSpecification>>;
+  /** The session service, and the host's sockets of the buses that it serves in the sandbox; undefined: none. */
+  readonly session?: SessionSpecification | undefined;
   readonly parent: ParentSandbox | undefined;
   readonly instanceIdFd: number | undefined;
   readonly cwd: string | undefined;
@@ -205,6 +208,11 @@ export interface InstanceSpecification {
   readonly counter: string;
   /** Text of `/.flatpak-info` before and after the instance's number. */
   readonly info: readonly [before: string, after: string];
+}
+
+export interface SessionSpecification {
+  readonly socket: string;
+  readonly buses: Readonly<Partial<Record<Bus, string>>>;
 }
 
 export interface CgroupSpecification {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
-import { escapeForTerminal } from "../../base/text.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Answer } from "../bus/answers.ts";
@@ -13,6 +11,7 @@ import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
 import { Denials } from "./denials.ts";
 import type { parseHandover } from "./handover.ts";
+import { LogSink } from "./log.ts";
 import { Monitor } from "./monitor.ts";
 import type { InstanceStatus } from "./status.ts";
 
@@ -26,7 +25,7 @@ export class Instance implements Disposable {
   readonly #links = new Set<Link>();
   readonly #traffic = new Map<Bus, Traffic>();
   readonly #denials = new Denials();
-  readonly #log: number | undefined;
+  readonly #log: LogSink | undefined;
   readonly #user = process.getuid?.() ?? 0;
 
   /** Owns the descriptors of the handover. @param ended called once, when the sandbox has ended */
@@ -35,7 +34,7 @@ export class Instance implements Disposable {
     this.#loop = loop;
     this.number = handover.number;
     this.app = app;
-    this.#log = openLog(handover.log);
+    this.#log = handover.log === undefined ? undefined : new LogSink(handover.log);
     this.#monitor = new Monitor(loop, handover.control, handover.monitor, ended);
     for (const { bus, fd } of handover.listeners)
       this.#serve(bus, fd, rules.get(bus) ?? { ...noRules(), filter: true });
@@ -50,7 +49,9 @@ export class Instance implements Disposable {
         sloppyNames: rules.sloppyNames,
         traffic,
         denied: (header, answer) => this.#denied(bus, header, answer),
-        ...(rules.log ? { log: (...message: Parameters<typeof logLines>) => this.#tell(logLines(...message)) } : {}),
+        ...(rules.log
+          ? { log: (...message: Parameters<typeof logLines>) => this.#log?.tell(logLines(...message)) }
+          : {}),
         ended: () => {
           this.#links.delete(link);
           listener.released();
@@ -72,16 +73,6 @@ export class Instance implements Disposable {
     this.#denials.add({ bus, name: destination, call: name === "" ? member : `${name}.${member}`, path, error });
   }
 
-  /** The log is the caller's terminal: what it does not take at once is lost, and one that is gone is no failure. */
-  #tell(lines: string): void {
-    if (this.#log === undefined) return;
-    try {
-      writeSync(this.#log, escapeForTerminal(lines, true));
-    } catch {
-      return;
-    }
-  }
-
   get status(): InstanceStatus {
     return {
       instance: this.number,
@@ -96,19 +87,6 @@ export class Instance implements Disposable {
     for (const link of this.#links) link[Symbol.dispose]();
     this.#links.clear();
     this.#monitor[Symbol.dispose]();
-    if (this.#log !== undefined) closeSync(this.#log);
-  }
-}
-
-/** The same terminal, pipe or file opened anew, so that writing to it never waits; undefined for what cannot be opened. */
-function openLog(fd: number | undefined): number | undefined {
-  if (fd === undefined) return undefined;
-  try {
-    const { O_WRONLY, O_APPEND, O_NONBLOCK, O_NOCTTY } = constants;
-    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(fd);
+    this.#log?.[Symbol.dispose]();
   }
 }

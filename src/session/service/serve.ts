@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
 import { pollFor } from "../../sys/epoll.ts";
@@ -46,8 +46,13 @@ class SessionService implements Disposable {
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
       const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
-      if (this.#instances.size === 0 && milliseconds >= lingerMilliseconds) loop.stop();
+      if (this.#instances.size === 0 && (milliseconds >= lingerMilliseconds || !this.#isReachable())) loop.stop();
     };
+  }
+
+  /** Nobody finds a service whose socket was removed. */
+  #isReachable(): boolean {
+    return this.#options.listener !== undefined || existsSync(sessionSocketPath(this.#options.folder));
   }
 
   #accepted(caller: number): void {
@@ -68,7 +73,7 @@ class SessionService implements Disposable {
     const descriptors: number[] = [];
     const count = receive(caller, buffer.address, buffer.bytes.length, descriptors);
     if (count === wouldBlock) return false;
-    if (count <= 0 || peerCredentials(caller).uid !== this.#user) closeDescriptors(descriptors);
+    if (count <= 0 || ![this.#user, 0].includes(peerCredentials(caller).uid)) closeDescriptors(descriptors);
     else if (latin1(buffer.bytes, 0, count) === statusQuestion) this.#answerStatus(caller, descriptors);
     else this.#takeOver(buffer.bytes.slice(0, count), descriptors);
     return true;

@@ -208,15 +208,19 @@ describe("specify() for devices and sockets", () => {
     expect(binds(specification).includes("/tmp/.X11-unix/X0 /tmp/.X11-unix/X0 rw")).toBe(display !== undefined);
   });
 
-  test("specify() gives no bus socket but for the permission that names it", () => {
+  test("specify() gives the bus itself only where a permission names it, and else what the service serves", () => {
     const nodes = { "/run/user/1000/bus": socket };
     const variables = { DBUS_SESSION_BUS_ADDRESS: "unix:path=/run/user/1000/bus,guid=00" };
     const without = specifyExample({ nodes, variables, options: ["--talk-name=org.a.B"] });
-    expect(without.environment.unset).toContain("DBUS_SESSION_BUS_ADDRESS");
+    expect(without.environment.set["DBUS_SESSION_BUS_ADDRESS"]).toBe("unix:path=/run/flatpak/bus");
     expect(binds(without).join()).not.toContain("bus");
+    expect(without.mounts).toContainEqual({ kind: "bus", bus: "session", target: "/run/flatpak/bus" });
+    expect(without.session?.buses).toEqual({ session: "/run/user/1000/bus" });
+    expect(specifyExample({ nodes: {}, variables, options: [] }).session).toBeUndefined();
     const given = specifyExample({ nodes, variables, options: ["--socket=session-bus"] });
     expect(given.environment.set["DBUS_SESSION_BUS_ADDRESS"]).toBe("unix:path=/run/flatpak/bus");
     expect(binds(given)).toContain("/run/user/1000/bus /run/flatpak/bus rw");
+    expect(given.session).toBeUndefined();
   });
 });
 

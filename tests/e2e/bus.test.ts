@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Apps on the buses: a real daemon, the session service that the first start brings up, and connections that the monitor opens.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { askStatus, type SessionStatus } from "../../src/session/service/status.ts";
+import { RawPeer, startBus, type TestBus } from "../support/bus.ts";
+import { addImage } from "../support/layout.ts";
+import { makeLayout, runtimeRef, Sandpit } from "./support.ts";
+
+const id = "org.example.Bus";
+/** dbus-daemon takes only users that have a name. */
+const nobody = 65_534;
+const asUser = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
+/** The tests give control groups to another user alone. */
+const run = ["run", "--no-require-cgroup"];
+let pit: Sandpit;
+let bus: TestBus;
+let outside: RawPeer;
+
+beforeAll(async () => {
+  pit = new Sandpit(nobody);
+  makeLayout(pit.path("images"));
+  const tree = pit.path("images/tree-bus");
+  const [, , arch = ""] = runtimeRef.split("/");
+  mkdirSync(join(tree, "files/bin"), { recursive: true });
+  execFileSync("gcc", ["-O2", "-static", "-o", join(tree, "files/bin/peer"), "bench/bus-peer.c"]);
+  copyFileSync(resolve("build/bin/probe"), join(tree, "files/bin/probe"));
+  const metadata = `[Application]\nname=${id}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=peer\n`;
+  writeFileSync(join(tree, "metadata"), metadata);
+  addImage(pit.path("images/layout"), { ref: `app/${id}/${arch}/stable`, metadata, tree });
+  for (const name of ["images", "home", "work", "run"]) pit.own(pit.path(name));
+  pit.succeed(["install", "--user", "-y", `oci:${pit.path("images/layout")}`, id]);
+  bus = await startBus(pit.path("run"));
+  outside = await RawPeer.connect(bus.socket);
+  await outside.callBus("RequestName", "org.test.Hidden");
+  outside.onMessage = ({ type, sender, serial }, peer) => {
+    if (type === 1) peer.send({ type: 2, destination: sender, replySerial: serial });
+  };
+});
+afterAll(async () => {
+  outside[Symbol.dispose]();
+  await bus[Symbol.asyncDispose]();
+  pit[Symbol.dispose]();
+});
+
+function status(): SessionStatus {
+  return askStatus(pit.path("run/dowel/session.sock"));
+}
+
+/** Runs the app as a service of a name of its own; it has the name when this resolves. */
+async function startService(name: string) {
+  const app = pit.start([...run, id, "serve", "/run/flatpak/bus", name]);
+  const ready = new Promise<void>((done) => app.child.stdout.once("data", () => done()));
+  const ended = app.outcome.then((outcome) => {
+    throw new Error(`The service ended: ${JSON.stringify(outcome)}`);
+  });
+  await Promise.race([ready, ended]);
+  ended.catch(() => undefined);
+  return app;
+}
+
+function callHidden(...options: string[]) {
+  return pit.start([...run, ...options, id, "calls", "/run/flatpak/bus", "org.test.Hidden", "0", "3", "1"]).outcome;
+}
+
+describe("an app on the session bus", () => {
+  test("owns names below its id, and is seen as what it is by who looks at its connection", async () => {
+    const app = await startService(`${id}.Service`);
+    const owner = String((await outside.callBus("GetNameOwner", `${id}.Service`)).values[0]);
+    const pid = Number((await outside.callBus("GetConnectionUnixProcessID", owner)).values[0]);
+    expect(readFileSync(`/proc/${pid}/root/.flatpak-info`, "utf8")).toStartWith(`[Application]\nname=${id}\n`);
+    expect(pid).toBe(app.child.pid ?? 0);
+    // Any process of the user may look there, as a portal does.
+    expect(
+      execFileSync(asUser[0] ?? "", [...asUser.slice(1), "cat", `/proc/${pid}/root/.flatpak-info`]).length,
+    ).toBeGreaterThan(0);
+    const answer = await outside.ask({ destination: owner, path: "/", member: "Echo" });
+    expect(answer?.type).toBe(2);
+    expect(status().instances.map((one) => one.app)).toEqual([id]);
+    app.child.kill("SIGTERM");
+    await app.outcome;
+    while (status().instances.length > 0) await Bun.sleep(5);
+    expect(readdirSync(pit.path("run/.flatpak"))).toEqual([]);
+  });
+
+  test("talks to nobody else, but to whom a permission names, cold and warm", async () => {
+    for (let round = 0; round < 2; round++) {
+      expect(await callHidden()).toMatchObject({ status: 1, stderr: "an error came\n" });
+      expect(await callHidden("--talk-name=org.test.Hidden")).toMatchObject({ status: 0, stderr: "" });
+    }
+    expect(pit.dowel(["why", id, "org.test.Hidden"]).stdout).toContain(
+      "dowel override --user --talk-name=org.test.Hidden",
+    );
+  });
+
+  test("--log-session-bus shows its messages", async () => {
+    const { stderr } = await callHidden("--log-session-bus");
+    expect(stderr).toContain("C1: -> org.freedesktop.DBus call org.freedesktop.DBus.Hello at /org/freedesktop/DBus\n");
+    expect(stderr).toContain(
+      "-> org.test.Hidden call org.example.Bench.Echo at /org/freedesktop/DBus\n*DENIED* (ping)\n",
+    );
+  });
+
+  test("outlives the session service, and is served by the next one", async () => {
+    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
+    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
+    const [{ instance = "" } = {}] = status().instances;
+    process.kill(status().pid, "SIGKILL");
+    // The next start must find it gone.
+    while (pit.dowel(["session", "status"]).status === 0) await Bun.sleep(20);
+    expect(await callHidden()).toMatchObject({ status: 1, stderr: "an error came\n" });
+    using client = await RawPeer.connect(pit.path("run/.flatpak", instance, "session-bus"), true, nobody);
+    const pid = Number((await outside.callBus("GetConnectionUnixProcessID", client.name)).values[0]);
+    expect(pid).toBe(child.pid ?? 0);
+    child.kill("SIGTERM");
+    await outcome;
+  });
+});
