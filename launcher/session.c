@@ -27,7 +27,7 @@ struct packet {
   uint32_t version;
   uint32_t buses;
   uint32_t flags;
-  char number[12];
+  char number[24];
 };
 
 struct control {
@@ -185,7 +185,8 @@ void session_hand_over(struct start *start) {
     packet.buses |= 1U << bus;
     descriptors[count++] = session->listeners[bus];
   }
-  memcpy(packet.number, start->instance.number, sizeof packet.number);
+  struct text number = TEXT(packet.number);
+  text_add(&number, start->instance.number);
   session->lost = !watch_control(session) || !send_packet(session->service, &packet, sizeof packet, descriptors, count);
   close(session->service);
   close(session->peer);

@@ -15,7 +15,7 @@ import { applyOption, noRules, type SocketRules } from "../proxy/options.ts";
  *     8   u32      version, 1
  *     12  u32      buses that are served: bit 0 session, bit 1 system, bit 2 accessibility
  *     16  u32      flags: bit 0, a descriptor for the log comes along
- *     20  12 bytes the instance's number in decimal, padded with NUL
+ *     20  24 bytes the instance's number in decimal, padded with NUL
  *
  * With it come descriptors: the policy (a file, read from its start), a pidfd of the monitor, the control socket, the
  * log where flag 0 is set, then a listening stream socket for each bus in the order of the bits.
@@ -40,7 +40,7 @@ export const busBits: Readonly<Record<Bus, number>> = { session: 1, system: 2, a
 
 const buses: readonly Bus[] = ["session", "system", "a11y"];
 const magic = "DOWELBUS";
-const packetBytes = 32;
+const packetBytes = 44;
 const logFlag = 1;
 
 function malformed(expected: string): DowelError {
@@ -63,12 +63,12 @@ export function parseHandover(packet: Uint8Array, descriptors: readonly number[]
 
 function read(packet: Uint8Array, descriptors: readonly number[]): Handover {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
-  if (packet.length !== packetBytes || latin1(packet, 0, 8) !== magic) throw malformed("a packet of 32 bytes");
+  if (packet.length !== packetBytes || latin1(packet, 0, 8) !== magic) throw malformed(`a packet of ${packetBytes} bytes`);
   if (view.getUint32(8, true) !== 1) throw malformed("version 1");
   const [mask, flags] = [view.getUint32(12, true), view.getUint32(16, true)];
   if (mask === 0 || mask > 7 || flags > logFlag) throw malformed("known buses and flags");
   const number = latin1(packet, 20, packetBytes).replace(/\0+$/, "");
-  if (!/^[1-9][0-9]{0,9}$/.test(number)) throw malformed("the number of an instance");
+  if (!/^[1-9][0-9]{0,19}$/.test(number)) throw malformed("the number of an instance");
   const served = buses.filter((bus) => (mask & busBits[bus]) !== 0);
   const fixed = 3 + (flags & logFlag);
   if (descriptors.length !== fixed + served.length) throw malformed(`${fixed + served.length} descriptors`);
