@@ -63,7 +63,8 @@ export function parseHandover(packet: Uint8Array, descriptors: readonly number[]
 
 function read(packet: Uint8Array, descriptors: readonly number[]): Handover {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.length);
-  if (packet.length !== packetBytes || latin1(packet, 0, 8) !== magic) throw malformed(`a packet of ${packetBytes} bytes`);
+  if (packet.length !== packetBytes || latin1(packet, 0, 8) !== magic)
+    throw malformed(`a packet of ${packetBytes} bytes`);
   if (view.getUint32(8, true) !== 1) throw malformed("version 1");
   const [mask, flags] = [view.getUint32(12, true), view.getUint32(16, true)];
   if (mask === 0 || mask > 7 || flags > logFlag) throw malformed("known buses and flags");
