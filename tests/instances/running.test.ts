@@ -147,6 +147,25 @@ for (const uid of [0, ordinaryUser]) {
       expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(`${id} does not run`) });
     });
 
+    test("forty instances, started one after the other and kept, each cost the same", async () => {
+      let ready = 0;
+      for (let i = 1; i <= 40; i++) {
+        const process = pit.start(["run", id, "wait"]);
+        started.push(process);
+        process.child.stdout.once("data", () => ready++);
+        await until(`instance ${i} is ready`, () => ready === i);
+      }
+      const memory = rows().map((row) => {
+        const pss = [row["pid"], row["child-pid"]].map((pid) => readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"));
+        return pss.reduce((sum, text) => sum + Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1]), 0);
+      });
+      expect(memory).toHaveLength(40);
+      // KiB beside the app: monitor and init.
+      expect(Math.max(...memory)).toBeLessThan(300);
+      pit.succeed(["kill", id]);
+      for (const { outcome } of started.splice(0)) expect((await outcome).status).toBe(137);
+    });
+
     test("enter runs a command as the app, with its environment and folder, and behind its filter", async () => {
       const { row } = await start("--env=ONLY_HERE=1", "--cwd=/var/data");
       const enter = (...words: string[]) => pit.dowel(["enter", String(row["instance"]), "/app/bin/probe", ...words]);
