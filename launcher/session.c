@@ -163,7 +163,8 @@ void session_adopt(struct start *start, pid_t init) {
   session->users = open_namespace(init, "user");
   session->mounts = open_namespace(init, "mnt");
   static const uint64_t one = 1;
-  write(session->adopted, &one, sizeof one);
+  // The init waits for this before it starts the app.
+  if (write(session->adopted, &one, sizeof one) != (ssize_t)sizeof one) die(STEP_PROCESS, -1, errno, NULL, NULL);
 }
 
 void session_wait(const struct start *start) {
@@ -200,8 +201,8 @@ static bool enter_sandbox(struct start *start) {
   if (syscall(SYS_setns, (long)session->mounts, (long)CLONE_NEWNS) != 0) return false;
   identity_drop_capabilities();
   // The change of rights has closed the monitor's /proc entry, where portals look, and forgotten whom it dies with.
-  prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
-  if (session->dies) prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L);
+  if (prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L) != 0) return false;
+  if (session->dies && prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) != 0) return false;
   session->inside = true;
   return true;
 }
