@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { bindFlags, layout, mountKinds, planFlags } from "../src/sandbox/plan/layout.ts";
 
 interface Section {
@@ -47,7 +47,8 @@ function bindWords(flags: number): string {
   return `${(flags & bindFlags.readOnly) === 0 ? "--bind" : "--ro-bind"}${trying}`;
 }
 
-function mountWords(plan: PlanBytes, at: number): string[] {
+/** `known`: a folder to show where the plan shows one that each start makes for itself. */
+function mountWords(plan: PlanBytes, at: number, known: string): string[] {
   const [kind, flags] = [plan.u32(at), plan.u32(at + 4)];
   const [target, source] = [plan.string(plan.u32(at + 8)), plan.u32(at + 12)];
   switch (kind) {
@@ -63,6 +64,10 @@ function mountWords(plan: PlanBytes, at: number): string[] {
       return ["--dir", target];
     case mountKinds.symlink:
       return ["--symlink", plan.string(source), target];
+    case mountKinds.instance:
+      return ["--ro-bind", known, `${target}/1`];
+    case mountKinds.bus:
+      return ["--ro-bind", "/dev/null", target];
     case mountKinds.seal:
       return ["--remount-ro", target];
     default:
@@ -95,6 +100,8 @@ export function bubblewrapWords(planPath: string, command: readonly string[]): s
   }
   words.push(...layerWords(layer));
   const { offset, count } = plan.section(3);
-  for (let index = 0; index < count; index++) words.push(...mountWords(plan, offset + index * layout.mountBytes));
+  for (let index = 0; index < count; index++) {
+    words.push(...mountWords(plan, offset + index * layout.mountBytes, dirname(planPath)));
+  }
   return [...words, "--remount-ro", "/", "--", ...command];
 }
