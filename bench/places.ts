@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type Command, execute } from "./measure.ts";
@@ -159,8 +160,23 @@ export function prepareExtended(): Omit<Trees, "folder"> & { readonly refs: read
   return { layout, repository, refs };
 }
 
+/**
+ * Mounts a new file system for a run: ext4 passes over inodes that were freed lately, one by one, so that what was
+ * deleted before would be measured, too.
+ */
+function mountWork(): void {
+  const image = join(kept, "work.img");
+  mkdirSync(work, { recursive: true });
+  spawnSync("umount", ["--lazy", work]);
+  rmSync(image, { force: true });
+  execute({ words: ["truncate", "--size=24G", image] });
+  execute({ words: ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image] });
+  execute({ words: ["mount", "-o", "loop", image, work] });
+}
+
 /** Makes the folders of a run. */
 export function prepareWork(): void {
+  mountWork();
   for (const name of ["bin/dowel", "lib/dowel/dowel-program"]) {
     mkdirSync(dirname(join(program, name)), { recursive: true });
     rmSync(join(program, name), { force: true });
