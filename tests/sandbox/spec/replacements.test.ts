@@ -6,12 +6,12 @@ const link = (path: string) => (one: { path: string }) => one.path === path;
 
 describe("specify() with another /app", () => {
   test("specify() shows it read-only, and the app's own at /run/parent/app", () => {
-    const found = specifyExample({ run: { app: { path: "/work/app", distrusted: false } } });
+    const found = specifyExample({ run: { app: { path: "/trees/app", distrusted: false } } });
     expect(found.lowers).toEqual(["/images/runtime"]);
-    expect(binds(found)).toContain("/work/app /app ro");
+    expect(binds(found)).toContain("/trees/app /app ro");
     expect(binds(found)).toContain("/images/app/app /run/parent/app ro");
     const info = infoText(found);
-    expect(info).toContain("app-path=/work/app\noriginal-app-path=/images/app/app\n");
+    expect(info).toContain("app-path=/trees/app\noriginal-app-path=/images/app/app\n");
   });
 
   test("specify() shows an empty folder for an empty path", () => {
@@ -23,11 +23,11 @@ describe("specify() with another /app", () => {
 });
 
 test("specify() with another /usr takes /etc and the links of the root from it", () => {
-  const nodes = { "/work/usr/sbin": folder, "/work/usr/etc/own": "text" };
-  const found = specifyExample({ nodes, run: { usr: { path: "/work/usr", distrusted: true } } });
+  const nodes = { "/trees/usr/sbin": folder, "/trees/usr/etc/own": "text" };
+  const found = specifyExample({ nodes, run: { usr: { path: "/trees/usr", distrusted: true } } });
   expect(found.mounts).toContainEqual({
     kind: "bind",
-    source: "/work/usr",
+    source: "/trees/usr",
     target: "/usr",
     access: "ro",
     distrusted: true,
