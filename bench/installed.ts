@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { mountPoint } from "../src/store/shown.ts";
 import { execute } from "./measure.ts";
@@ -36,7 +36,8 @@ function installInto(kind: "app" | "runtime", id: string, { layout, repository }
 const removed = join(work, "removed");
 let removals = 0;
 
-function unmountImages(): void {
+/** Takes away the mounts of what Dowel has installed. */
+export function unmountImages(): void {
   const folder = dirname(mountPoint(dowelFolder, "image"));
   for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
     const target = line.split(" ")[1] ?? "";
@@ -57,11 +58,6 @@ export function removeInstallations(): void {
     }
     mkdirSync(folder, { mode: 0o755 });
   }
-}
-
-/** Deletes what was moved aside. */
-export function deleteRemoved(): void {
-  rmSync(removed, { recursive: true, force: true });
 }
 
 /** Sees to it that both peers have the runtime and the app. */

@@ -4,12 +4,12 @@ import { benchBus } from "./bus.ts";
 import { benchCli } from "./cli.ts";
 import { benchClients } from "./clients.ts";
 import { benchInstall } from "./install.ts";
-import { deleteRemoved } from "./installed.ts";
+import { unmountImages } from "./installed.ts";
 import { benchLayers } from "./layers.ts";
 import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
-import { prepareWork } from "./places.ts";
+import { prepareWork, releaseWork } from "./places.ts";
 import { benchStart } from "./start.ts";
 import { benchVerify } from "./verify.ts";
 
@@ -35,7 +35,6 @@ async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   prepareWork();
-  deleteRemoved();
   const lines: Line[] = [];
   for (const name of words.length > 0 ? words : Object.keys(parts).filter((part) => !onlyNamed.has(part))) {
     process.stdout.write(`==> ${name}\n`);
@@ -43,7 +42,8 @@ async function main(words: readonly string[]): Promise<number> {
     printLines(found);
     lines.push(...found);
   }
-  deleteRemoved();
+  unmountImages();
+  releaseWork();
   return lines.every(({ kept }) => kept) ? 0 : 1;
 }
 

@@ -160,15 +160,21 @@ export function prepareExtended(): Omit<Trees, "folder"> & { readonly refs: read
   return { layout, repository, refs };
 }
 
+const image = join(kept, "work.img");
+
+/** Takes the file system of a run away, and all that is on it. */
+export function releaseWork(): void {
+  spawnSync("umount", ["--lazy", work]);
+  rmSync(image, { force: true });
+}
+
 /**
  * Mounts a new file system for a run: ext4 passes over inodes that were freed lately, one by one, so that what was
  * deleted before would be measured, too.
  */
 function mountWork(): void {
-  const image = join(kept, "work.img");
   mkdirSync(work, { recursive: true });
-  spawnSync("umount", ["--lazy", work]);
-  rmSync(image, { force: true });
+  releaseWork();
   execute({ words: ["truncate", "--size=24G", image] });
   execute({ words: ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image] });
   execute({ words: ["mount", "-o", "loop", image, work] });

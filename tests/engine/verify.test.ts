@@ -112,6 +112,26 @@ test("a direct install into the system's installation is trusted for its place, 
   expect(rulingOf(store, host, "other/app")).toMatchObject({ named: false, requirements: [{ type: "reject" }] });
 });
 
+test("a direct install that fails leaves no trust in its place", async () => {
+  using folder = new TestFolder();
+  const { registry, url, host } = await publish(folder);
+  await using _registry = registry;
+  const store = folder.installation("store", "system");
+  const controller = new AbortController();
+  const seen: string[] = [];
+  const report = (event: { readonly type: string }) => {
+    seen.push(event.type);
+    if (event.type !== "operation.start") return;
+    expect(rulingOf(store, host, "apps/org.test.hello").named).toBe(true);
+    controller.abort();
+  };
+  await expect(install(store, [url, app], { report, signal: controller.signal })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+  expect(seen).toContain("operation.start");
+  expect(rulingOf(store, host, "apps/org.test.hello").named).toBe(false);
+});
+
 test("an explicit refusal is not undone by a direct install", async () => {
   using folder = new TestFolder();
   const { registry, url, host } = await publish(folder);

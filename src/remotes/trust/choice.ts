@@ -89,12 +89,19 @@ export function checkVerificationChosen(home: Home, url: string): void {
 
 /**
  * Lets in the images of one place that the user named for an install, where no policy names it: who names the place and
- * agrees to the install trusts it, for its updates too.
+ * agrees to the install trusts it, for its updates too. Answers whether that changed anything.
  */
-export async function trustOnFirstUse(home: Home, url: string, signal?: AbortSignal): Promise<void> {
+export async function trustOnFirstUse(home: Home, url: string, signal?: AbortSignal): Promise<boolean> {
   const scope = scopeOf(url);
-  if (scope === undefined || !isUndecided(home, url)) return;
+  if (scope === undefined || !isUndecided(home, url)) return false;
   await setRequirements(home, scope, [{ type: "insecureAcceptAnything" }], signal);
+  return true;
+}
+
+/** Takes back what `trustOnFirstUse` changed. */
+export async function withdrawTrust(home: Home, url: string): Promise<void> {
+  const scope = scopeOf(url);
+  if (scope !== undefined) await setRequirements(home, scope, undefined);
 }
 
 /** Sets how the images of a remote's location are verified from now on. */
