@@ -129,8 +129,11 @@ test("launch() lets the monitor stop and go on with the job", async () => {
 
 test("launch() in a terminal gives the app its signals once, and the terminal a name", async () => {
   const plan = workspace.file("terminal.plan", encodePlan(workspace.plan()));
+  // No shell stays between: the terminal would send its signals to that, too.
   const inner = `exec -a dowel-launch ${launcher} 3 wait 3<${plan}`;
-  const script = spawn("script", ["-qec", `bash -c '${inner}'`, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"] });
+  const script = spawn("script", ["-qec", `exec bash -c '${inner}'`, "/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let output = "";
   script.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
@@ -144,7 +147,7 @@ test("launch() in a terminal gives the app its signals once, and the terminal a 
   expect(output.match(/"signal":\d+/g)).toEqual(['"signal":3', '"signal":2']);
 
   const list = `exec -a dowel-launch ${launcher} 3 files /dev/console 3<${plan}`;
-  const second = spawnSync("script", ["-qec", `bash -c '${list}'`, "/dev/null"], {
+  const second = spawnSync("script", ["-qec", `exec bash -c '${list}'`, "/dev/null"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   expect(JSON.parse(second.stdout.toString())).toMatchObject({ kind: "character", write: "OK" });

@@ -36,14 +36,20 @@ function askOurs(text: string): unknown {
     if (isDowelError(error, "KEYFILE_SYNTAX")) return { error: true };
     throw error;
   }
-  const row = (group: string, key: string) => ({
-    raw: file.getRaw(group, key) ?? null,
-    string: orNull(() => file.get(group, key)),
-    list: orNull(() => file.getList(group, key)),
-    boolean: orNull(() => file.getBoolean(group, key)),
-    integer: orNull(() => file.getInteger(group, key)),
-    locale: orNull(() => file.getLocale(group, key, "de_AT.UTF-8@euro")) ?? file.getRaw(group, key) ?? null,
-  });
+  const row = (group: string, key: string) => {
+    const raw = file.getRaw(group, key) ?? null;
+    const string = orNull(() => file.get(group, key));
+    const locale = orNull(() => file.getLocale(group, key, "de_AT.UTF-8@euro"));
+    return {
+      raw,
+      string,
+      list: orNull(() => file.getList(group, key)),
+      boolean: orNull(() => file.getBoolean(group, key)),
+      integer: orNull(() => file.getInteger(group, key)),
+      // as the peer's script has it
+      locale: string === null ? raw : locale,
+    };
+  };
   return {
     groups: file.groups().map((group) => [group, file.keys(group).map((key) => [key, row(group, key)])]),
   };
