@@ -30,7 +30,7 @@ function librariesOf(program: string): readonly string[] {
 }
 
 /** Copies programs of this machine with their libraries into a tree that shall be somebody's `/usr`. */
-function copyPrograms(usr: string, names: readonly string[]): void {
+export function copyPrograms(usr: string, names: readonly string[]): void {
   const copied = new Set<string>();
   const copy = (from: string, to: string): void => {
     if (copied.has(to)) return;

@@ -38,7 +38,8 @@ function valuesOf(bytes: Uint8Array, header: MessageHeader): unknown[] {
     case "u":
       return [body.uint32()];
     default:
-      return header.signature === "" ? [] : [header.signature];
+      if (header.signature === "") return [];
+      return header.signature.startsWith("s") ? [body.string(), header.signature] : [header.signature];
   }
 }
 
