@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { buildApplication, run, type StricliProcess, text_en } from "@stricli/core";
-import { hostArch } from "./base/arch.ts";
 import { DowelError } from "./base/errors.ts";
 import { nearestWord } from "./base/suggest.ts";
-import { version } from "./base/version.ts";
+import { answerBareOption } from "./cli/bareoptions.ts";
 import { aliases, commands, takesNextWord } from "./cli/commands.ts";
 import type { Context } from "./cli/context.ts";
 import type { DefinedCommand } from "./cli/define.ts";
-import { formatOverview } from "./cli/overview.ts";
 import { usageError } from "./cli/usage.ts";
 import { endOptionsAtFirstArgument, spellOutEmptyValues, splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
@@ -24,19 +22,6 @@ function unknownCommand(name: string): DowelError {
   const near = nearestWord(name, [...Object.keys(commands), ...Object.keys(aliases)]);
   const question = near === undefined ? "" : `. Did you mean '${near}'?`;
   return new DowelError("USAGE", `'${name}' is not a dowel command${question}`, { hint: "See 'dowel --help'" });
-}
-
-/** Answers the options that need no command; undefined where there is none of them. */
-async function answerBareOption(options: readonly string[]): Promise<string | undefined> {
-  if (options.includes("--version")) return `Dowel ${version}\n`;
-  if (options.includes("--default-arch")) return `${hostArch()}\n`;
-  if (options.includes("--supported-arches")) return `${hostArch()}\n${hostArch() === "x86_64" ? "i386\n" : ""}`;
-  if (options.includes("--gl-drivers")) {
-    const { glDrivers } = await import("./engine/extensions.ts");
-    return `${glDrivers().join("\n")}\n`;
-  }
-  if (options.length === 0 || options.includes("--help") || options.includes("-h")) return formatOverview(commands);
-  return undefined;
 }
 
 /** Fires on the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */

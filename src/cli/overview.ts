@@ -43,6 +43,6 @@ export function formatOverview(commands: Readonly<Record<string, Listed>>): stri
   });
   const usage = "Usage: dowel [OPTION…] COMMAND\n";
   const end =
-    "\nOptions: --version  --default-arch  --supported-arches  --gl-drivers  --help\n'dowel COMMAND --help' tells more of a command.\n";
+    "\nOptions: --version  --default-arch  --supported-arches  --gl-drivers  --installations  --print-updated-env [--print-system-only]  --help\n'dowel COMMAND --help' tells more of a command.\n";
   return `${usage}${body.join("")}${end}`;
 }
