@@ -14,9 +14,10 @@ import type { RegistryStore } from "./store.ts";
 /** Configs never change under their digest; this many are kept in memory. */
 const keptConfigs = 4096;
 
-/** Answers to so many questions are kept, and for so long: another process may change the folder, too. */
+/** Answers to so many questions are kept. */
 const keptAnswers = 64;
-const keptMilliseconds = 1000;
+/** An answer that is older is made again behind the back of who asks: somebody may change the folder by hand. */
+const freshMilliseconds = 1000;
 
 interface AnswerText {
   readonly body: string;
@@ -25,10 +26,10 @@ interface AnswerText {
 
 interface KeptAnswer {
   /** Of the store, when it was begun. */
-  readonly version: number;
+  readonly version: string;
   /** performance.now() milliseconds */
-  readonly madeAt: number;
-  readonly text: Promise<AnswerText>;
+  madeAt: number;
+  text: Promise<AnswerText>;
 }
 
 interface IndexedImage {
@@ -59,25 +60,49 @@ export class FlatpakIndex {
   readonly #answers = new Map<string, KeptAnswer>();
 
   async respond(context: Context, namespace: string): Promise<Response> {
-    const { body, etag } = await this.#answer(context, namespace).text;
+    const { body, etag } = await this.#answer(context, namespace);
     const headers = { etag, "content-type": "application/json", "cache-control": "no-cache" };
     if (context.request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
     return new Response(body, { headers });
   }
 
   /** What was answered to the same question, if nothing was pushed since; many clients ask at once. */
-  #answer({ store, url }: Context, namespace: string): KeptAnswer {
+  async #answer({ store, url }: Context, namespace: string): Promise<AnswerText> {
     const key = `${namespace}${url.search}`;
+    const version = await store.version();
+    const make = (): Promise<AnswerText> => this.#make(store, namespace, url.searchParams);
     const known = this.#answers.get(key);
-    const now = performance.now();
-    if (known !== undefined && known.version === store.version && now - known.madeAt < keptMilliseconds) return known;
-    const made = { version: store.version, madeAt: now, text: this.#make(store, namespace, url.searchParams) };
+    if (known?.version === version) {
+      const { text } = known;
+      if (performance.now() - known.madeAt > freshMilliseconds) this.#renew(key, known, make());
+      return await text;
+    }
+    const made: KeptAnswer = { version, madeAt: performance.now(), text: make() };
     this.#answers.delete(key);
     const oldest = this.#answers.keys().next();
     if (this.#answers.size >= keptAnswers && oldest.done !== true) this.#answers.delete(oldest.value);
     this.#answers.set(key, made);
-    made.text.catch(() => this.#answers.delete(key));
-    return made;
+    return await this.#forgetFailure(key, made);
+  }
+
+  /** Puts a new answer in the place of one that is given meanwhile. */
+  #renew(key: string, known: KeptAnswer, text: Promise<AnswerText>): void {
+    known.madeAt = performance.now();
+    void text.then(
+      () => {
+        known.text = text;
+      },
+      () => this.#answers.delete(key),
+    );
+  }
+
+  async #forgetFailure(key: string, made: KeptAnswer): Promise<AnswerText> {
+    try {
+      return await made.text;
+    } catch (error) {
+      this.#answers.delete(key);
+      throw error;
+    }
   }
 
   async #make(store: RegistryStore, namespace: string, query: URLSearchParams): Promise<AnswerText> {

@@ -15,6 +15,7 @@ import { makeFolder, writeFileDurably } from "../oci/durable.ts";
  *     repositories/NAME/_tags/TAG                     holds the digest
  *     repositories/NAME/_referrers/ALG/HEX/ALG-HEX    a manifest (last) whose subject is another (first)
  *     uploads/ID/                                     unfinished blobs
+ *     changed                                         another text after every change to a manifest or tag
  */
 export class Places {
   readonly folder: string;
@@ -58,6 +59,10 @@ export class Places {
 
   referrer(name: string, subject: Digest, digest: Digest): string {
     return join(this.referrers(name, subject), `${digestAlgorithm(digest)}-${digestHex(digest)}`);
+  }
+
+  changed(): string {
+    return join(this.folder, "changed");
   }
 
   uploads(): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DowelError } from "../base/errors.ts";
+import { DowelError, errnoOf } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import { type Digest, isDigest } from "../oci/digest.ts";
@@ -24,16 +24,17 @@ export class RegistryStore {
   readonly uploads: Uploads;
   /** Changes to the manifests of one repository, one after the other. */
   readonly #changes = new Map<string, Promise<unknown>>();
-  #version = 0;
+  /** Changes that went through here. */
+  #changed = 0;
 
   constructor(folder: string) {
     this.places = new Places(folder);
     this.uploads = new Uploads(this.places);
   }
 
-  /** Another number after every change to a manifest or tag that went through here. */
-  get version(): number {
-    return this.#version;
+  /** Another text after every change to a manifest or tag that a registry made in the folder, this one or another. */
+  async version(): Promise<string> {
+    return `${this.#changed} ${(await readTextFile(this.places.changed())) ?? ""}`;
   }
 
   /** Size of a blob that the repository may serve. */
@@ -159,13 +160,25 @@ export class RegistryStore {
     }
   }
 
+  /** Tells other registries of the folder. That is not durable, and where it fails (a full disk), they see it later. */
+  async #noteChange(): Promise<void> {
+    this.#changed++;
+    const path = this.places.changed();
+    const name = `${process.pid}-${process.hrtime.bigint()}`;
+    try {
+      await writeFile(`${path}.${name}`, name);
+      await rename(`${path}.${name}`, path);
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+
   async #changing<T>(repository: string, work: () => Promise<T>): Promise<T> {
     const before = this.#changes.get(repository) ?? Promise.resolve();
-    const turn = before.then(work, work);
+    const turn = before.then(work, work).finally(() => this.#noteChange());
     const settled = turn
       .catch(() => undefined)
       .then(() => {
-        this.#version++;
         if (this.#changes.get(repository) === settled) this.#changes.delete(repository);
       });
     this.#changes.set(repository, settled);

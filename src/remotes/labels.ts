@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import { parseKeyfile } from "../formats/keyfile/parse.ts";
+import { peekGroup } from "../formats/keyfile/peek.ts";
 import { parseRef, parseRuntimeName, type Ref } from "../metadata/ref.ts";
 import { decodeFlatpakLabels } from "../oci/labels.ts";
 
@@ -14,20 +14,23 @@ interface FlatpakImage {
   readonly timestamp: number;
 }
 
-/** The runtime that the metadata of an app names; runtimes need none. */
+/**
+ * The runtime that the metadata of an app names; runtimes need none. Of a large catalogue this is asked of every image, so
+ * the rest of the metadata is left to who uses the image.
+ */
 function runtimeOf(metadata: string, ref: Ref, what: string): Ref | undefined {
-  const keyfile = parseKeyfile(metadata, `${what}: label org.flatpak.metadata`);
   const group = ref.kind === "app" ? "Application" : "Runtime";
-  if (keyfile.get(group, "name") !== ref.id) {
+  const values = peekGroup(metadata, group, `${what}: label org.flatpak.metadata`);
+  if (values.get("name") !== ref.id) {
     throw new DowelError("METADATA_INVALID", `${what}: name= of [${group}] must be ${ref.id}`);
   }
-  const text = ref.kind === "app" ? keyfile.get(group, "runtime") : undefined;
+  const text = ref.kind === "app" ? values.get("runtime") : undefined;
   return text === undefined || text === "" ? undefined : parseRuntimeName(text);
 }
 
 /**
  * Reads the labels of an image of an app or runtime. Throws a `DowelError` where it is none, or where ref, metadata
- * or sizes are malformed or contradict each other.
+ * or sizes are malformed or contradict each other. Of the metadata only the group that names ref and runtime is looked at.
  */
 export function readFlatpakImage(labels: ReadonlyMap<string, string>, what: string): FlatpakImage {
   const decoded = decodeFlatpakLabels(labels, what);

@@ -24,6 +24,7 @@ export class Draft {
   readonly rebases = new Map<string, string>();
   /** The first reason for which nothing may be done at all; it counts when all remotes have been asked. */
   fatal: DowelError | undefined;
+  readonly #visited = new Set<string>();
   readonly #here: ReadonlyMap<string, Dependent>;
   readonly #everywhere: ReadonlySet<string>;
 
@@ -42,6 +43,14 @@ export class Draft {
 
   isInstalledAnywhere(ref: Ref): boolean {
     return this.#everywhere.has(formatRef(ref));
+  }
+
+  /** Whether a ref is looked at for the first time for a reason. A runtime is needed by many apps. */
+  visits(ref: Ref, reason: string): boolean {
+    const key = `${reason} ${formatRef(ref)}`;
+    if (this.#visited.has(key)) return false;
+    this.#visited.add(key);
+    return true;
   }
 
   /** What a remote answered; undefined where it has not been asked, which is noted then. */

@@ -211,7 +211,7 @@ export function addInstall(draft: Draft, candidate: Candidate, role: Role, previ
 /** Notes the update of something installed, where there is one. What is passed over is told only of what was asked for. */
 export function addUpdate(draft: Draft, deployment: Deployment, role: Role, known?: Candidate): void {
   const { ref } = deployment;
-  if (draft.operations.has(formatRef(ref))) return;
+  if (draft.operations.has(formatRef(ref)) || !draft.visits(ref, `update ${role} ${known?.origin ?? ""}`)) return;
   const isRequested = role === "requested";
   const found = lookUpUpdate(draft, deployment, known);
   if ("pending" in found) return;

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { rootCertificates } from "node:tls";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { isLoopback } from "./url.ts";
 
@@ -59,7 +58,8 @@ async function systemAuthorities(): Promise<readonly string[]> {
       if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
     }
   }
-  return rootCertificates;
+  // It reads all certificates when it is loaded, which few hosts need.
+  return (await import("node:tls")).rootCertificates;
 }
 
 async function listFolder(path: string): Promise<readonly string[] | undefined> {
