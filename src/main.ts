@@ -7,7 +7,7 @@ import { aliases, commands, takesNextWord } from "./cli/commands.ts";
 import type { Context } from "./cli/context.ts";
 import type { DefinedCommand } from "./cli/define.ts";
 import { usageError } from "./cli/usage.ts";
-import { endOptionsAtFirstArgument, spellOutEmptyValues, splitCommand } from "./cli/words.ts";
+import { endOptionsAtFirstArgument, leaveOutVerbose, spellOutEmptyValues, splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
 import { processTerminal, type Terminal } from "./render/terminal.ts";
 
@@ -39,8 +39,10 @@ function cancelOnSignals(): AbortSignal {
 /** The words of a command as its scanner takes them. */
 function inputsOf(defined: DefinedCommand, rest: readonly string[]): readonly string[] {
   if (defined.readsItsOptions) return rest.length === 1 && rest[0] === "--help" ? rest : ["--", ...rest];
-  const spell = defined.optionsEndAtFirstArgument ? endOptionsAtFirstArgument : spellOutEmptyValues;
-  return spell(rest, defined.optionsWithValue);
+  const { optionsWithValue, optionsEndAtFirstArgument, hasVerbose } = defined;
+  const words = hasVerbose ? rest : leaveOutVerbose(rest, optionsWithValue, optionsEndAtFirstArgument);
+  const spell = optionsEndAtFirstArgument ? endOptionsAtFirstArgument : spellOutEmptyValues;
+  return spell(words, optionsWithValue);
 }
 
 async function runCommand(

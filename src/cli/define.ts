@@ -30,6 +30,8 @@ export interface DefinedCommand {
   readonly optionsWithValue: ReadonlySet<string>;
   readonly optionsEndAtFirstArgument: boolean;
   readonly readsItsOptions: boolean;
+  /** It has more to say with `--verbose`; elsewhere that option is taken and means nothing. */
+  readonly hasVerbose: boolean;
 }
 
 interface FlagShape {
@@ -100,5 +102,6 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
     optionsWithValue: findOptionsWithValue(parameters.flags ?? {}, parameters.aliases ?? {}),
     optionsEndAtFirstArgument: spec.optionsEndAtFirstArgument ?? false,
     readsItsOptions: spec.readsItsOptions ?? false,
+    hasVerbose: parameters.flags?.["verbose"] !== undefined,
   };
 }

@@ -11,7 +11,7 @@ export interface CommandWords {
 const globalOptionsWithValue: ReadonlySet<string> = new Set(["--installation"]);
 
 /** Options of Flatpak that change what it says of its own work; there is nothing more to be said here. */
-const ignoredBeforeCommand: ReadonlySet<string> = new Set(["-v", "-vv", "--verbose", "--ostree-verbose"]);
+const ignored: ReadonlySet<string> = new Set(["-v", "-vv", "--verbose", "--ostree-verbose"]);
 
 /**
  * Finds the command among the words: the first that is no option, wherever it stands, as Flatpak does.
@@ -26,7 +26,7 @@ export function splitCommand(
     const word = words[index] ?? "";
     if (word === "--") break;
     if (word.startsWith("-") && word !== "-") {
-      if (ignoredBeforeCommand.has(word)) continue;
+      if (ignored.has(word)) continue;
       rest.push(word);
       if (globalOptionsWithValue.has(word)) rest.push(words[++index] ?? "");
       continue;
@@ -66,6 +66,23 @@ export function spellOutEmptyValues(words: readonly string[], optionsWithValue: 
     const isEmpty = word.endsWith("=") && (end < 0 || at < end) && optionsWithValue.has(word.slice(0, -1));
     return isEmpty ? [word.slice(0, -1), ""] : [word];
   });
+}
+
+/** Leaves out what Flatpak's commands all take and nothing here needs: `-v`, `--verbose`, `--ostree-verbose`. */
+export function leaveOutVerbose(
+  words: readonly string[],
+  optionsWithValue: ReadonlySet<string>,
+  endAtFirstArgument: boolean,
+): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? "";
+    if (word === "--" || (endAtFirstArgument && !word.startsWith("-"))) return [...kept, ...words.slice(index)];
+    if (ignored.has(word)) continue;
+    kept.push(word);
+    if (optionsWithValue.has(word) && index + 1 < words.length) kept.push(words[++index] ?? "");
+  }
+  return kept;
 }
 
 /**

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { endOptionsAtFirstArgument, orderedOptions, spellOutEmptyValues, splitCommand } from "../../src/cli/words.ts";
+import {
+  endOptionsAtFirstArgument,
+  leaveOutVerbose,
+  orderedOptions,
+  spellOutEmptyValues,
+  splitCommand,
+} from "../../src/cli/words.ts";
 
 const takesNext = (word: string, next: string) => word === "registry" || `${word} ${next}` === "data backup";
 
@@ -54,6 +60,19 @@ describe("endOptionsAtFirstArgument()", () => {
     ],
   ])("ends the options of %j", (words, expected) => {
     expect(endOptionsAtFirstArgument(words, withValue)).toEqual(expected);
+  });
+});
+
+describe("leaveOutVerbose()", () => {
+  const withValue = new Set(["--command"]);
+
+  test.each([
+    [["-v", "x", "--verbose"], false, ["x"]],
+    [["--ostree-verbose", "-vv", "x", "-v"], true, ["x", "-v"]],
+    [["--command", "-v", "x"], true, ["--command", "-v", "x"]],
+    [["-v", "--", "-v"], false, ["--", "-v"]],
+  ])("of %j", (words, endAtFirstArgument, expected) => {
+    expect(leaveOutVerbose(words, withValue, endAtFirstArgument)).toEqual(expected);
   });
 });
 
