@@ -46,6 +46,11 @@ export const limits = {
   chunkedTableBytes: 150 * MiB,
   /** Files and chunks in it. */
   chunkedTableEntries: 500_000,
+  /** Packed tables of contents that are smaller are fetched whole; unpacked ones that are larger, too. */
+  tocDeltaLeastBytes: 32 * KiB,
+  tocDeltaMostBytes: 32 * MiB,
+  /** Referrers of a manifest that are looked at for a delta of its tables. */
+  tocDeltasPerImage: 8,
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
   /** Archives of an app's data. */

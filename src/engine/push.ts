@@ -18,6 +18,7 @@ import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { selectDirect } from "./direct.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
+import { imageBefore, pushTocDeltas } from "./pushdelta.ts";
 import { pushTarget } from "./pushtarget.ts";
 import { placeOfSource } from "./sourceplace.ts";
 import { parseInstallTarget } from "./targets.ts";
@@ -88,11 +89,14 @@ async function copyTo(
   const { registry, repository, tags } = pushTarget(destination, image.ref);
   const target = registry.repository(repository);
   const digest = `sha256:${image.commit}`;
+  const place = { arch: image.ref.arch, signal };
+  const before = await imageBefore(target, tags[0] ?? "latest", place.arch, signal);
   const reportTags: Report = (event) => (event.type === "push.done" ? report(event) : undefined);
   for (const [at, to] of tags.entries()) {
     const shared = { from: digest, to, keepOtherArchitectures: true, signal };
     await copyImage(source, target, { ...shared, report: at === 0 ? report : reportTags });
   }
+  await pushTocDeltas(source, digest, target, before, place);
   if (options.signKey !== undefined) await signPushed(target, digest, options.signKey, signal);
   return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
 }

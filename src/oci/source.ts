@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { BlobPart } from "../formats/zstd-chunked/answer.ts";
 import type { Descriptor } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
 import type { ByteStream } from "./verify.ts";
 
 /** A manifest or index with its own bytes, checked against the descriptor's digest. */
@@ -53,6 +54,8 @@ export interface ImageSource extends AsyncDisposable {
    * `REGISTRY_RESPONSE` where parts cannot be had.
    */
   openSpans?(descriptor: Descriptor, spans: readonly BlobSpan[], signal?: AbortSignal): AsyncIterable<BlobPart>;
+  /** What refers to a manifest by its `subject`; only where asking is possible. */
+  referrers?(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<readonly Descriptor[]>;
 }
 
 /** Where images go. */

@@ -103,7 +103,9 @@ function removeRecords(installation: Installation, images: readonly string[]): v
     for (const diffId of decodeConfig(readRequired(join(folder, "config.json")), folder).diffIds)
       used.add(digestHex(diffId));
   }
-  for (const name of names(installation.layers)) if (!used.has(name)) rmSync(join(installation.layers, name));
+  for (const name of names(installation.layers)) {
+    if (!used.has(name.replace(/\.toc$/, ""))) rmSync(join(installation.layers, name));
+  }
 }
 
 function removeCandidates(installation: Installation, candidates: Set<string>, images: readonly string[]) {

@@ -9,19 +9,23 @@ import { ZstdFrames } from "../compression/zstd-frames.ts";
  * Throws COMPRESSION_INVALID for damage or another size, LIMIT_EXCEEDED for a window that is too large.
  */
 export function unpackFrames(packed: Uint8Array, size: number, what: string): Uint8Array {
-  const frames = new ZstdFrames();
-  frames.push(packed);
-  frames.finish();
-  let bytes: Uint8Array;
-  try {
-    bytes = zstdDecompressSync(packed, { maxOutputLength: Math.max(size, 1) });
-  } catch (cause) {
-    throw new DowelError("COMPRESSION_INVALID", `${what}: must be zstd data of ${size} bytes`, { cause });
-  }
+  const bytes = unpackAtMost(packed, size, what);
   if (bytes.length !== size) {
     throw new DowelError("COMPRESSION_INVALID", `${what}: must unpack to ${size} bytes, not ${bytes.length}`);
   }
   return bytes;
+}
+
+/** As `unpackFrames`, to `most` bytes or fewer. */
+export function unpackAtMost(packed: Uint8Array, most: number, what: string): Uint8Array {
+  const frames = new ZstdFrames();
+  frames.push(packed);
+  frames.finish();
+  try {
+    return zstdDecompressSync(packed, { maxOutputLength: Math.max(most, 1) });
+  } catch (cause) {
+    throw new DowelError("COMPRESSION_INVALID", `${what}: must be zstd data of ${most} bytes`, { cause });
+  }
 }
 
 /** Throws DIGEST_MISMATCH where content does not have the digest `sha256:HEX`. */

@@ -3,35 +3,15 @@ import type { KeyObject } from "node:crypto";
 import { sign } from "node:crypto";
 import { isDowelError } from "../../base/errors.ts";
 import { encodeUtf8 } from "../../base/text.ts";
+import { putBytes, putDocument } from "../artifact.ts";
 import type { Repository } from "../client/registry.ts";
 import type { Descriptor } from "../descriptor.ts";
-import { digestOf } from "../digest.ts";
-import { decodeManifest, encodeManifest, type ImageManifest } from "../manifest.ts";
+import { decodeManifest } from "../manifest.ts";
 import { mediaTypes } from "../mediatypes.ts";
 import { type Claim, encodeClaim } from "./claim.ts";
 import { bundleMediaType, classicAnnotations, classicMediaType, classicTag } from "./find.ts";
 import { signPayload } from "./keys.ts";
 import { encodeStatement, statementPayloadType } from "./statement.ts";
-
-async function putBytes(target: Repository, bytes: Uint8Array, mediaType: string, signal: AbortSignal | undefined) {
-  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
-  async function* chunks() {
-    yield bytes;
-  }
-  if (!(await target.hasBlob(descriptor, signal))) await target.putBlob(descriptor, chunks(), signal);
-  return descriptor;
-}
-
-async function putDocument(
-  target: Repository,
-  manifest: Omit<ImageManifest, "kind">,
-  tag: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const bytes = encodeManifest(manifest);
-  const descriptor = { mediaType: manifest.mediaType, digest: digestOf(bytes), size: bytes.byteLength };
-  await target.putManifest({ descriptor, bytes }, tag, signal);
-}
 
 /** Signatures that others made stay, unless they are of the same bytes. */
 async function otherSignatures(target: Repository, tag: string, signal: AbortSignal | undefined) {

@@ -73,7 +73,8 @@ function checkRecords(installation: Installation, findings: Findings): void {
     for (const diffId of config.diffIds) used.add(digestHex(diffId));
   }
   for (const name of names(installation.layers)) {
-    if (used.has(name) || !/^[0-9a-f]{64}([0-9a-f]{64})?$/.test(name)) continue;
+    const [, diffId] = /^([0-9a-f]{64}(?:[0-9a-f]{64})?)(?:\.toc)?$/.exec(name) ?? [];
+    if (diffId === undefined || used.has(diffId)) continue;
     const path = join(installation.layers, name);
     findings.add("layer", "leftover", path, "no image has this layer", () => rmSync(path));
   }

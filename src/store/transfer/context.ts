@@ -5,6 +5,7 @@ import type { ImageSource } from "../../oci/source.ts";
 import type { Installation } from "../installation.ts";
 import type { ContentIndex } from "../objects/contents.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
+import type { TocDeltas } from "./tocdelta.ts";
 
 /** What the transfer of a layer works with. */
 export interface LayerContext {
@@ -18,6 +19,8 @@ export interface LayerContext {
    * of a layer than that its table of contents is the one that the manifest names.
    */
   readonly vouched: boolean;
+  /** Makes tables of contents of earlier ones. */
+  readonly deltas: TocDeltas;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }

@@ -24,6 +24,7 @@ import { noteBegin, noteEnd } from "../unfinished.ts";
 import { commitBytes, type LayerContext, largeLayerBytes } from "./context.ts";
 import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
+import { TocDeltas } from "./tocdelta.ts";
 
 export interface ImportOptions {
   /** The bytes of the config, where they are here already and were checked against the manifest. */
@@ -62,7 +63,8 @@ export async function importImage(
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
   const voucher = voucherOf(manifest.annotations);
-  const context = { installation, source, staging, index, report, signal, vouched: voucher !== undefined };
+  const deltas = new TocDeltas(installation, source, descriptor.digest, signal);
+  const context = { installation, source, staging, index, deltas, report, signal, vouched: voucher !== undefined };
   let layers = await addLayers(context, manifest, config, "known");
   if (layers.unchecked.size > 0 && treeDigest(layers.root) !== voucher) {
     // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself

@@ -15,6 +15,7 @@ import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
+import { keepToc } from "./tocdelta.ts";
 
 const progressBytes = 1024 * 1024;
 
@@ -63,8 +64,11 @@ export async function fetchLayer(
   const partial = await fetchPartially(context, layer, places, tables, diffId);
   if (partial.entries === undefined) {
     const toc = partial.damaged ? undefined : tables.toc;
-    return { lines: await fetchWhole(context, stack, layer, diffId, { places, toc }), isChecked: true };
+    const lines = await fetchWhole(context, stack, layer, diffId, { places, toc });
+    keepToc(context.installation, diffId, tables.toc, places);
+    return { lines, isChecked: true };
   }
+  keepToc(context.installation, diffId, tables.toc, places);
   stack.beginLayer();
   for (const entry of partial.entries) stack.add(entry);
   return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched };

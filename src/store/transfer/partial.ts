@@ -72,7 +72,7 @@ export async function fetchPartially(
   const plan = planFetch(toc, places.payloadEnd, contents);
   if (plan.whole || !isFeasible(plan)) return {};
   if (layer.size > largeLayerBytes) releaseMemory();
-  const came = await fetchParts(context, layer, plan, tables.toc.length + (packed?.length ?? 0), contents);
+  const came = await fetchParts(context, layer, plan, tables.fetched, contents);
   if (came !== "all") return { damaged: came === "damaged" };
   const found = tarSplit && (await archiveDigest(toc, tarSplit(), contents, diffId, context.signal));
   if (found !== undefined && found !== diffId) {

@@ -28,38 +28,45 @@ export interface LayerTables {
   readonly toc: Uint8Array;
   /** Undefined where it was not asked for. */
   readonly tarSplit: Uint8Array | undefined;
+  /** Bytes that came for them. */
+  readonly fetched: number;
 }
 
 /**
- * Fetches the table of contents of a layer, and its tar-split data where that is asked for. `openSpans` of
- * the source says what it throws.
+ * Fetches the table of contents of a layer, or makes it of an earlier one, and fetches its tar-split data where that is
+ * asked for. `openSpans` of the source says what it throws.
  */
 export async function fetchTables(
-  { source, signal }: LayerContext,
+  { source, deltas, index, signal }: LayerContext,
   layer: Descriptor,
   places: WholePlaces,
   withTarSplit: boolean,
 ): Promise<LayerTables | undefined> {
-  const toc = new Excerpt(places.toc);
+  const before = deltas.bytes;
+  const made = index?.isEmpty === false ? await deltas.make(places) : undefined;
+  const toc = made === undefined ? new Excerpt(places.toc) : undefined;
   const tarSplit = withTarSplit ? new Excerpt(places.tarSplit) : undefined;
-  const parts = source.openSpans?.(layer, tableSpans(places.toc, withTarSplit ? places.tarSplit : undefined), signal);
+  const spans = tableSpans(toc && places.toc, tarSplit && places.tarSplit);
+  const parts = spans.length === 0 ? [] : source.openSpans?.(layer, spans, signal);
   if (parts === undefined) return undefined;
   for await (const { offset, bytes } of parts) {
-    toc.take(offset, bytes);
+    toc?.take(offset, bytes);
     tarSplit?.take(offset, bytes);
   }
-  return { toc: toc.bytes, tarSplit: tarSplit?.bytes };
+  const fetched = deltas.bytes - before + spans.reduce((sum, { start, end }) => sum + end - start, 0);
+  return { toc: made ?? toc?.bytes ?? new Uint8Array(0), tarSplit: tarSplit?.bytes, fetched };
 }
 
-function tableSpans(toc: Placed, tarSplit: Placed | undefined): BlobSpan[] {
-  const [start, middle] = [toc.offset, toc.offset + toc.size];
-  if (tarSplit === undefined) return [{ start, end: middle }];
-  const end = tarSplit.offset + tarSplit.size;
-  if (tarSplit.offset - middle <= 1024) return [{ start, end }];
-  return [
-    { start, end: middle },
-    { start: tarSplit.offset, end },
-  ];
+/** Two places that lie side by side are one span. */
+function tableSpans(...places: readonly (Placed | undefined)[]): BlobSpan[] {
+  const spans: { start: number; end: number }[] = [];
+  for (const place of places) {
+    if (place === undefined) continue;
+    const [start, end, last] = [place.offset, place.offset + place.size, spans.at(-1)];
+    if (last !== undefined && start - last.end <= 1024) last.end = end;
+    else spans.push({ start, end });
+  }
+  return spans;
 }
 
 /** Copies one place out of the bytes of a blob as they pass by. */

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import { zstdCompressSync, constants as zstdConstants } from "node:zlib";
+import { DowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { packZstd } from "../../sys/zstd.ts";
+import type { ChunkedPlaces, Placed } from "./annotations.ts";
+import { checkDigest, unpackAtMost } from "./frame.ts";
+
+/**
+ * How a table of contents comes of an earlier one. Unpacked, a delta is lines of latin1 text: `toc-delta 1 LEVEL`, where
+ * LEVEL is what zstd packs the new table with; then for its pieces, in order, `=FIRST COUNT SHIFT`, pieces of the earlier
+ * table with SHIFT added to their offsets, or `+TEXT`, a new piece. Pieces are what lies between `separator`s: entries, but
+ * for the first and the last. An entry whose body has only moved in the blob is then no news.
+ */
+const separator = '},{"type":"';
+const head = "toc-delta 1 ";
+const offsets = /"(offset|endOffset)":(\d{1,15})(?=[,}]|$)/g;
+/** Levels that a delta may ask for: a higher one costs more time than the bytes are worth. */
+const levels = [3, 1, 2, 4, 5, 6, 7, 8, 9] as const;
+/** Copied pieces that are made to text at once. */
+const portion = 512;
+
+/** Whether a table is so large that a delta is worth its requests, and not so large that it costs too much memory. */
+export function isDeltaWorthwhile({ size, unpackedSize }: Placed): boolean {
+  return size >= limits.tocDeltaLeastBytes && unpackedSize <= limits.tocDeltaMostBytes;
+}
+
+/**
+ * Makes the delta from one packed table of contents to another; undefined where it would not be much smaller than the new
+ * table, or where the new one cannot be made of it byte for byte. Throws COMPRESSION_INVALID, LIMIT_EXCEEDED.
+ */
+export function makeTocDelta(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
+  const json = unpackTable(to, "new table of contents");
+  const level = levels.find((candidate) => Buffer.compare(packZstd(json, candidate), to) === 0);
+  if (level === undefined) return undefined;
+  const pieces = Buffer.from(json).toString("latin1").split(separator);
+  if (pieces.some((piece) => piece.includes("\n"))) return undefined;
+  const lines = [`${head}${level}`, ...instructions(new Table(unpackTable(from, "earlier table of contents")), pieces)];
+  const packed = zstdCompressSync(Buffer.from(`${lines.join("\n")}\n`, "latin1"), {
+    params: { [zstdConstants.ZSTD_c_compressionLevel]: 19 },
+  });
+  return packed.length < to.length / 2 ? packed : undefined;
+}
+
+function* instructions(from: Table, pieces: readonly string[]): Generator<string> {
+  const known = from.shapes();
+  let run: { first: number; count: number; shift: number | undefined } | undefined;
+  const flush = (): string[] => (run === undefined ? [] : [`=${run.first} ${run.count} ${run.shift ?? 0}`]);
+  for (const piece of pieces) {
+    const { shape, base } = shapeOf(piece);
+    const next = run === undefined ? -1 : run.first + run.count;
+    const same = known.get(shape);
+    const at = same?.includes(next) === true ? next : same?.[0];
+    const shift = at === undefined || base === undefined ? undefined : base - (from.base(at) ?? 0);
+    const fits = run?.shift === undefined || shift === undefined || run.shift === shift;
+    if (run !== undefined && at === next && fits) {
+      run = { ...run, count: run.count + 1, shift: run.shift ?? shift };
+      continue;
+    }
+    yield* flush();
+    run = at === undefined ? undefined : { first: at, count: 1, shift };
+    if (at === undefined) yield `+${piece}`;
+  }
+  yield* flush();
+}
+
+/** A piece with its offsets counted from the first of them, which is `base`. */
+function shapeOf(piece: string): { readonly shape: string; readonly base: number | undefined } {
+  let base: number | undefined;
+  const shape = piece.replace(offsets, (_, key: string, digits: string) => {
+    base ??= Number(digits);
+    return `"${key}":${Number(digits) - base}`;
+  });
+  return { shape, base };
+}
+
+/**
+ * Makes a packed table of contents of an earlier packed one and a delta. The result has the digest that `places` names.
+ * Throws ZSTD_CHUNKED_INVALID for a delta that is none, DIGEST_MISMATCH, COMPRESSION_INVALID, LIMIT_EXCEEDED.
+ */
+export function applyTocDelta(from: Uint8Array, delta: Uint8Array, places: ChunkedPlaces): Uint8Array {
+  const what = "delta of a table of contents";
+  const { unpackedSize } = places.toc;
+  const text = Buffer.from(unpackAtMost(delta, unpackedSize + 64 * 1024, what));
+  const table = new Table(unpackTable(from, "earlier table of contents"));
+  const result = new Result(unpackedSize);
+  let level = 0;
+  for (let at = 0; at < text.length; ) {
+    const found = text.indexOf(10, at);
+    const end = found < 0 ? text.length : found;
+    if (level === 0) level = readHead(text.toString("latin1", at, end));
+    else if (text[at] === 43) result.addPiece(text.subarray(at + 1, end));
+    else copy(table, text.toString("latin1", at, end), result);
+    at = end + 1;
+  }
+  const packed = packZstd(result.finish(), level === 0 ? refuse("it is empty") : level);
+  checkDigest(packed, places.tocDigest, what);
+  return packed;
+}
+
+function readHead(line: string): number {
+  const level = levels.find((one) => line === `${head}${one}`);
+  return level ?? refuse("its first line must state version 1 and a level from 1 to 9");
+}
+
+function copy(table: Table, line: string, result: Result): void {
+  const [, first, count, shift] = (/^=(\d{1,9}) (\d{1,9}) (-?\d{1,15})$/.exec(line) ?? []).map(Number);
+  if (first === undefined || count === undefined || shift === undefined) refuse("a line must begin with + or =");
+  if (count < 1 || first + count > table.count) refuse(`there are ${table.count} pieces to copy, not ${first + count}`);
+  for (let at = first; at < first + count; at += portion) {
+    const text = table.text(at, Math.min(at + portion, first + count));
+    const moved = shift === 0 ? text : text.replace(offsets, (_, key, digits) => `"${key}":${moveBy(digits, shift)}`);
+    result.addPiece(Buffer.from(moved, "latin1"));
+  }
+}
+
+function moveBy(digits: string, shift: number): number {
+  const moved = Number(digits) + shift;
+  return moved >= 0 ? moved : refuse("an offset must not be negative");
+}
+
+function refuse(problem: string): never {
+  throw new DowelError("ZSTD_CHUNKED_INVALID", `Delta of a table of contents: ${problem}`);
+}
+
+function unpackTable(packed: Uint8Array, what: string): Uint8Array {
+  return unpackAtMost(packed, limits.tocDeltaMostBytes, what);
+}
+
+/** A table of contents as pieces, without a string for each. */
+class Table {
+  readonly #json: Buffer;
+  /** Where pieces begin; behind the last, where one more would. */
+  readonly #starts: number[] = [0];
+
+  constructor(json: Uint8Array) {
+    this.#json = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
+    for (let at = this.#json.indexOf(separator); at >= 0; at = this.#json.indexOf(separator, at + 1)) {
+      this.#starts.push(at + separator.length);
+    }
+    this.#starts.push(this.#json.length + separator.length);
+  }
+
+  get count(): number {
+    return this.#starts.length - 1;
+  }
+
+  /** The pieces from `first` to before `end`, with separators between them. */
+  text(first: number, end: number): string {
+    return this.#json.toString("latin1", this.#starts[first] ?? 0, (this.#starts[end] ?? 0) - separator.length);
+  }
+
+  base(at: number): number | undefined {
+    return shapeOf(this.text(at, at + 1)).base;
+  }
+
+  /** Which pieces have a shape. */
+  shapes(): Map<string, number[]> {
+    const found = new Map<string, number[]>();
+    for (let at = 0; at < this.count; at++) {
+      const { shape } = shapeOf(this.text(at, at + 1));
+      const same = found.get(shape);
+      if (same === undefined) found.set(shape, [at]);
+      else same.push(at);
+    }
+    return found;
+  }
+}
+
+/** Gathers pieces in memory of a size that is known. */
+class Result {
+  readonly #bytes: Buffer;
+  #size = 0;
+  #isEmpty = true;
+
+  constructor(size: number) {
+    this.#bytes = Buffer.alloc(size);
+  }
+
+  addPiece(piece: Uint8Array): void {
+    if (!this.#isEmpty) this.#add(Buffer.from(separator, "latin1"));
+    this.#isEmpty = false;
+    this.#add(piece);
+  }
+
+  finish(): Uint8Array {
+    const { length } = this.#bytes;
+    return this.#size === length ? this.#bytes : refuse(`it makes ${this.#size} of ${length} bytes`);
+  }
+
+  #add(bytes: Uint8Array): void {
+    if (this.#size + bytes.length > this.#bytes.length) refuse(`it makes more than ${this.#bytes.length} bytes`);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
+  }
+}

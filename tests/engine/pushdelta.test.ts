@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "bun:test";
+import { hash } from "node:crypto";
+import { copyFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { push } from "../../src/engine/push.ts";
+import { repair } from "../../src/engine/repair.ts";
+import { Registry } from "../../src/oci/client/registry.ts";
+import { attachTocDeltas, findTocDeltas } from "../../src/oci/tocdelta.ts";
+import { serveRegistry } from "../../src/registry/server.ts";
+import { collectGarbage } from "../../src/store/garbage.ts";
+import { importImage } from "../../src/store/transfer/import.ts";
+import { noise } from "../formats/zstd-chunked/support.ts";
+import { appMetadata, TestFolder } from "../store/images.ts";
+import { appLayer } from "../store/transfer/chunked.ts";
+import { addLayers } from "../support/layout.ts";
+import { appRef } from "./fixtures.ts";
+
+const ref = appRef("Hello");
+/** Names that do not pack well, so that a few files make a large table. */
+const names = Array.from({ length: 340 }, (_, at) => `files/share/${hash("sha512", `${at}`)}`);
+const old = Object.fromEntries(names.map((name, at) => [name, noise(1000, at + 1)]));
+const next = { ...old, [names[160] ?? ""]: noise(900, 2000) };
+
+/** A registry that counts what it sends, with the referrers API or without. */
+class Front implements AsyncDisposable {
+  sent = 0;
+  asked: string[] = [];
+  readonly #server: Bun.Server<undefined>;
+  readonly #registry: Awaited<ReturnType<typeof serveRegistry>>;
+
+  private constructor(registry: Awaited<ReturnType<typeof serveRegistry>>, withReferrers: boolean) {
+    this.#registry = registry;
+    this.#server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: async (request) => {
+        const { pathname, search } = new URL(request.url);
+        this.asked.push(`${request.method} ${pathname}`);
+        if (!withReferrers && pathname.includes("/referrers/")) return new Response("", { status: 404 });
+        const body = request.method === "GET" || request.method === "HEAD" ? null : await request.arrayBuffer();
+        const { method, headers } = request;
+        const url = `${registry.address}${pathname}${search}`;
+        const answer = await fetch(url, { method, headers, body, decompress: false });
+        const bytes = await answer.arrayBuffer();
+        this.sent += bytes.byteLength;
+        const passed = new Headers(answer.headers);
+        if (!withReferrers) passed.delete("oci-subject");
+        const { status } = answer;
+        return new Response(method === "HEAD" ? null : bytes, { status, headers: passed });
+      },
+    });
+  }
+
+  static async start(folder: TestFolder, withReferrers: boolean): Promise<Front> {
+    const registry = await serveRegistry({ folder: join(folder.path, "registry"), listen: "127.0.0.1:0" });
+    return new Front(registry, withReferrers);
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.#server.port}`;
+  }
+
+  get repository() {
+    return new Registry(`http://${this.host}/`, { credentials: async () => undefined }).repository("org.test.hello");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.stop(true);
+    await this.#registry[Symbol.asyncDispose]();
+  }
+}
+
+async function publish(folder: TestFolder, front: Front, name: string, files: Parameters<typeof appLayer>[0]) {
+  const { blob, layer } = await appLayer(files);
+  const { annotations, diffId } = layer;
+  const made = { mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", data: blob, diffId, annotations };
+  const layout = join(folder.path, name);
+  addLayers(layout, { ref, metadata: appMetadata("org.test.Hello") }, [made]);
+  await push(`oci:${layout}`, `oci+http://${front.host}`);
+  return { layer, document: await front.repository.resolve("stable") };
+}
+
+type Published = Awaited<ReturnType<typeof publish>>;
+
+async function fetched(front: Front, installation: ReturnType<TestFolder["installation"]>, { document }: Published) {
+  front.sent = 0;
+  front.asked = [];
+  const { imageDigest } = await importImage(installation, front.repository, document);
+  return { imageDigest, bytes: front.sent, deltas: front.asked.filter((line) => line.includes("/referrers/")).length };
+}
+
+const tableBytes = ({ layer }: Published): number =>
+  Number(layer.annotations["io.github.containers.zstd-chunked.manifest-position"]?.split(":")[1]);
+
+test.each([
+  ["with the referrers API", true],
+  ["with the fallback tag alone", false],
+])("push() hangs a delta of the table on what it pushes, and an import fetches that: %s", async (_, withReferrers) => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, withReferrers);
+  const first = await publish(folder, front, "one", old);
+  const installation = folder.installation();
+  await fetched(front, installation, first);
+  const second = await publish(folder, front, "two", next);
+  const whole = await fetched(front, folder.installation("fresh"), second);
+  const update = await fetched(front, installation, second);
+  expect(update.imageDigest).toBe(whole.imageDigest);
+  expect(update.deltas).toBe(1);
+  const [, splitBytes = 0] = (second.layer.annotations["io.github.containers.zstd-chunked.tarsplit-position"] ?? "")
+    .split(":")
+    .map(Number);
+  expect(tableBytes(second)).toBeGreaterThan(33_000);
+  expect(update.bytes - splitBytes).toBeLessThan(10_000);
+});
+
+test("importImage() fetches the whole table where no delta fits, or where it lies", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const first = await publish(folder, front, "one", old);
+  const installation = folder.installation();
+  await fetched(front, installation, first);
+  const other = await publish(folder, front, "two", { ...old, [names[40] ?? ""]: noise(900, 3000) });
+  const digest = other.document.descriptor.digest;
+  const [delta] = await findTocDeltas(front.repository, digest);
+  if (delta === undefined) throw new Error("no delta");
+  const { to, from, fromLayer } = delta;
+  // The delta of another version, named as the one that is wanted, and a bomb.
+  const third = await publish(folder, front, "three", { ...next, [names[120] ?? ""]: noise(900, 3001) });
+  const lies = [
+    await Array.fromAsync(front.repository.openBlob(delta.blob)),
+    [Bun.zstdCompressSync(Buffer.alloc(1e7))],
+  ];
+  const wanted = third.layer.tocDigest;
+  for (const bytes of lies.map((parts) => Buffer.concat(parts))) {
+    const fresh = folder.installation(`fresh-${bytes.length}`);
+    await fetched(front, fresh, first);
+    expect(to).not.toBe(wanted);
+    const lie = { fromLayer, from, to: wanted, bytes };
+    await attachTocDeltas(front.repository, third.document.descriptor, [lie]);
+    const update = await fetched(front, fresh, third);
+    expect(update.bytes).toBeGreaterThan(tableBytes(third));
+    expect(update.imageDigest).toBe(
+      (await fetched(front, folder.installation(`whole-${bytes.length}`), third)).imageDigest,
+    );
+  }
+  expect((await fetched(front, installation, third)).bytes).toBeGreaterThan(tableBytes(third));
+});
+
+test("collectGarbage() takes the table of a layer away with its record, and repair one without", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const installation = folder.installation();
+  await fetched(front, installation, await publish(folder, front, "one", old));
+  const table = readdirSync(installation.layers).find((name) => name.endsWith(".toc")) ?? "";
+  const stray = join(installation.layers, `${"0".repeat(64)}.toc`);
+  copyFileSync(join(installation.layers, table), stray);
+  const findings = await repair(installation, { dryRun: true });
+  expect(findings.filter(({ kind }) => kind === "layer")).toMatchObject([{ what: "leftover", path: stray }]);
+  await collectGarbage(installation);
+  expect(readdirSync(installation.layers)).toEqual([]);
+});
