@@ -2,12 +2,10 @@
 import type { Report } from "../base/events.ts";
 import { leftData } from "../engine/data/left.ts";
 import { describeSet, eraseSet } from "../engine/data/sets.ts";
-import { pinnedUnused, prepareUninstall } from "../engine/prepareuninstall.ts";
+import { prepareUninstall } from "../engine/prepareuninstall.ts";
 import { spreadNames } from "../engine/spread.ts";
-import { formatRef } from "../metadata/ref.ts";
 import { askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
-import type { Installation } from "../store/installation.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type ChangeFlags, changeAliases, changeFlags, switchFlag, textArgument } from "./flags.ts";
@@ -42,18 +40,11 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
     ({ installation, names }) => ({
       installation,
       prepare: (report: Report) => {
-        if (flags.unused === true) notePinned(installation, installations, report);
         return prepareUninstall(installation, names, { ...options, report });
       },
     }),
   );
   return runTransactions(context, flags, transactions);
-}
-
-function notePinned(installation: Installation, installations: readonly Installation[], report: Report): void {
-  for (const { ref } of pinnedUnused(installation, { installations })) {
-    report({ type: "note", text: `${formatRef(ref)} is pinned and stays` });
-  }
 }
 
 /** Removes the data of apps that are not installed any more. */

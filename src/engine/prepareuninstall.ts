@@ -8,7 +8,7 @@ import { findAllInstalled } from "./find.ts";
 import { type GatherOptions, gatherFacts } from "./gather.ts";
 import type { Facts, TransactionOptions } from "./resolve/facts.ts";
 import { resolve } from "./resolve/resolve.ts";
-import { unusedRuntimes } from "./resolve/unused.ts";
+import { type Unused, unusedRuntimes } from "./resolve/unused.ts";
 import type { Plan } from "./types.ts";
 
 export interface UninstallOptions extends GatherOptions, TransactionOptions {
@@ -55,11 +55,16 @@ function wantedOnes(
 }
 
 /**
- * Plans the removal of refs from one installation. Throws `NOT_INSTALLED`, `REF_AMBIGUOUS` and `RUNTIME_USED`;
- * nothing has changed then.
+ * Plans the removal of refs from one installation, and reports which unused runtimes stay because they are pinned.
+ * Throws `NOT_INSTALLED`, `REF_AMBIGUOUS` and `RUNTIME_USED`; nothing has changed then.
  */
 export function prepareUninstall(target: Installation, names: readonly string[], options: UninstallOptions = {}): Plan {
   const facts = gatherFacts(target, { removesAll: options.all ?? false, ...options });
+  if (options.unused === true) {
+    for (const { deployment } of pinnedUnused(facts)) {
+      options.report?.({ type: "note", text: `${formatRef(deployment.ref)} is pinned and stays` });
+    }
+  }
   const wanted = [...new Set(wantedOnes(target, names, facts, options))];
   const requests = wanted.map((deployment) => ({ kind: "uninstall", deployment }) as const);
   const resolution = resolve({ ...facts, answers: new Map() }, requests);
@@ -68,11 +73,10 @@ export function prepareUninstall(target: Installation, names: readonly string[],
   return resolution.plan;
 }
 
-/** The unused runtimes that stay because they are pinned. */
-export function pinnedUnused(target: Installation, options: GatherOptions = {}): readonly Deployment[] {
-  const facts = gatherFacts(target, options);
+function pinnedUnused(facts: Omit<Facts, "answers">): readonly Unused[] {
+  if (!facts.installed.some(({ deployment: { ref } }) => ref.kind === "runtime" && facts.pinned(ref))) return [];
   const unused = new Set(unusedRuntimes(facts).map(({ deployment }) => formatRef(deployment.ref)));
-  return unusedRuntimes({ ...facts, pinned: () => false })
-    .map(({ deployment }) => deployment)
-    .filter(({ ref }) => !unused.has(formatRef(ref)) && facts.pinned(ref));
+  return unusedRuntimes({ ...facts, pinned: () => false }).filter(
+    ({ deployment: { ref } }) => !unused.has(formatRef(ref)) && facts.pinned(ref),
+  );
 }

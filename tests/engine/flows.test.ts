@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { execute } from "../../src/engine/execute.ts";
 import { prepareInstall } from "../../src/engine/prepareinstall.ts";
-import { pinnedUnused, prepareUninstall } from "../../src/engine/prepareuninstall.ts";
+import { prepareUninstall } from "../../src/engine/prepareuninstall.ts";
 import { prepareUpdate } from "../../src/engine/prepareupdate.ts";
 import { formatRef } from "../../src/metadata/ref.ts";
 import { addRemote, listRemotes, modifyRemote } from "../../src/remotes/config.ts";
@@ -304,7 +304,9 @@ test("uninstall removes unused runtimes only, or everything", async () => {
   await install(store, ["org.test.Hello", "org.test.Spare"]);
   const unused = () => prepareUninstall(store, [], { unused: true }).operations.map(({ ref }) => formatRef(ref));
   expect(unused()).toEqual([]);
-  expect(pinnedUnused(store).map(({ ref }) => formatRef(ref))).toEqual([spare]);
+  const { events, report } = recorder();
+  prepareUninstall(store, [], { unused: true, report });
+  expect(events).toEqual([{ type: "note", text: `${spare} is pinned and stays` }]);
   await changeSetting(store, "pinned", () => undefined);
   expect(unused()).toEqual([spare]);
   const all = prepareUninstall(store, [], { all: true });
