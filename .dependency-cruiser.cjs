@@ -5,6 +5,8 @@ const rooms = [
   "base",
   "sys",
   "formats",
+  "loop",
+  "dbus",
   "oci",
   "metadata",
   "store",

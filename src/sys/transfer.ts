@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import { lastErrno, libc, ptr } from "./libc.ts";
+import { check, lastErrno, libc, ptr } from "./libc.ts";
 
 const MSG_CTRUNC = 8;
 const MSG_DONTWAIT = 0x40;
@@ -9,6 +9,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
+const F_DUPFD_CLOEXEC = 1030;
 /** What the kernel passes in one message (SCM_MAX_FD). */
 const descriptorsPerMessage = 253;
 const controlHeader = 16;
@@ -90,6 +91,11 @@ class MessageFrame {
 }
 
 const frame = new MessageFrame();
+
+/** A second descriptor for the same open file, which the caller closes (F_DUPFD_CLOEXEC). Throws a `SystemError`. */
+export function duplicateDescriptor(fd: number): number {
+  return check("fcntl", undefined, () => libc.fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
 
 export function closeDescriptors(descriptors: readonly number[]): void {
   for (const fd of descriptors) closeSync(fd);

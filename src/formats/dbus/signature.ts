@@ -36,3 +36,15 @@ export function isSignature(text: string): boolean {
   while (at >= 0 && at < text.length) at = skipType(text, at, 0, 0);
   return at >= 0;
 }
+
+/** The complete types that a valid signature consists of. */
+export function splitSignature(text: string): string[] {
+  const types: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const end = skipType(text, at, 0, 0);
+    if (end < 0) throw new TypeError(`'${text}' is no D-Bus signature`);
+    types.push(text.slice(at, end));
+    at = end;
+  }
+  return types;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** Builds the bytes of a message in one byte order; every value is aligned to its own size, as D-Bus wants. */
-class ValueWriter {
+export class ValueWriter {
   readonly #littleEndian: boolean;
   #buffer = new ArrayBuffer(256);
   #view = new DataView(this.#buffer);
@@ -39,6 +39,23 @@ class ValueWriter {
     return this;
   }
 
+  /** Writes a number of up to 8 bytes, aligned to them. */
+  number(bytes: number, put: (view: DataView, at: number, littleEndian: boolean) => void): this {
+    this.align(bytes).#grow(bytes);
+    put(this.#view, this.#length, this.#littleEndian);
+    this.#length += bytes;
+    return this;
+  }
+
+  /** Writes an array: its length in bytes, then what `write` writes, aligned to `unit`. */
+  array(unit: number, write: () => void): this {
+    const lengthAt = this.uint32(0).#length - 4;
+    const start = this.align(unit).#length;
+    write();
+    this.#view.setUint32(lengthAt, this.#length - start, this.#littleEndian);
+    return this;
+  }
+
   bytes(value: Uint8Array): this {
     this.#grow(value.length);
     new Uint8Array(this.#buffer).set(value, this.#length);
@@ -56,10 +73,9 @@ class ValueWriter {
   }
 
   strings(texts: readonly string[]): this {
-    const at = this.uint32(0).#length;
-    for (const text of texts) this.string(text);
-    this.#view.setUint32(at - 4, this.#length - at, this.#littleEndian);
-    return this;
+    return this.array(4, () => {
+      for (const text of texts) this.string(text);
+    });
   }
 
   finish(): Uint8Array {

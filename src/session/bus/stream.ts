@@ -2,14 +2,9 @@
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { fixedBytes, MessageHeader } from "../../formats/dbus/header.ts";
+import type { Output } from "../../loop/endpoint.ts";
 import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
 import type { Decision } from "./filter.ts";
-
-/** Where a stream's bytes go. What is sent is sent or copied before the call returns; descriptors change their owner. */
-export interface Output {
-  send(buffer: FixedBuffer, start: number, end: number, descriptors: readonly number[]): void;
-  sendCopy(bytes: Uint8Array): void;
-}
 
 /** What decides about a direction's messages. */
 export interface Judge {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type MessageHeader, messageType } from "../../formats/dbus/header.ts";
 import type { Decision } from "../bus/filter.ts";
-import type { Direction } from "../loop/link.ts";
+import type { Direction } from "../bus/link.ts";
 
 const outcomes: Readonly<Partial<Record<Decision, string>>> = {
   drop: "*SKIPPED*\n",

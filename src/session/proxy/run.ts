@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { rmSync, statSync, writeSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
+import { connectBus } from "../../dbus/connect.ts";
+import { Listener } from "../../loop/listener.ts";
+import { EventLoop } from "../../loop/loop.ts";
 import { listenUnix, raiseDescriptorLimit } from "../../sys/sockets.ts";
+import { Link } from "../bus/link.ts";
 import { noTraffic } from "../bus/stream.ts";
-import { Link } from "../loop/link.ts";
-import { Listener } from "../loop/listener.ts";
-import { EventLoop } from "../loop/loop.ts";
 import { logLines } from "./log.ts";
 import type { ProxyOptions, ProxySpec } from "./options.ts";
-import { connectBus } from "./upstream.ts";
 
 export interface ProxyOutput {
   /** Lines of `--log`. */

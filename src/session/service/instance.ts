@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
+import { Listener } from "../../loop/listener.ts";
+import type { EventLoop } from "../../loop/loop.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Answer } from "../bus/answers.ts";
+import { Link } from "../bus/link.ts";
 import { noTraffic, type Traffic } from "../bus/stream.ts";
-import { Link } from "../loop/link.ts";
-import { Listener } from "../loop/listener.ts";
-import type { EventLoop } from "../loop/loop.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
 import { Denials } from "./denials.ts";

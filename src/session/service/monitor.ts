@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
+import type { EventLoop, Watch } from "../../loop/loop.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
-import type { EventLoop, Watch } from "../loop/loop.ts";
 import { busBits } from "./handover.ts";
 
 type Waiting = (connection: number | DowelError) => void;

@@ -2,12 +2,12 @@
 import { existsSync, rmSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
+import { Listener } from "../../loop/listener.ts";
+import { EventLoop } from "../../loop/loop.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
-import { Listener } from "../loop/listener.ts";
-import { EventLoop } from "../loop/loop.ts";
 import { parseHandover } from "./handover.ts";
 import { Instance } from "./instance.ts";
 import { encodeStatus, statusQuestion } from "./status.ts";

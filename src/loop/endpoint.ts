@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
-import { pollFor } from "../../sys/epoll.ts";
-import { broken, closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
-import type { Output } from "../bus/stream.ts";
+import { pollFor } from "../sys/epoll.ts";
+import { broken, closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../sys/transfer.ts";
 import type { EventLoop, Watch } from "./loop.ts";
 
 /** What a socket buffer holds by default is less than this, so that one call takes all there is. */
@@ -22,6 +21,12 @@ export interface Consumer {
   drained(): void;
   /** Nothing more comes. */
   ended(): void;
+}
+
+/** Where a stream's bytes go. What is sent is sent or copied before the call returns; descriptors change their owner. */
+export interface Output {
+  send(buffer: FixedBuffer, start: number, end: number, descriptors: readonly number[]): void;
+  sendCopy(bytes: Uint8Array): void;
 }
 
 interface Queued {

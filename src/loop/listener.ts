@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
-import { limits } from "../../base/limits.ts";
-import { pollFor } from "../../sys/epoll.ts";
-import { acceptUnix } from "../../sys/sockets.ts";
+import { limits } from "../base/limits.ts";
+import { pollFor } from "../sys/epoll.ts";
+import { acceptUnix } from "../sys/sockets.ts";
 import type { EventLoop, Watch } from "./loop.ts";
 
 /** So that one flood of connections does not keep the loop from all others. */

@@ -3,13 +3,13 @@ import { randomInt } from "node:crypto";
 import { DowelError } from "../../base/errors.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
 import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
+import { type Consumer, Endpoint, type Output } from "../../loop/endpoint.ts";
+import type { EventLoop } from "../../loop/loop.ts";
 import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
-import type { Answer } from "../bus/answers.ts";
-import { BusFilter, type Decision } from "../bus/filter.ts";
-import type { BusPolicy } from "../bus/policy.ts";
-import { type Judge, MessageStream, type Output, type Traffic } from "../bus/stream.ts";
-import { type Consumer, Endpoint } from "./endpoint.ts";
-import type { EventLoop } from "./loop.ts";
+import type { Answer } from "./answers.ts";
+import { BusFilter, type Decision } from "./filter.ts";
+import type { BusPolicy } from "./policy.ts";
+import { type Judge, MessageStream, type Traffic } from "./stream.ts";
 
 export type Direction = "from-client" | "from-bus";
 

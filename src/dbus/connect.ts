@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
-import type { BusSocket } from "../../formats/dbus/address.ts";
-import { connectUnix } from "../../sys/sockets.ts";
+import { DowelError } from "../base/errors.ts";
+import type { BusSocket } from "../formats/dbus/address.ts";
+import { connectUnix } from "../sys/sockets.ts";
 
 /** A connection to the first socket that takes one; the caller closes it. Throws `BUS_UNREACHABLE`. */
 export function connectBus(sockets: readonly BusSocket[]): number {

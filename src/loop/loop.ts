@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { Epoll } from "../sys/epoll.ts";
+import { releaseMemory } from "../sys/memory.ts";
+
+/** A signal that comes between the last look and the wait is seen this late. */
+const longestWait = 2000;
+/** Nothing has happened for this long: memory is given back. */
+const releaseAfter = 6000;
+/** Turns without a pause before the engine may run its own events. */
+const turnsBetweenPauses = 4096;
+/** While the engine works on something, descriptors are looked at this often. */
+const lookMilliseconds = 2;
+
+export interface Watch extends Disposable {
+  /** Changes what is waited for. */
+  update(mask: number): void;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly action: () => void;
+}
+
+/**
+ * Waits for descriptors in the main thread: the engine's own loop cannot watch foreign descriptors, and a second thread
+ * would cost a switch for each message. What the engine has to do (signals) it does in pauses; promises that are settled
+ * by descriptors need `yield`, and those that the engine settles (files, processes, its own timers) need `during`.
+ */
+export class EventLoop implements Disposable {
+  readonly #epoll = new Epoll();
+  readonly #handlers = new Map<number, (mask: number) => void>();
+  readonly #timers = new Set<Timer>();
+  #lastId = 0;
+  #stopped = false;
+  #yields = false;
+  #engineWorks = 0;
+  #retries: (() => void)[] = [];
+  /** Told, in steps of some seconds, for how many milliseconds nothing has happened. */
+  onQuiet: ((milliseconds: number) => void) | undefined;
+
+  /** Calls a function with the events of a descriptor, which stays its caller's. */
+  watch(fd: number, mask: number, handler: (mask: number) => void): Watch {
+    // An id is not used again while an old event of it could be on its way.
+    this.#lastId = (this.#lastId + 1) >>> 0;
+    const id = this.#lastId;
+    this.#epoll.add(fd, id, mask);
+    this.#handlers.set(id, handler);
+    return {
+      update: (changed) => this.#epoll.modify(fd, id, changed),
+      [Symbol.dispose]: () => {
+        if (this.#handlers.delete(id)) this.#epoll.remove(fd);
+      },
+    };
+  }
+
+  /** Calls a function once, at the next pause: soon, but not at once. */
+  retry(action: () => void): void {
+    this.#retries.push(action);
+  }
+
+  /** Calls a function once, when the time is over, unless it is disposed of before. */
+  after(milliseconds: number, action: () => void): Disposable {
+    const timer = { at: performance.now() + milliseconds, action };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+  }
+
+  /** A promise was settled: what waits for it runs before the next wait for descriptors. */
+  yield(): void {
+    this.#yields = true;
+  }
+
+  /** Lets the engine work until a promise is settled, which may wait for anything. Returns what the promise does. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#engineWorks++;
+    try {
+      return await work;
+    } finally {
+      this.#engineWorks--;
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Runs until `stop` or the signal. */
+  async run(signal: AbortSignal | undefined): Promise<void> {
+    let active = performance.now();
+    let told = 0;
+    for (let turn = 1; !this.#stopped && signal?.aborted !== true; turn++) {
+      const count = this.#epoll.wait(this.#patience());
+      for (let event = 0; event < count; event++) {
+        this.#handlers.get(this.#epoll.idOf(event))?.(this.#epoll.maskOf(event));
+      }
+      const now = performance.now();
+      if (this.#ring(now) || count > 0 || this.#engineWorks > 0) {
+        active = now;
+        told = 0;
+      } else if (now - active >= told + longestWait) {
+        told += longestWait;
+        if (told === releaseAfter) releaseMemory();
+        this.onQuiet?.(told);
+      }
+      if (this.#yields || this.#engineWorks > 0 || count === 0 || turn % turnsBetweenPauses === 0) {
+        await this.#pause(count);
+      }
+    }
+  }
+
+  /** Runs until a promise is settled, and returns what it does. Throws the signal's reason where that fires first. */
+  async runUntil<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+    const ended = this.during(work).finally(() => this.stop());
+    ended.catch(() => undefined);
+    await this.run(signal);
+    this.#stopped = false;
+    signal?.throwIfAborted();
+    return await ended;
+  }
+
+  /** How long to wait for descriptors, in milliseconds. */
+  #patience(): number {
+    if (this.#engineWorks > 0 || this.#yields) return 0;
+    let first = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#timers) first = Math.min(first, at);
+    return Math.min(longestWait, Math.max(0, Math.ceil(first - performance.now())));
+  }
+
+  /** Whether a timer was due. */
+  #ring(now: number): boolean {
+    const due = [...this.#timers].filter(({ at }) => at <= now);
+    for (const timer of due) if (this.#timers.delete(timer)) timer.action();
+    if (due.length > 0) this.yield();
+    return due.length > 0;
+  }
+
+  async #pause(count: number): Promise<void> {
+    this.#yields = false;
+    await (this.#engineWorks > 0 && count === 0 ? setTimeout(lookMilliseconds) : setImmediate());
+    for (const action of this.#retries.splice(0)) action();
+  }
+
+  [Symbol.dispose](): void {
+    this.#epoll[Symbol.dispose]();
+  }
+}
