@@ -2,6 +2,7 @@
 // A control group for each sandbox: its identity, which no process in it can leave, and its limits. It is made in the
 // caller's own group, or in the nearest one above it where the caller may and the controllers are that limits need.
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -230,6 +231,23 @@ void cgroup_tell_limits(const struct start *start) {
   tell(start->cgroup.folder, "memory.events", "oom_kill", "memory.max",
        "The app ran out of memory, and the kernel ended a process of it");
   tell(start->cgroup.folder, "pids.events", "max", "pids.max", "The app could not start a process or thread more");
+}
+
+void cgroup_end(const struct start *start) {
+  enum { TRIES = 100, PAUSE_MILLISECONDS = 50 };
+  char events[LIST_MAX];
+  if (start->cgroup.folder < 0 || !write_file(start->cgroup.folder, "cgroup.kill", "1", 1)) return;
+  for (int i = 0; i < TRIES; i++) {
+    int fd = openat(start->cgroup.folder, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    struct pollfd changed = {.fd = fd, .events = POLLPRI};
+    ssize_t count = pread(fd, events, sizeof events - 1, 0);
+    events[count < 0 ? 0 : count] = '\0';
+    bool empty = number_after(events, "populated") == 0;
+    if (!empty) poll(&changed, 1, PAUSE_MILLISECONDS);
+    close(fd);
+    if (empty) return;
+  }
 }
 
 void cgroup_remove(const struct start *start) {

@@ -73,6 +73,7 @@ void identity_check(const struct plan *plan) {
   if (prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1) {
     die(STEP_PRIVILEGES, -1, 0, "(no_new_privs is not set)", NULL);
   }
-  bool nested = (plan->flags & PLAN_NESTED) != 0;
-  if (!nested && unshare(CLONE_NEWUSER) == 0) die(STEP_PRIVILEGES, -1, 0, "(user namespaces can still be made)", NULL);
+  // A user namespace that was joined may be one where the app may; this one has only its filter against it then.
+  bool allowed = (plan->flags & PLAN_NESTED) != 0 || plan->joined;
+  if (!allowed && unshare(CLONE_NEWUSER) == 0) die(STEP_PRIVILEGES, -1, 0, "(user namespaces can still be made)", NULL);
 }

@@ -68,7 +68,11 @@ _Noreturn void init_run(struct start *start) {
   const struct plan *plan = &start->plan;
   trace_mark("create the namespaces", NULL);
   die_with_monitor(start->monitor);
-  identity_map(start->user, start->group);
+  if (!plan->joined) identity_map(start->user, start->group);
+  // What the app leaves comes to the init also where that is not the first of its pid namespace.
+  if (start->parent.shared && prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) != 0) {
+    die(STEP_PROCESS, -1, errno, NULL, NULL);
+  }
   trace_mark("map the user", NULL);
   // Not with the other namespaces: it begins at the group that a process is in when it makes it.
   if (unshare(CLONE_NEWCGROUP) != 0) die(STEP_NAMESPACE, -1, errno, NULL, hint_for_namespaces(errno));
@@ -80,13 +84,14 @@ _Noreturn void init_run(struct start *start) {
   }
   trace_mark("set up the network", NULL);
   build_root(start);
+  session_wait(start);
+  // The app, and a sandbox that this one joins, run as the same user: they must not trace the init, nor reach the host
+  // through its /proc entries, from the moment on when it has no more rights than they. The app's own exec makes the app
+  // dumpable again.
+  if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
   // From here on neither init nor app has any capability, nor a way to regain one.
   identity_drop_capabilities();
   trace_mark("drop privileges", NULL);
-  session_wait(start);
-  // The app runs as the same user: it must not trace the init, nor reach the host through its /proc entries. The
-  // app's own exec makes the app dumpable again.
-  if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) die(STEP_PRIVILEGES, -1, errno, NULL, NULL);
   pid_t app = sys_clone(SIGCHLD);
   if (app < 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
   if (app == 0) app_execute(start);

@@ -40,34 +40,54 @@ static void tell_instance(const struct start *start, int fd) {
   close(fd);
 }
 
-// `dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--enter=PID [--group=FOLDER]] FD [ARGUMENT…]`: how Dowel's
-// program hands over a plan.
-static _Noreturn void launch(char **words) {
-  static const char hint[] =
-      "dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--enter=PID [--group=FOLDER]] FD [ARGUMENT...]";
-  static struct start start;
-  char **next = words + 1;
-  const char *report = value_of(*next, "--report=");
-  if (report != NULL) {
-    int fd = parse_number(report);
-    next++;
-    if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
-    fail_report_to(fd);
+static const char usage[] =
+    "dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--parent=FD [--share-pids]] [--enter=PID "
+    "[--group=FOLDER]] FD [ARGUMENT...]";
+
+// What is asked for besides the plan; -1 or null for what is not.
+struct order {
+  int told;
+  int parent;
+  bool shared;
+  const char *entered;
+  const char *group;
+};
+
+static int number_or_die(const char *word) {
+  int number = parse_number(word);
+  if (number < 0) die(STEP_USAGE, -1, 0, NULL, usage);
+  return number;
+}
+
+// Reads the options and returns the words after them.
+static char **read_order(char **next, struct order *order) {
+  const char *value;
+  *order = (struct order){.told = -1, .parent = -1};
+  for (; *next != NULL && strncmp(*next, "--", 2) == 0; next++) {
+    if ((value = value_of(*next, "--report=")) != NULL) {
+      fail_report_to(number_or_die(value));
+    } else if (strcmp(*next, "--trace") == 0) {
+      trace_begin();
+    } else if ((value = value_of(*next, "--instance-id-fd=")) != NULL) {
+      order->told = number_or_die(value);
+    } else if ((value = value_of(*next, "--parent=")) != NULL) {
+      order->parent = number_or_die(value);
+    } else if (strcmp(*next, "--share-pids") == 0) {
+      order->shared = true;
+    } else if ((value = value_of(*next, "--enter=")) != NULL) {
+      order->entered = value;
+    } else if ((value = value_of(*next, "--group=")) != NULL) {
+      order->group = value;
+    } else {
+      die(STEP_USAGE, -1, 0, *next, usage);
+    }
   }
-  if (*next != NULL && strcmp(*next, "--trace") == 0) {
-    trace_begin();
-    next++;
-  }
-  const char *told = value_of(*next, "--instance-id-fd=");
-  int teller = told == NULL ? -1 : parse_number(told);
-  if (told != NULL) next++;
-  const char *entered = value_of(*next, "--enter=");
-  const char *group = entered == NULL ? NULL : value_of(*++next, "--group=");
-  if (group != NULL) next++;
-  int fd = *next == NULL ? -1 : parse_number(*next);
-  if (fd < 0) die(STEP_USAGE, -1, 0, NULL, hint);
+  return next;
+}
+
+static void read_plan(int fd, struct start *start) {
   struct plan_error error;
-  switch (plan_read(fd, &start, &error)) {
+  switch (plan_read(fd, start, &error)) {
     case PLAN_UNREADABLE:
       die(STEP_PLAN, -1, errno, NULL, NULL);
     case PLAN_REFUSED:
@@ -75,17 +95,28 @@ static _Noreturn void launch(char **words) {
     case PLAN_OK:
       break;
   }
+}
+
+// How Dowel's program hands over a plan.
+static _Noreturn void launch(char **words) {
+  static struct start start;
+  struct order order;
+  char **next = read_order(words + 1, &order);
+  if (*next == NULL) die(STEP_USAGE, -1, 0, NULL, usage);
+  read_plan(number_or_die(*next), &start);
   start.arguments = next + 1;
-  if (entered != NULL) {
-    int pid = parse_number(entered);
-    if (pid <= 0) die(STEP_USAGE, -1, 0, NULL, hint);
-    enter_run(&start, pid, group);
+  if (order.entered != NULL) {
+    int pid = number_or_die(order.entered);
+    if (pid == 0) die(STEP_USAGE, -1, 0, NULL, usage);
+    enter_run(&start, pid, order.group);
   }
+  start.plan.joined = order.parent >= 0;
+  start.parent = (struct start_parent){order.parent, order.parent >= 0 && order.shared};
   if (!held_take(&start)) die(STEP_LOWER, -1, errno, plan_word(&start.plan, start.plan.held, 0), "Run it again.");
   trace_mark("read the plan", NULL);
   struct failure failure;
   if (!prepare_start(&start, &failure)) die(failure.step, -1, failure.error, failure.subject, failure.hint);
-  if (teller >= 0) tell_instance(&start, teller);
+  if (order.told >= 0) tell_instance(&start, order.told);
   monitor_run(&start);
 }
 

@@ -19,8 +19,11 @@ static void die_with_parent(pid_t parent) {
   if (getppid() != parent) _exit(EXIT_SETUP);
 }
 
-static unsigned long namespace_flags(const struct plan *plan) {
-  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS;
+static unsigned long namespace_flags(const struct start *start) {
+  const struct plan *plan = &start->plan;
+  unsigned long flags = CLONE_NEWNS | CLONE_NEWUTS;
+  if (!plan->joined) flags |= CLONE_NEWUSER;
+  if (!start->parent.shared) flags |= CLONE_NEWPID;
   if ((plan->flags & PLAN_NETWORK) != 0) flags |= CLONE_NEWNET;
   if ((plan->flags & PLAN_IPC) != 0) flags |= CLONE_NEWIPC;
   return flags;
@@ -34,8 +37,10 @@ static void pass_on(const siginfo_t *info, pid_t init) {
   if (info->si_code <= 0) signals_forward(init, info->si_signo);
 }
 
-// Nothing of the sandbox lives any more: with the init the kernel has ended it all.
+// Nothing of the sandbox lives any more: with the init the kernel has ended it all, but for one that is not the first of
+// its pid namespace.
 static _Noreturn void finish(const struct start *start, int status) {
+  if (start->parent.shared) cgroup_end(start);
   cgroup_tell_limits(start);
   cgroup_remove(start);
   instance_remove(start);
@@ -84,7 +89,8 @@ static _Noreturn void refuse(const struct start *start, int error) {
 
 // In its control group from its first instruction on.
 static pid_t start_init(const struct start *start) {
-  unsigned long flags = namespace_flags(&start->plan);
+  unsigned long flags = namespace_flags(start);
+  if (start->plan.joined) return join_start(start, flags);
   if (start->cgroup.folder < 0) return sys_clone(flags | SIGCHLD);
   return sys_clone_into(flags, start->cgroup.folder);
 }

@@ -244,6 +244,8 @@ struct plan {
   uint32_t rule_count;
   // How many namespaces the app may make, with PLAN_NESTED.
   const uint32_t *bounds;
+  // Not from the bytes: the sandbox comes into the user namespace of one that runs, see join.c.
+  bool joined;
 };
 
 struct plan_error {

@@ -28,6 +28,14 @@ struct start_group {
   bool limited;
 };
 
+// The running sandbox that this one joins; see join.c.
+struct start_parent {
+  // Its pid namespace.
+  int pids;
+  // Whether that is also this one's.
+  bool shared;
+};
+
 // What the sandbox gets for the bind that is marked as a Wayland socket.
 enum wayland_state { WAYLAND_PLAIN, WAYLAND_CONTEXT, WAYLAND_NONE };
 
@@ -85,6 +93,7 @@ struct start {
   struct start_group cgroup;
   struct start_wayland wayland;
   struct start_session session;
+  struct start_parent parent;
 };
 
 // Why a start could not be prepared; nothing of it is left then.
@@ -118,6 +127,8 @@ void instance_remove(const struct start *start);
 bool cgroup_make(struct start *start, struct failure *failure);
 void cgroup_tell_limits(const struct start *start);
 void cgroup_remove(const struct start *start);
+// Ends all that is in it, and waits until it is empty.
+void cgroup_end(const struct start *start);
 
 // wayland.c: asks the compositor for a socket of the instance's own, in its folder.
 void wayland_prepare(struct start *start);
@@ -139,6 +150,9 @@ size_t session_descriptors(const struct start *start, int *fds);
 
 // landlock.c
 void landlock_restrict(const struct plan *plan);
+
+// join.c: starts the init in the namespaces of `start->parent`; as fork(2).
+pid_t join_start(const struct start *start, unsigned long flags);
 
 // monitor.c: starts the sandbox and ends with the app's exit code.
 _Noreturn void monitor_run(struct start *start);

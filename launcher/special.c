@@ -56,6 +56,8 @@ static void bound(int proc, const char *name, uint32_t count) {
 }
 
 void special_bound_namespaces(const struct plan *plan, int proc) {
+  // They are bounded already, for both.
+  if (plan->joined) return;
   // The kernel counts what namespaces below make against these, too, and only who has rights in this one can change
   // them: nobody, once the init has given them up.
   static const char *const names[] = {

@@ -72,6 +72,7 @@ const errorCodes = {
   SANDBOX_INVALID: "A sandbox specification cannot be carried out",
   SANDBOX_FAILED: "The sandbox could not be set up",
   INSTANCE_NOT_FOUND: "No running app fits",
+  PARENT_INVALID: "A process is not one of a running sandbox that the new one can join",
   PLAN_INVALID: "A plan for the launcher is malformed",
   PERMISSION_INVALID: "A permission is malformed or unknown",
   BUS_CALL_FAILED: "A call on the message bus failed or was not answered",

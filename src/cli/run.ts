@@ -2,6 +2,7 @@
 import { execPlan } from "../engine/run/exec.ts";
 import { forwardFiles } from "../engine/run/forward.ts";
 import { findPlaceForGroup } from "../engine/run/group.ts";
+import { findParent } from "../engine/run/instances.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
@@ -33,7 +34,11 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
     context.signal,
   );
   await findPlaceForGroup(specification, context.signal);
-  return execPlan(bytes, words, flags.trace, request.instanceIdFd);
+  return execPlan(bytes, words, {
+    trace: flags.trace,
+    instanceIdFd: request.instanceIdFd,
+    parent: findParent(specification),
+  });
 }
 
 export default defineCommand<Flags, [string, ...string[]]>({

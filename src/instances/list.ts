@@ -46,6 +46,11 @@ export function notedGroup(folder: string): string | undefined {
   return typeof path === "string" && path.startsWith("/sys/fs/cgroup/") && basename(path) === own ? path : undefined;
 }
 
+/** The inode of a namespace of an instance, as its folder says. */
+export function notedNamespace(folder: string, name: "pid"): unknown {
+  return readJson(`${folder}/bwrapinfo.json`)[`${name}-namespace`];
+}
+
 function parseInfo(text: string, path: string): Keyfile | undefined {
   try {
     return parseKeyfile(text, path);

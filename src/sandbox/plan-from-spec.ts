@@ -59,11 +59,6 @@ function cgroupOf({ cgroup }: Specification): CgroupPlan | undefined {
 /** Turns a specification into what the launcher carries out. */
 export function planFromSpecification(specification: Specification, context: PlanContext): Plan {
   const { environment, shared, sharedFolder } = specification;
-  if (specification.parent !== undefined && specification.parent.pids !== "own") {
-    throw new DowelError("UNSUPPORTED", "Sandboxes cannot show their processes to others yet", {
-      hint: "Leave out --parent-expose-pids and --parent-share-pids.",
-    });
-  }
   return {
     key: context.key,
     record: context.record,

@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { launcherPath } from "../../instances/launcher.ts";
+import type { ParentNamespace } from "../../instances/parent.ts";
 import { createSealedFile, replaceProcess } from "../../sys/process.ts";
 
+export interface ExecOptions {
+  /** Prints how long each step of the launcher takes. */
+  readonly trace?: boolean | undefined;
+  /** A descriptor that is told the instance's id. */
+  readonly instanceIdFd?: number | undefined;
+  readonly parent?: ParentNamespace | undefined;
+}
+
 /**
- * Becomes the launcher, which carries out an encoded plan; `words` are appended to its command. With `trace` it prints
- * how long each of its steps takes; `instanceIdFd` is a descriptor that it tells the instance's id. Returns only by
+ * Becomes the launcher, which carries out an encoded plan; `words` are appended to its command. Returns only by
  * throwing `SANDBOX_FAILED`.
  */
-export function execPlan(bytes: Uint8Array, words: readonly string[], trace = false, instanceIdFd?: number): never {
+export function execPlan(bytes: Uint8Array, words: readonly string[], options: ExecOptions = {}): never {
+  const { trace, instanceIdFd, parent } = options;
   const launcher = launcherPath();
-  const options = trace ? ["--trace"] : [];
-  if (instanceIdFd !== undefined) options.push(`--instance-id-fd=${instanceIdFd}`);
+  const told = [
+    ...(trace === true ? ["--trace"] : []),
+    ...(instanceIdFd === undefined ? [] : [`--instance-id-fd=${instanceIdFd}`]),
+    ...(parent === undefined ? [] : [`--parent=${parent.fd}`]),
+    ...(parent?.shared === true ? ["--share-pids"] : []),
+  ];
   try {
     const plan = createSealedFile("plan", bytes);
-    replaceProcess(launcher, ["dowel-launch", ...options, String(plan), ...words], process.env, [plan]);
+    const kept = parent === undefined ? [plan] : [plan, parent.fd];
+    replaceProcess(launcher, ["dowel-launch", ...told, String(plan), ...words], process.env, kept);
   } catch (cause) {
     throw new DowelError("SANDBOX_FAILED", `Cannot start the launcher ${launcher}`, {
       hint: "The installation of Dowel is incomplete; install it again.",

@@ -5,11 +5,13 @@ import { parseKeyfile } from "../../formats/keyfile/parse.ts";
 import { endInstance, findInstances, sweepInstances } from "../../instances/end.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import { listInstances } from "../../instances/list.ts";
+import { appOf, openParent, type ParentNamespace } from "../../instances/parent.ts";
 import type { Instance, Usage } from "../../instances/types.ts";
 import { usageOf } from "../../instances/usage.ts";
 import { encodePlan, type Plan } from "../../sandbox/plan/index.ts";
 import { runFolderPath, sessionFolder } from "../../sandbox/run-folder.ts";
 import { buildFilter } from "../../sandbox/seccomp/filter.ts";
+import type { Specification } from "../../sandbox/spec/types.ts";
 import { createSealedFile, replaceProcess } from "../../sys/process.ts";
 
 /** The folder of all of the caller's instances; the launcher gets the same by the specification. */
@@ -25,22 +27,17 @@ export function runningInstances(): (Instance & Usage)[] {
   return listInstances(folder).map((instance) => ({ ...instance, ...usageOf(instance) }));
 }
 
+/** The namespace of the running sandbox that a start asks to join. Throws `PARENT_INVALID` and `INSTANCE_NOT_FOUND`. */
+export function findParent({
+  parent,
+  identity,
+}: Pick<Specification, "parent" | "identity">): ParentNamespace | undefined {
+  return parent && openParent(instancesFolder(), parent, identity.id);
+}
+
 /** Ends the instances that a number or an app's id means; answers those. Throws `INSTANCE_NOT_FOUND`. */
 export function killInstances(word: string): Instance[] {
   return findInstances(instancesFolder(), word).filter(endInstance);
-}
-
-/** The first process of an instance that is not the init: the app. */
-function appOf({ childPid, application }: Instance): number {
-  try {
-    const [first = ""] = readFileSync(`/proc/${childPid}/task/${childPid}/children`, "utf8").split(" ");
-    if (first !== "") return Number(first);
-  } catch {
-    // It has ended.
-  }
-  throw new DowelError("INSTANCE_NOT_FOUND", `${application} has no process to share a sandbox with`, {
-    hint: "See what runs with: dowel ps",
-  });
 }
 
 /** Nothing is bounded anew; that there are bounds says that namespaces are allowed. */
