@@ -9,7 +9,7 @@ import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument, textFlag } from "./flags.ts";
 import { type RemoteFlags, remoteFlags, remoteSettings } from "./remoteoptions.ts";
 import { installationChoice } from "./transaction.ts";
-import { type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
+import { gpgSetting, type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
 
 interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
   readonly url?: string;
@@ -35,7 +35,8 @@ function changes(flags: Flags): RemoteSettings {
 async function run(context: Context, flags: Flags, name: string): Promise<Result> {
   const installation = installationOfRemote(installationChoice(flags), name);
   const choice = verifyChoice(flags);
-  await modifyRemote(installation, name, { ...remoteSettings(flags), ...changes(flags) }, context.signal);
+  const settings = { ...remoteSettings(flags), ...changes(flags), ...gpgSetting(choice) };
+  await modifyRemote(installation, name, settings, context.signal);
   if (choice !== undefined) {
     await chooseVerification(installation, getRemote(installation, name).url, choice, context.signal);
   }

@@ -31,6 +31,11 @@ export const verifyFlags = {
   gpgImport: textsFlag("GPG keyring; as --verify=gpg --verify-key=FILE", "FILE"),
 } as const;
 
+/** The setting of a remote that goes with a choice. */
+export function gpgSetting(choice: VerifyChoice | undefined): { readonly gpgVerify?: boolean } {
+  return choice === undefined ? {} : { gpgVerify: choice.kind === "gpg" };
+}
+
 function read(path: string): Uint8Array {
   try {
     return readFileSync(path);

@@ -10,6 +10,7 @@ import type { ImagePlace } from "../remotes/types.ts";
 import { deployImage } from "../store/deploy/deploy.ts";
 import { loadImage as loadStored, objectSizes, type StoredImage } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
+import { notePull } from "../store/journal.ts";
 import { hasObject } from "../store/objects/paths.ts";
 import { forgetPulled } from "../store/pulled.ts";
 import { changeSetting } from "../store/settings.ts";
@@ -83,7 +84,16 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
   await verifyImage(installation, image.place, descriptor.digest, { remote, signal });
-  return await importImage(installation, source, { descriptor, bytes }, { report, signal, config });
+  const imported = await importImage(installation, source, { descriptor, bytes }, { report, signal, config });
+  notePulled(operation, place, context);
+  return imported;
+}
+
+function notePulled(operation: FetchOperation, place: ImagePlace, { installation, report }: FetchContext): void {
+  const { image, ref, origin: remote } = operation;
+  const oldCommit = operation.operation === "update" ? operation.from.commit : "";
+  const pulled = { ref: formatRef(ref), remote, url: formatPlace(place), commit: image.commit, oldCommit };
+  notePull(installation, pulled, report);
 }
 
 /**

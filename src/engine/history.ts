@@ -51,9 +51,11 @@ export function parseTime(text: string, now: number = Date.now() / 1000): number
 
 function rowOf(installation: Installation, entry: JournalEntry): HistoryRow[] {
   const { oldCommit, ...rest } = entry;
+  const shown = { ...rest, installation: shownName(installation), "old-commit": oldCommit };
+  if (entry.ref === "") return [{ ...shown, application: "", arch: "", branch: "" }];
   try {
     const { id: application, arch, branch } = parseRef(entry.ref);
-    return [{ ...rest, application, arch, branch, installation: shownName(installation), "old-commit": oldCommit }];
+    return [{ ...shown, application, arch, branch }];
   } catch {
     // Not a line of ours.
     return [];

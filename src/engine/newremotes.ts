@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDowelError } from "../base/errors.ts";
 import { addRemote, deleteRemote, listRemotes } from "../remotes/config.ts";
-import { trustOnFirstUse, withdrawTrust } from "../remotes/trust/choice.ts";
+import { adoptKey, trustOnFirstUse, withdrawTrust } from "../remotes/trust/choice.ts";
 import type { ChangeContext, FetchOperation } from "./fetch.ts";
 import { originSettings } from "./origin.ts";
 import type { NewRemote } from "./types.ts";
@@ -19,18 +19,22 @@ export async function makeRemotes(
   for (const { newRemote } of operations) if (newRemote !== undefined) wanted.set(newRemote.name, newRemote);
   for (const { name } of wanted.size === 0 ? [] : listRemotes(installation)) wanted.delete(name);
   const trusted = new Set<string>();
-  for (const { name, url, settings } of wanted.values()) {
+  await using made = new AsyncDisposableStack();
+  made.defer(async () => {
+    for (const { name, url } of wanted.values()) {
+      const dropped = await dropUnused(name, context);
+      if (dropped && trusted.has(url)) await withdrawTrust(installation, url);
+    }
+  });
+  for (const { name, url, settings, gpgKey } of wanted.values()) {
     await addRemote(installation, name, { ...(settings ?? originSettings), url }, { ifNotExists: true, signal });
-    if (await trustOnFirstUse(installation, url, signal)) trusted.add(url);
+    const changed =
+      gpgKey === undefined
+        ? await trustOnFirstUse(installation, url, signal)
+        : await adoptKey(installation, url, gpgKey, signal);
+    if (changed) trusted.add(url);
   }
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const { name, url } of wanted.values()) {
-        const dropped = await dropUnused(name, context);
-        if (dropped && trusted.has(url)) await withdrawTrust(installation, url);
-      }
-    },
-  };
+  return made.move();
 }
 
 async function dropUnused(name: string, { installation }: ChangeContext): Promise<boolean> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostArch } from "../base/arch.ts";
-import { DowelError, isDowelError } from "../base/errors.ts";
+import { type DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { listRefs } from "../remotes/catalogue.ts";
 import type { ListOptions } from "../remotes/readremote.ts";
@@ -34,7 +34,7 @@ export class Offers {
     this.#mayBeOld = options.mayBeOld ?? false;
   }
 
-  /** What one remote has. Throws what its registry or layout throws, and `UNSUPPORTED` where signatures are asked for. */
+  /** What one remote has. Throws what its registry or layout throws. */
   of(remote: Remote, arch?: string): Promise<Offer> {
     const key = `${remote.name} ${arch ?? hostArch()}`;
     const known = this.#asked.get(key);
@@ -45,11 +45,6 @@ export class Offers {
   }
 
   async #ask(remote: Remote, arch: string | undefined): Promise<Offer> {
-    if (remote.gpgVerify) {
-      throw new DowelError("UNSUPPORTED", `The remote ${remote.name} wants signatures, which cannot be checked yet`, {
-        hint: `To trust it without them: remote-modify --no-gpg-verify ${remote.name}.`,
-      });
-    }
     const options = { arch, cacheFolder: this.#folder, signal: this.#signal };
     try {
       return { remote, refs: await listRefs(remote, { ...options, cached: this.#cached }) };

@@ -26,7 +26,7 @@ export async function refFileTarget(
   arch: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<RefFileTarget> {
-  const { ref, remote, suggestedName, runtimeRepo } = await loadRefFile(place, arch, signal);
+  const { ref, remote, suggestedName, runtimeRepo, gpgKey } = await loadRefFile(place, arch, signal);
   if (!looksLikeLocation(remote.url)) {
     throw new DowelError("UNSUPPORTED", `${place}: ${remote.url} is an OSTree repository; only OCI works`, {
       hint: "The address of a registry starts with oci+https://.",
@@ -38,7 +38,7 @@ export async function refFileTarget(
   const isFree = suggestedName !== undefined && !remotes.some(({ name }) => name === suggestedName);
   const origin: NewRemote =
     known || !isFree
-      ? { ...originFor(ref, url, remotes), settings: { ...remote, ...originSettings } }
-      : { name: suggestedName, url, settings: remote };
+      ? { ...originFor(ref, url, remotes), settings: { ...remote, ...originSettings }, gpgKey }
+      : { name: suggestedName, url, settings: remote, gpgKey };
   return { kind: "direct", location, refs: [formatRef(ref)], origin, runtimeRepo };
 }

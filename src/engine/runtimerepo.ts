@@ -60,7 +60,7 @@ export async function loadRuntimeRepos(
     const name = nameFor(place, new Set(known.map((remote) => remote.name)));
     const flags = { priority: 0, disabled: false, noEnumerate: false, noDeps: false };
     const remote = { name, url: file.url, ...flags, gpgVerify: file.gpgVerify ?? false };
-    found.push({ remote, newRemote: { name, url: file.url, settings: file } });
+    found.push({ remote, newRemote: { name, url: file.url, settings: file, gpgKey: file.gpgKey } });
   }
   return found;
 }

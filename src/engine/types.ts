@@ -16,6 +16,8 @@ export interface NewRemote {
   readonly name: string;
   readonly url: string;
   readonly settings?: RemoteSettings;
+  /** The keyring that its images must be signed with. */
+  readonly gpgKey?: Uint8Array | undefined;
 }
 
 interface FetchOperation {

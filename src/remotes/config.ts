@@ -6,6 +6,7 @@ import { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { listDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
+import { noteRemote } from "../store/journal.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import { lockFile } from "../sys/locks.ts";
 import { removeCachedCatalogue } from "./indexcache.ts";
@@ -100,7 +101,7 @@ export async function addRemote(
   options: AddOptions = {},
 ): Promise<boolean> {
   checkRemoteName(name);
-  return changeConfig(
+  const added = await changeConfig(
     installation,
     (keyfile) => {
       const present = readSettings(keyfile, name);
@@ -115,6 +116,8 @@ export async function addRemote(
     },
     options.signal,
   );
+  if (added) noteRemote(installation, "add remote", { name, url: settings.url });
+  return added;
 }
 
 /** Changes settings of a remote. Throws `REMOTE_NOT_FOUND`. */
@@ -124,14 +127,17 @@ export async function modifyRemote(
   settings: RemoteSettings,
   signal?: AbortSignal,
 ): Promise<void> {
-  await changeConfig(
+  const url = await changeConfig(
     installation,
     (keyfile) => {
-      if (readSettings(keyfile, name) === undefined) throw remoteNotFound(name, remoteNames(keyfile));
+      const before = readSettings(keyfile, name);
+      if (before === undefined) throw remoteNotFound(name, remoteNames(keyfile));
       writeSettings(keyfile, name, withAbsolutePaths(settings));
+      return settings.url ?? before.url;
     },
     signal,
   );
+  noteRemote(installation, "modify remote", { name, url });
   if (settings.url !== undefined) removeCachedCatalogue(installation.path, name);
 }
 
@@ -142,10 +148,11 @@ export async function deleteRemote(
   options: { readonly force?: boolean; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const used = listDeployments(installation).filter(({ origin }) => origin === name);
-  await changeConfig(
+  const url = await changeConfig(
     installation,
     (keyfile) => {
-      if (readSettings(keyfile, name) === undefined) throw remoteNotFound(name, remoteNames(keyfile));
+      const before = readSettings(keyfile, name);
+      if (before === undefined) throw remoteNotFound(name, remoteNames(keyfile));
       if (used.length > 0 && options.force !== true) {
         const names = used.map(({ ref }) => `${ref.kind}/${ref.id}/${ref.arch}/${ref.branch}`).join(", ");
         throw new DowelError("REMOTE_USED", `The remote ${name} is still used by ${names}`, {
@@ -153,9 +160,11 @@ export async function deleteRemote(
         });
       }
       removeSettings(keyfile, name);
+      return before.url;
     },
     options.signal,
   );
+  noteRemote(installation, "remove remote", { name, url });
   removeCachedCatalogue(installation.path, name);
 }
 

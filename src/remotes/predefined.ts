@@ -4,7 +4,8 @@ import { isAbsolute, join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import type { Keyfile } from "../formats/keyfile/keyfile.ts";
 import type { InstallationPlace } from "../store/places.ts";
-import { parseRepoFile } from "./repofile.ts";
+import { looksLikeLocation } from "./location.ts";
+import { parseRepoFile, type RepoFile } from "./repofile.ts";
 import { isRemoteName, remoteNames, writeSettings } from "./settings.ts";
 
 const suffix = ".flatpakrepo";
@@ -33,7 +34,7 @@ function repoFiles(folder: string): readonly { readonly name: string; readonly p
   }
 }
 
-function readRepoFile(path: string): ReturnType<typeof parseRepoFile> | undefined {
+function readRepoFile(path: string): RepoFile | undefined {
   try {
     return parseRepoFile(readFileSync(path), path);
   } catch (error) {
@@ -41,6 +42,24 @@ function readRepoFile(path: string): ReturnType<typeof parseRepoFile> | undefine
     if (isDowelError(error) || errnoOf(error) !== undefined) return undefined;
     throw error;
   }
+}
+
+function isOwnSystem({ name, kind }: Pick<InstallationPlace, "name" | "kind">): boolean {
+  return kind === "system" && name === "default";
+}
+
+/** What `remotes.d` says of the remotes of the system's own installation; of no other one. */
+export function predefinedRemotes(
+  place: Pick<InstallationPlace, "name" | "kind">,
+  environment: Environment = process.env,
+): readonly RepoFile[] {
+  if (!isOwnSystem(place)) return [];
+  const found = new Map<string, RepoFile>();
+  for (const { name, path } of predefinedFolders(environment).flatMap(repoFiles)) {
+    const file = found.has(name) ? undefined : readRepoFile(path);
+    if (file !== undefined && looksLikeLocation(file.url)) found.set(name, file);
+  }
+  return [...found.values()];
 }
 
 /**
@@ -53,12 +72,12 @@ export function applyPredefined(
   place: Pick<InstallationPlace, "name" | "kind">,
   environment: Environment = process.env,
 ): void {
-  if (place.kind !== "system" || place.name !== "default") return;
+  if (!isOwnSystem(place)) return;
   for (const { name, path } of predefinedFolders(environment).flatMap(repoFiles)) {
     const applied = keyfile.getList("core", appliedKey) ?? [];
     if (!isRemoteName(name) || remoteNames(keyfile).includes(name) || applied.includes(name)) continue;
     const settings = readRepoFile(path);
-    if (settings === undefined || !/^(?:oci|docker)/.test(settings.url)) continue;
+    if (settings === undefined || !looksLikeLocation(settings.url)) continue;
     writeSettings(keyfile, name, { gpgVerify: false, ...settings });
     keyfile.setList("core", appliedKey, [...applied, name]);
   }

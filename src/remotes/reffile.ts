@@ -3,6 +3,7 @@ import { hostArch } from "../base/arch.ts";
 import { DowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { parseRef, type Ref } from "../metadata/ref.ts";
+import { readGpgKey } from "./gpgkey.ts";
 import { loadFile } from "./loadfile.ts";
 import { isRemoteName, type RemoteSettings } from "./settings.ts";
 
@@ -15,6 +16,8 @@ export interface RefFile {
   readonly suggestedName: string | undefined;
   /** Address of a `.flatpakrepo` file of a remote that has the runtime. */
   readonly runtimeRepo: string | undefined;
+  /** The keyring that the images of the remote are signed with. */
+  readonly gpgKey: Uint8Array | undefined;
 }
 
 const group = "Flatpak Ref";
@@ -40,6 +43,7 @@ export function parseRefFile(bytes: Uint8Array, where: string, arch: string = ho
   }
   const kind = keyfile.getBoolean(group, "IsRuntime") === true ? "runtime" : "app";
   const suggested = text("SuggestRemoteName");
+  const gpgKey = readGpgKey(keyfile, group, where);
   return {
     ref: parseRef(`${kind}/${required("Name")}/${arch}/${text("Branch") ?? "master"}`),
     remote: {
@@ -51,10 +55,11 @@ export function parseRefFile(bytes: Uint8Array, where: string, arch: string = ho
       icon: text("Icon"),
       collectionId: text("DeployCollectionID") ?? text("CollectionID"),
       signatureLookaside: text("SignatureLookaside"),
-      gpgVerify: text("GPGKey") === undefined ? undefined : true,
+      gpgVerify: gpgKey === undefined ? undefined : true,
     },
     suggestedName: suggested !== undefined && isRemoteName(suggested) ? suggested : undefined,
     runtimeRepo: text("RuntimeRepo"),
+    gpgKey,
   };
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
+import { readGpgKey } from "./gpgkey.ts";
 import { loadFile } from "./loadfile.ts";
 import type { RemoteSettings } from "./settings.ts";
 
-/** The settings of a remote, ready for `addRemote`. */
-export type RepoFile = RemoteSettings & { readonly url: string };
+/** The settings of a remote, ready for `addRemote`, and the keyring that its images are signed with. */
+export type RepoFile = RemoteSettings & { readonly url: string; readonly gpgKey: Uint8Array | undefined };
 
 const group = "Flatpak Repo";
 
@@ -20,6 +21,7 @@ export function parseRepoFile(bytes: Uint8Array, where: string): RepoFile {
   const url = keyfile.get(group, "Url");
   if (url === undefined) throw new DowelError("SCHEMA", `${where}: Url of [${group}] is missing`);
   const text = (key: string): string | undefined => keyfile.get(group, key);
+  const gpgKey = readGpgKey(keyfile, group, where);
   return {
     url,
     title: text("Title"),
@@ -35,7 +37,8 @@ export function parseRepoFile(bytes: Uint8Array, where: string): RepoFile {
     authenticatorName: text("AuthenticatorName"),
     authenticatorInstall: keyfile.getBoolean(group, "AuthenticatorInstall"),
     noDeps: keyfile.getBoolean(group, "NoDeps"),
-    gpgVerify: text("GPGKey") === undefined ? undefined : true,
+    gpgVerify: gpgKey === undefined ? undefined : true,
+    gpgKey,
   };
 }
 

@@ -11,13 +11,15 @@ import { writeFileDurably } from "../sys/durability.ts";
 import type { Installation } from "./installation.ts";
 import type { Deployment } from "./types.ts";
 
-export type Change = "deploy install" | "deploy update" | "rollback" | "uninstall";
+const deployChanges = ["deploy install", "deploy update", "rollback", "uninstall"] as const;
+export type Change = (typeof deployChanges)[number];
+export type RemoteChange = "add remote" | "modify remote" | "remove remote";
 
-/** One change of an installation. */
+/** One change of an installation, by Flatpak's names. What concerns a remote has no ref and no commits. */
 export interface JournalEntry {
   /** Seconds since the epoch, with a fraction. */
   readonly time: number;
-  readonly change: Change;
+  readonly change: Change | RemoteChange | "pull oci";
   readonly ref: string;
   readonly remote: string;
   /** Where the image lay at its remote, as deployments note it. */
@@ -34,33 +36,26 @@ function journalPath(installation: Pick<Installation, "path">): string {
   return join(installation.path, "history.jsonl");
 }
 
+type What = Omit<JournalEntry, "time" | "user" | "tool" | "version">;
+
 /**
- * Appends a change, durable when this returns. Must be called under the lock for changes. A line that a crash cut short
- * is ended first, so that it spoils no other. Throws `NO_SPACE` or `IO`.
+ * Appends a change, durable when this returns. A line that a crash cut short is ended first, so that it spoils no other.
+ * A failure is reported, and the change itself does not fail, so that a full disk can still be made emptier.
  */
-function noteChange(installation: Installation, change: Change, deployment: Deployment, oldCommit: string): void {
-  const { ref, origin: remote, source: url, commit } = deployment;
-  const entry: JournalEntry = {
-    time: Date.now() / 1000,
-    change,
-    ref: formatRef(ref),
-    remote,
-    url,
-    commit,
-    oldCommit,
-    user: callerName(),
-    tool: "dowel",
-    version,
-  };
+function note(installation: Pick<Installation, "path">, what: What, shortens: boolean, report: Report): void {
+  const entry: JournalEntry = { time: Date.now() / 1000, ...what, user: callerName(), tool: "dowel", version };
   const path = journalPath(installation);
   try {
-    if (append(path, `${JSON.stringify(entry)}\n`) > limits.historyBytes) shorten(path);
+    const size = append(path, `${JSON.stringify(entry)}\n`);
+    if (shortens && size > limits.historyBytes) shorten(path);
   } catch (error) {
-    throw fileError(error, "write", path);
+    const failure = fileError(error, "write", path);
+    if (!isDowelError(failure)) throw failure;
+    report({ type: "warning", text: `Not in the history: ${failure.message}` });
   }
 }
 
-/** Notes a change; where that fails the change itself does not, so that a full disk can still be made emptier. */
+/** Notes a change of what is installed. Must be called under the lock for changes. */
 export function noteOrWarn(
   installation: Installation,
   change: Change,
@@ -68,12 +63,27 @@ export function noteOrWarn(
   oldCommit: string,
   report: Report = silent,
 ): void {
-  try {
-    noteChange(installation, change, deployment, oldCommit);
-  } catch (error) {
-    if (!isDowelError(error)) throw error;
-    report({ type: "warning", text: `Not in the history: ${error.message}` });
-  }
+  const { ref, origin: remote, source: url, commit } = deployment;
+  note(installation, { change, ref: formatRef(ref), remote, url, commit, oldCommit }, true, report);
+}
+
+/** Notes a change of a remote. */
+export function noteRemote(
+  installation: Pick<Installation, "path">,
+  change: RemoteChange,
+  remote: { readonly name: string; readonly url: string },
+): void {
+  const what = { change, ref: "", remote: remote.name, url: remote.url, commit: "", oldCommit: "" };
+  note(installation, what, false, silent);
+}
+
+/** Notes that an image was fetched. */
+export function notePull(
+  installation: Pick<Installation, "path">,
+  pulled: Omit<What, "change">,
+  report: Report = silent,
+): void {
+  note(installation, { change: "pull oci", ...pulled }, false, report);
 }
 
 /** Answers the size afterwards. */
@@ -140,7 +150,8 @@ export interface JournalFacts {
 }
 
 export function journalFacts(installation: Pick<Installation, "path">): JournalFacts {
-  const entries = readJournal(installation);
+  const isDeploy = ({ change }: JournalEntry): boolean => deployChanges.some((one) => one === change);
+  const entries = readJournal(installation).filter(isDeploy);
   return {
     lastOf: new Map(entries.map((entry) => [entry.ref, entry])),
     versions: new Map(entries.map((entry) => [`${entry.ref} ${entry.commit}`, entry])),

@@ -149,7 +149,7 @@ test("install refuses a remote that wants signatures, and a disabled one", async
   using folder = new TestFolder();
   const { store } = await sample(folder);
   await modifyRemote(store, "local", { gpgVerify: true });
-  await expect(install(store, ["local", "org.test.Hello"])).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  await expect(install(store, ["local", "org.test.Hello"])).rejects.toMatchObject({ code: "POLICY_REFUSED" });
   await modifyRemote(store, "local", { gpgVerify: false, disabled: true });
   await expect(install(store, ["local", "org.test.Hello"])).rejects.toMatchObject({ code: "REMOTE_NOT_FOUND" });
   await expect(install(store, ["org.test.Hello"])).rejects.toMatchObject({ code: "REF_NOT_FOUND" });

@@ -15,8 +15,8 @@ export class TestFolder implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "dowel-store-"));
   readonly #installations: Installation[] = [];
 
-  installation(name = "store", kind: "user" | "system" = "user"): Installation {
-    const installation = createInstallation({ name: "test", kind, path: join(this.path, name), priority: 0 });
+  installation(name = "store", kind: "user" | "system" = "user", known = "test"): Installation {
+    const installation = createInstallation({ name: known, kind, path: join(this.path, name), priority: 0 });
     this.#installations.push(installation);
     return installation;
   }

@@ -4,7 +4,7 @@ import { readPublicKey } from "../../oci/signatures/keys.ts";
 import { readKeyring } from "../../oci/signatures/openpgp.ts";
 import type { Requirement } from "../../oci/signatures/policy.ts";
 import { parseLocation } from "../location.ts";
-import { type Home, keepKey, rulingOf, setRequirements } from "./policyfile.ts";
+import { type Home, identity, keepKey, rulingOf, scopeOf, setRequirements } from "./policyfile.ts";
 
 export const verifyKinds = ["none", "key", "keyless", "gpg"] as const;
 export type VerifyKind = (typeof verifyKinds)[number];
@@ -20,8 +20,6 @@ export interface VerifyChoice {
   /** Public keys of transparency logs. */
   readonly log: readonly Uint8Array[];
 }
-
-const identity = { type: "matchRepository" } as const;
 
 function missing(option: string, kind: VerifyKind): never {
   throw new DowelError("USAGE", `--verify=${kind} needs ${option}`);
@@ -53,14 +51,6 @@ async function requirementOf(home: Home, choice: VerifyChoice): Promise<Requirem
   }
   for (const bytes of keys) readPublicKey(bytes, "--verify-key");
   return { type: "sigstoreSigned", signer: { keys: sources(home, keys) }, log: sources(home, log), identity };
-}
-
-/** `HOST/NAMESPACE` of a remote's location, the scope of its images; undefined where they come from a file. */
-function scopeOf(url: string): string | undefined {
-  const location = parseLocation(url);
-  if (!("host" in location)) return undefined;
-  const path = location.kind === "image" ? location.repository : location.namespace;
-  return path === "" ? location.host : `${location.host}/${path}`;
 }
 
 /** Whether nothing lets images of a location in because nobody has said anything about it. */
@@ -98,7 +88,23 @@ export async function trustOnFirstUse(home: Home, url: string, signal?: AbortSig
   return true;
 }
 
-/** Takes back what `trustOnFirstUse` changed. */
+/**
+ * Asks for signatures by the keyring that came with a remote's file. Where the policy asks for signatures of that place
+ * already, or lets nothing in, it stays: a file must not put its key in the place of another. Answers whether that
+ * changed anything. Throws `KEY_INVALID`, and `UNSUPPORTED` for images in a file or folder.
+ */
+export async function adoptKey(home: Home, url: string, key: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+  const location = parseLocation(url);
+  if ("host" in location) {
+    const repository = location.kind === "image" ? location.repository : location.namespace;
+    const { named, requirements } = rulingOf(home, location.host, repository);
+    if (named && requirements.some(({ type }) => type !== "insecureAcceptAnything")) return false;
+  }
+  await chooseVerification(home, url, { kind: "gpg", keys: [key], log: [] }, signal);
+  return true;
+}
+
+/** Takes back what `trustOnFirstUse` or `adoptKey` changed. */
 export async function withdrawTrust(home: Home, url: string): Promise<void> {
   const scope = scopeOf(url);
   if (scope !== undefined) await setRequirements(home, scope, undefined);

@@ -9,9 +9,14 @@ import { encodePolicy } from "../../oci/signatures/policy-encode.ts";
 import type { Installation } from "../../store/installation.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { lockFile } from "../../sys/locks.ts";
+import { parseLocation } from "../location.ts";
+import { predefinedRemotes } from "../predefined.ts";
 
 /** The installation whose images are judged. */
-export type Home = Pick<Installation, "path" | "kind">;
+export type Home = Pick<Installation, "path" | "kind" | "name">;
+
+/** What remotes' signatures must say of an image: its repository, whatever the tag. */
+export const identity = { type: "matchRepository" } as const;
 
 /** What containers' tools on this machine go by. */
 const hostPolicyPath = "/etc/containers/policy.json";
@@ -58,6 +63,29 @@ export function keepKey(home: Home, bytes: Uint8Array): string {
   return path;
 }
 
+/** `HOST/NAMESPACE` of a remote's location, the scope of its images; undefined where they come from a file. */
+export function scopeOf(url: string): string | undefined {
+  const location = parseLocation(url);
+  if (!("host" in location)) return undefined;
+  const path = location.kind === "image" ? location.repository : location.namespace;
+  return path === "" ? location.host : `${location.host}/${path}`;
+}
+
+/**
+ * What the system's `remotes.d` says, which root wrote, by Flatpak's rules: images are signed by the keyring in the file,
+ * or taken as they are where it has none. Of two files for one place one with a key counts.
+ */
+function predefinedPolicy(home: Home): Policy {
+  const scopes = new Map<string, readonly Requirement[]>();
+  for (const { url, gpgKey } of predefinedRemotes(home)) {
+    const scope = scopeOf(url);
+    if (scope === undefined || (gpgKey === undefined && scopes.has(scope))) continue;
+    if (gpgKey === undefined) scopes.set(scope, [{ type: "insecureAcceptAnything" }]);
+    else scopes.set(scope, [{ type: "signedBy", keys: [{ kind: "data", data: gpgKey }], identity }]);
+  }
+  return { default: [{ type: "reject" }], transports: new Map([["docker", scopes]]) };
+}
+
 /** A ruling, and whether a policy made it or only the kind of the installation. */
 export interface InstallationRuling extends Ruling {
   readonly named: boolean;
@@ -65,8 +93,8 @@ export interface InstallationRuling extends Ruling {
 
 /**
  * What decides about images of a place, most specific first: the installation's own policy, the host's
- * (`/etc/containers/policy.json`) where it names the place. Where neither does, a user's installation takes images as
- * they are, and the system's takes none.
+ * (`/etc/containers/policy.json`) where it names the place, and for the system's the remotes that `remotes.d` predefines.
+ * Where none does, a user's installation takes images as they are, and the system's takes none.
  */
 export function rulingOf(
   home: Home,
@@ -86,6 +114,8 @@ export function rulingOf(
       return { ...ruling, scope: `default (${path})`, named: true };
     }
   }
+  const predefined = rulingFor(predefinedPolicy(home), host, repository, "");
+  if (predefined.scope !== "default") return { ...predefined, scope: `${predefined.scope} (remotes.d)`, named: true };
   const type = home.kind === "user" ? "insecureAcceptAnything" : "reject";
   return { scope: `${home.kind} installations`, requirements: [{ type }], named: false };
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
 import { Registry } from "../../oci/client/registry.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { findBundles, findClassic } from "../../oci/signatures/find.ts";
@@ -8,9 +9,16 @@ import type { ImagePlace, Remote } from "../types.ts";
 import { type Home, readKey, rulingOf } from "./policyfile.ts";
 
 export interface VerifyOptions {
-  /** The remote that the image is taken from, for its lookaside. */
-  readonly remote?: Pick<Remote, "signatureLookaside"> | undefined;
+  /** The remote that the image is taken from. */
+  readonly remote?: Pick<Remote, "name" | "gpgVerify" | "signatureLookaside"> | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A remote may say that its images are signed without anybody having said by whom. */
+function noKey(remote: string, place: string): DowelError {
+  return new DowelError("POLICY_REFUSED", `The remote ${remote} wants signatures, and no key is known for ${place}`, {
+    hint: `Give one: remote-modify --gpg-import=FILE ${remote}; or trust it without: remote-modify --no-gpg-verify ${remote}.`,
+  });
 }
 
 /**
@@ -24,11 +32,16 @@ export async function verifyImage(
   digest: Digest,
   { remote, signal }: VerifyOptions = {},
 ): Promise<readonly string[]> {
-  if (place.kind !== "registry") return [];
+  if (place.kind !== "registry") {
+    if (remote?.gpgVerify === true) throw noKey(remote.name, place.path);
+    return [];
+  }
   const { host } = new URL(place.baseUrl);
   const { repository } = place;
   const ruling = rulingOf(home, host, repository);
   const asksFor = (wanted: string) => ruling.requirements.some(({ type }) => type === wanted);
+  const asksForNone = ruling.requirements.every(({ type }) => type === "insecureAcceptAnything");
+  if (remote?.gpgVerify === true && asksForNone) throw noKey(remote.name, `${host}/${repository}`);
   const source = new Registry(place.baseUrl).repository(repository);
   const lookaside = remote?.signatureLookaside;
   const found = {
