@@ -3,7 +3,7 @@ import { rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { DowelError, errnoOf } from "../base/errors.ts";
 import { signalProcess } from "../sys/process.ts";
-import { instanceFolders, isAlive, listInstances, notedGroup } from "./list.ts";
+import { type InstanceFolder, instanceFolders, isAlive, listInstances, notedGroup } from "./list.ts";
 import type { Instance } from "./types.ts";
 
 /** Flatpak's rule: a folder that young may still be about to be locked. */
@@ -11,7 +11,9 @@ const youngMilliseconds = 3000;
 
 /** The running instances that a word means: a number, or the id of an app. Throws `INSTANCE_NOT_FOUND`. */
 export function findInstances(folder: string, word: string): Instance[] {
-  const found = listInstances(folder).filter(({ instance, application }) => instance === word || application === word);
+  const found = listInstances(instanceFolders(folder)).filter(
+    ({ instance, application }) => instance === word || application === word,
+  );
   if (found.length > 0) return found;
   throw new DowelError("INSTANCE_NOT_FOUND", `${word} does not run`, { hint: "See what runs with: dowel ps" });
 }
@@ -42,11 +44,10 @@ function removeGroup(path: string): void {
 }
 
 /** Takes away what instances left whose monitor was killed: their control groups and folders. */
-export function sweepInstances(folder: string, now = Date.now()): void {
-  for (const path of instanceFolders(folder)) {
-    const changed = statSync(`${path}/.ref`, { throwIfNoEntry: false })?.mtimeMs;
-    const noted = changed ?? statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now;
-    if (now - noted < youngMilliseconds || isAlive(path)) continue;
+export function sweepInstances(folders: readonly InstanceFolder[], now = Date.now()): void {
+  for (const { path, isAlive, since } of folders) {
+    const noted = since ?? statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now;
+    if (isAlive || now - noted < youngMilliseconds) continue;
     const group = notedGroup(path);
     if (group !== undefined) removeGroup(group);
     rmSync(path, { recursive: true, force: true });

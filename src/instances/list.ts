@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { isDowelError } from "../base/errors.ts";
 import type { Keyfile } from "../formats/keyfile/keyfile.ts";
@@ -15,19 +15,32 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** Whether the sandbox of an instance's folder still runs: its monitor holds a lock on `.ref`. */
-export function isAlive(folder: string): boolean {
+/** The folder of an instance, dead or alive. */
+export interface InstanceFolder {
+  readonly path: string;
+  /** Its monitor holds a lock on `.ref`. */
+  readonly isAlive: boolean;
+  /** When `.ref` was made, in milliseconds since the epoch; undefined where it is missing. */
+  readonly since: number | undefined;
+}
+
+function examine(path: string): InstanceFolder {
   let fd: number;
   try {
-    fd = openSync(`${folder}/.ref`, constants.O_RDWR | constants.O_NOFOLLOW);
+    fd = openSync(`${path}/.ref`, constants.O_RDWR | constants.O_NOFOLLOW);
   } catch {
-    return false;
+    return { path, isAlive: false, since: undefined };
   }
   try {
-    return isRecordLocked(fd);
+    return { path, isAlive: isRecordLocked(fd), since: fstatSync(fd).mtimeMs };
   } finally {
     closeSync(fd);
   }
+}
+
+/** Whether the sandbox of an instance's folder still runs. */
+export function isAlive(folder: string): boolean {
+  return examine(folder).isAlive;
 }
 
 function readJson(path: string): Readonly<Record<string, unknown>> {
@@ -60,7 +73,7 @@ function parseInfo(text: string, path: string): Keyfile | undefined {
   }
 }
 
-function readInstance(folder: string): Instance | undefined {
+function readInstance({ path: folder, since }: InstanceFolder): Instance | undefined {
   const info = readText(`${folder}/info`);
   const keyfile = info === undefined ? undefined : parseInfo(info, `${folder}/info`);
   const pid = Number(readText(`${folder}/pid`));
@@ -82,27 +95,27 @@ function readInstance(folder: string): Instance | undefined {
     runtimeBranch,
     runtimeCommit: own("runtime-commit"),
     profile: own("profile"),
-    started: statSync(`${folder}/pid`, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+    started: since ?? 0,
     cgroup: notedGroup(folder),
     info,
   };
 }
 
 /** The folders of instances below the folder of all, dead ones too. */
-export function instanceFolders(folder: string): string[] {
+export function instanceFolders(folder: string): InstanceFolder[] {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch {
     return [];
   }
-  return names.filter((name) => /^[0-9]{1,20}$/.test(name)).map((name) => `${folder}/${name}`);
+  return names.filter((name) => /^[0-9]{1,20}$/.test(name)).map((name) => examine(`${folder}/${name}`));
 }
 
 /** What runs, oldest first: Dowel's instances and those that Flatpak started for the same user. */
-export function listInstances(folder: string): Instance[] {
-  return instanceFolders(folder)
-    .filter(isAlive)
+export function listInstances(folders: readonly InstanceFolder[]): Instance[] {
+  return folders
+    .filter((one) => one.isAlive)
     .map(readInstance)
     .filter((found) => found !== undefined)
     .sort((left, right) => left.started - right.started);

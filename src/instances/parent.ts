@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { DowelError } from "../base/errors.ts";
-import { listInstances, notedNamespace } from "./list.ts";
+import { instanceFolders, listInstances, notedNamespace } from "./list.ts";
 import type { Instance } from "./types.ts";
 
 /** The pid namespace of a running sandbox that a new one joins, or makes its own below. */
@@ -32,7 +32,7 @@ export function appOf({ childPid, application }: Instance): number {
 
 /** The instance that a process belongs to: as its monitor, by its control group, or by its pid namespace. */
 function instanceOf(folder: string, pid: number): Instance | undefined {
-  const instances = listInstances(folder);
+  const instances = listInstances(instanceFolders(folder));
   const [, number] =
     /\/dowel-([0-9]+)(?:\/.*)?$/m.exec(attempt(() => readFileSync(`/proc/${pid}/cgroup`, "utf8"))) ?? [];
   const own = instances.find((one) => one.pid === pid || one.childPid === pid || one.instance === number);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Instance, Usage } from "./types.ts";
 
 /** Bytes; on all machines that Dowel runs on by default. */
@@ -46,27 +47,50 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function groupUsage(group: string): Usage {
+/** The files that a group has; undefined where it has gone. */
+function filesOf(group: string): ReadonlySet<string> | undefined {
+  try {
+    return new Set(readdirSync(group));
+  } catch {
+    return undefined;
+  }
+}
+
+function groupUsage(group: string, files: ReadonlySet<string>): Usage {
   const [, used] = /^usage_usec ([0-9]+)$/m.exec(readText(`${group}/cpu.stat`) ?? "") ?? [];
-  const pids = (readText(`${group}/cgroup.procs`) ?? "").split("\n").filter((pid) => pid !== "");
+  const number = (file: string) => (files.has(file) ? readNumber(`${group}/${file}`) : undefined);
+  const counted = { memory: number("memory.current"), tasks: number("pids.current") };
+  const procs = () => (readText(`${group}/cgroup.procs`) ?? "").split("\n").filter((pid) => pid !== "");
+  const pids = counted.memory === undefined || counted.tasks === undefined ? procs() : [];
   const limits = limitFiles.flatMap((file) => {
-    const value = readText(`${group}/${file}`);
+    const value = files.has(file) ? readText(`${group}/${file}`) : undefined;
     return value === undefined || value === "" || /^max( |$)/.test(value) ? [] : [[file, value] as const];
   });
   return {
     cpuTime: used === undefined ? undefined : Number(used),
-    memory: readNumber(`${group}/memory.current`) ?? sum(pids.map((pid) => privateMemory(Number(pid)))),
-    tasks: readNumber(`${group}/pids.current`) ?? pids.length,
+    memory: counted.memory ?? sum(pids.map((pid) => privateMemory(Number(pid)))),
+    tasks: counted.tasks ?? pids.length,
     limits: Object.fromEntries(limits),
   };
 }
 
 /**
- * What a running sandbox uses: as its control group counts it, else as its processes do. Without the memory controller
- * the private memory of its processes.
+ * Running sandboxes with what they use: as their control groups count it, else as their processes do. Without the
+ * memory controller the private memory of their processes. Groups in one folder have the same files, so one is asked.
  */
-export function usageOf({ cgroup, childPid }: Instance): Usage {
-  if (cgroup !== undefined) return groupUsage(cgroup);
+export function withUsage(instances: readonly Instance[]): (Instance & Usage)[] {
+  const known = new Map<string, ReadonlySet<string>>();
+  return instances.map((instance) => {
+    const { cgroup } = instance;
+    if (cgroup === undefined) return { ...instance, ...processUsage(instance) };
+    const files = known.get(dirname(cgroup)) ?? filesOf(cgroup);
+    if (files === undefined) return { ...instance, ...processUsage(instance) };
+    known.set(dirname(cgroup), files);
+    return { ...instance, ...groupUsage(cgroup, files) };
+  });
+}
+
+function processUsage({ childPid }: Instance): Usage {
   const pids = withDescendants(childPid);
   if (pids.length === 0) return { cpuTime: undefined, memory: undefined, tasks: undefined, limits: {} };
   return { cpuTime: sum(pids.map(cpuTimeOf)), memory: sum(pids.map(privateMemory)), tasks: pids.length, limits: {} };

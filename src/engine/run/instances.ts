@@ -4,10 +4,10 @@ import { DowelError } from "../../base/errors.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
 import { endInstance, findInstances, sweepInstances } from "../../instances/end.ts";
 import { launcherPath } from "../../instances/launcher.ts";
-import { listInstances } from "../../instances/list.ts";
+import { instanceFolders, listInstances } from "../../instances/list.ts";
 import { appOf, openParent, type ParentNamespace } from "../../instances/parent.ts";
 import type { Instance, Usage } from "../../instances/types.ts";
-import { usageOf } from "../../instances/usage.ts";
+import { withUsage } from "../../instances/usage.ts";
 import { encodePlan, type Plan } from "../../sandbox/plan/index.ts";
 import { runFolderPath, sessionFolder } from "../../sandbox/run-folder.ts";
 import { buildFilter } from "../../sandbox/seccomp/filter.ts";
@@ -22,9 +22,9 @@ export function instancesFolder(): string {
 
 /** What runs and what it uses; takes away what killed monitors left. */
 export function runningInstances(): (Instance & Usage)[] {
-  const folder = instancesFolder();
-  sweepInstances(folder);
-  return listInstances(folder).map((instance) => ({ ...instance, ...usageOf(instance) }));
+  const folders = instanceFolders(instancesFolder());
+  sweepInstances(folders);
+  return withUsage(listInstances(folders));
 }
 
 /** The namespace of the running sandbox that a start asks to join. Throws `PARENT_INVALID` and `INSTANCE_NOT_FOUND`. */

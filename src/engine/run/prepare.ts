@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { sweepInstances } from "../../instances/end.ts";
+import { instanceFolders } from "../../instances/list.ts";
 import { storeLayer } from "../../sandbox/layer.ts";
 import { encodePlan, type Plan, planCacheName } from "../../sandbox/plan/index.ts";
 import { planFromSpecification } from "../../sandbox/plan-from-spec.ts";
@@ -41,6 +42,6 @@ export async function prepareRun(
   if (words.length === 0) return { specification, plan, bytes, cachePath: undefined };
   const cachePath = keepPlan(folder, planCacheName(words), bytes);
   sweep(folder);
-  sweepInstances(instancesFolder());
+  sweepInstances(instanceFolders(instancesFolder()));
   return { specification, plan, bytes, cachePath };
 }
