@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createGunzip, createZstdDecompress } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { checkCancelled, DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { ZstdUnpacker } from "../../sys/zstd.ts";
 import { type Compression, detectCompression } from "./kind.ts";
 import { ahead, pump, regroup } from "./pump.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
@@ -10,6 +11,8 @@ interface DecompressOptions {
   /** Most bytes that may come out; `limits.layerBytes` if not given. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Whether a chunk is done with when the next is asked for, so that its memory may be used again. */
+  readonly lend?: boolean;
 }
 
 /** Large pieces: each costs a turn through the thread pool. */
@@ -31,8 +34,7 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const most = options.maxBytes ?? limits.layerBytes;
   const input = new Input(stream, options.signal);
-  const pieces = ahead(regroup(input.chunks(), inputBytes));
-  const { head, all } = await peek(pieces);
+  const { head, all } = await peek(input.chunks());
   const compression = kind === "auto" ? detectCompression(head) : kind;
   let size = 0;
   for await (const chunk of compression === "none" ? all : unpack(all, compression, input)) {
@@ -44,7 +46,7 @@ export async function* decompress(
       const text = `${input.size} bytes of ${compression} data unpack to more than ${size} bytes`;
       throw new DowelError("LIMIT_EXCEEDED", `${text}; at most ${limits.expansionRatio} times as many are allowed`);
     }
-    yield chunk;
+    yield compression !== "zstd" || options.lend ? chunk : new Uint8Array(chunk);
   }
 }
 
@@ -69,12 +71,18 @@ class Input {
   }
 }
 
-/** The first piece of a stream, and the whole stream with it. */
+const headBytes = 4;
+
+/** The first bytes of a stream, and the whole stream with them. */
 async function peek(
   pieces: AsyncGenerator<Uint8Array>,
 ): Promise<{ head: Uint8Array; all: AsyncGenerator<Uint8Array> }> {
-  const first = await pieces.next();
-  const head = first.done === true ? new Uint8Array(0) : first.value;
+  let head: Uint8Array = new Uint8Array(0);
+  while (head.length < headBytes) {
+    const next = await pieces.next();
+    if (next.done === true) break;
+    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+  }
   async function* all(): AsyncGenerator<Uint8Array> {
     try {
       if (head.length > 0) yield head;
@@ -91,17 +99,13 @@ async function* unpack(
   compression: "gzip" | "zstd",
   input: Input,
 ): AsyncGenerator<Uint8Array> {
-  const isZstd = compression === "zstd";
-  const options = { chunkSize: outputBytes, readableHighWaterMark: waitingBytes };
-  const engine = isZstd ? createZstdDecompress(options) : createGunzip(options);
   let offset = 0;
-  const watched = watch(pieces, isZstd ? new ZstdFrames() : undefined, (start) => {
+  const at = (start: number): void => {
     offset = start;
-  });
+  };
   try {
-    yield* pump(watched, engine, () => {
-      throw new DowelError("COMPRESSION_INVALID", `${compression} data, from offset ${offset}: data after the end`);
-    });
+    if (compression === "zstd") yield* unpackZstd(pieces, at);
+    else yield* unpackGzip(pieces, at);
   } catch (error) {
     if (!isZlibError(error)) throw error;
     const place = error.code === "Z_BUF_ERROR" ? `ends too early, after ${input.size} bytes` : "is damaged";
@@ -110,10 +114,30 @@ async function* unpack(
   }
 }
 
+type At = (offset: number) => void;
+
+async function* unpackZstd(pieces: AsyncGenerator<Uint8Array>, at: At): AsyncGenerator<Uint8Array> {
+  using unpacker = new ZstdUnpacker();
+  for await (const piece of watch(pieces, new ZstdFrames(), at)) yield* unpacker.unpack(piece);
+}
+
+async function* unpackGzip(pieces: AsyncGenerator<Uint8Array>, at: At): AsyncGenerator<Uint8Array> {
+  const options = { chunkSize: outputBytes, readableHighWaterMark: waitingBytes };
+  const engine = createGunzip(options);
+  let offset = 0;
+  const watched = watch(ahead(regroup(pieces, inputBytes)), undefined, (start) => {
+    offset = start;
+    at(start);
+  });
+  yield* pump(watched, engine, () => {
+    throw new DowelError("COMPRESSION_INVALID", `gzip data, from offset ${offset}: data after the end`);
+  });
+}
+
 async function* watch(
   pieces: AsyncIterable<Uint8Array>,
   frames: ZstdFrames | undefined,
-  at: (offset: number) => void,
+  at: At,
 ): AsyncGenerator<Uint8Array> {
   let offset = 0;
   for await (const piece of pieces) {

@@ -80,13 +80,11 @@ function ownRecords(folder: string): ReadonlyMap<string, string> {
  */
 export function writeImage(
   installation: Installation,
-  facts: ImageFacts,
+  { image, composefs }: MadeImage,
   documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
-  newObjects: number,
-  records: ReadonlyMap<string, string> = ownRecords(imageFolder(installation, facts.commit)),
+  records: ReadonlyMap<string, string> = ownRecords(imageFolder(installation, image.commit)),
 ): StoredImage {
-  const { image, composefs } = imageOf(facts, newObjects);
-  const folder = imageFolder(installation, facts.commit);
+  const folder = imageFolder(installation, image.commit);
   const lacksRecords = [...records.keys()].some((name) => !existsSync(join(folder, name)));
   if (storedDigest(folder) === image.imageDigest && !lacksRecords) return image;
   const staged = mkdtempSync(join(installation.tmp, "image-"));
@@ -96,9 +94,9 @@ export function writeImage(
       "config.json": documents.config,
       "image.cfs": composefs,
       digest: `${image.imageDigest}\n`,
-      metadata: facts.metadata,
-      "download-size": `${facts.downloadSize}\n`,
-      "objects.list": encodeObjectList(objectSizes(facts.view)),
+      metadata: image.metadata,
+      "download-size": `${image.downloadSize}\n`,
+      "objects.list": encodeObjectList(objectSizes(image.view)),
       ...Object.fromEntries(records),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
@@ -115,10 +113,12 @@ export function writeImage(
 }
 
 /** What can be said of an image before it is stored, and its composefs image. */
-export function imageOf(
-  facts: ImageFacts,
-  newObjects: number,
-): { readonly image: StoredImage; readonly composefs: Uint8Array } {
+export interface MadeImage {
+  readonly image: StoredImage;
+  readonly composefs: Uint8Array;
+}
+
+export function imageOf(facts: ImageFacts, newObjects: number): MadeImage {
   const composefs = composefsOf(facts.view.root);
   return { image: describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects), composefs };
 }

@@ -15,6 +15,8 @@ export interface Batch {
   readonly items: readonly number[];
   /** Whether staged contents have become objects since the last batch. */
   readonly forget: boolean;
+  /** Whether all that is staged is to be written to the device then. */
+  readonly sync: boolean;
 }
 
 /** What can be told of an error to another thread. */
@@ -34,7 +36,7 @@ export interface BatchResult {
 }
 
 /** Stages what is in a batch. */
-export function stageBatch(stager: Stager, { buffer, items, forget }: Batch): BatchResult {
+export function stageBatch(stager: Stager, { buffer, items, forget, sync }: Batch): BatchResult {
   const contents: StagedContent[] = [];
   try {
     if (forget) stager.forgetFolders();
@@ -49,6 +51,7 @@ export function stageBatch(stager: Stager, { buffer, items, forget }: Batch): Ba
         if ((flags & itemFlag.last) !== 0) contents.push(stager.finishParts());
       }
     }
+    if (sync) stager.sync();
     return { buffer, contents, error: undefined };
   } catch (error) {
     return { buffer, contents, error: tell(error) };

@@ -90,6 +90,11 @@ export class Intake implements AsyncDisposable {
     this.#check();
   }
 
+  /** Begins to make durable all that was taken; `settle` waits for it. */
+  startSync(): void {
+    this.#send(true);
+  }
+
   /** Whether something went wrong: there may be files that are not whole. */
   get failed(): boolean {
     return this.#failure !== undefined;
@@ -133,10 +138,10 @@ export class Intake implements AsyncDisposable {
     return ticket;
   }
 
-  #send(): void {
-    const buffer = this.#buffer;
+  #send(sync = false): void {
+    const buffer = this.#buffer ?? (sync ? new ArrayBuffer(0) : undefined);
     if (buffer === undefined) return;
-    const batch = { buffer, items: this.#items, forget: this.#forget };
+    const batch = { buffer, items: this.#items, forget: this.#forget, sync };
     this.#buffer = undefined;
     this.#used = 0;
     this.#items = [];
@@ -147,7 +152,7 @@ export class Intake implements AsyncDisposable {
 
   #done({ buffer, contents, error }: BatchResult): void {
     this.#sent -= 1;
-    this.#spare.push(buffer);
+    if (buffer.byteLength > 0) this.#spare.push(buffer);
     for (const [at, staged] of contents.entries()) {
       const ticket = this.#expected[at];
       if (ticket === undefined) break;

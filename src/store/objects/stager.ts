@@ -15,7 +15,7 @@ import { dirname } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
-import { startWriting } from "../../sys/durability.ts";
+import { startWriting, syncFileSystem } from "../../sys/durability.ts";
 import { hasObject, objectName } from "./paths.ts";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -115,6 +115,15 @@ export class Stager implements Disposable {
       return { digest, isNew: !isThere };
     } catch (error) {
       throw fileError(error, "write", path);
+    }
+  }
+
+  /** Makes what was staged durable, and all else that was written to this file system. */
+  sync(): void {
+    try {
+      syncFileSystem(this.#staged);
+    } catch (error) {
+      throw fileError(error, "store objects in", this.#objects);
     }
   }
 

@@ -35,6 +35,8 @@ export class ObjectStaging implements AsyncDisposable {
   #intake: Intake | undefined;
   #stagedBytes = 0;
   #failed = false;
+  /** How many contents were staged when a sync began beside other work. */
+  #syncing = 0;
 
   constructor(installation: Installation) {
     this.#installation = installation;
@@ -98,10 +100,22 @@ export class ObjectStaging implements AsyncDisposable {
     }
   }
 
+  /**
+   * Begins to make durable what was staged, in another thread where there is one, so that `commit` has to wait less. The
+   * intake must be settled.
+   */
+  startSync(): void {
+    if (this.#intake === undefined) return;
+    this.#intake.startSync();
+    this.#syncing = this.#staged.size;
+  }
+
   /** Makes durable what was staged, and all else that was written to this file system; gives objects their names. */
-  commit(): void {
+  async commit(): Promise<void> {
+    const begun = this.#syncing > 0 && this.#syncing === this.#staged.size;
+    if (begun) await this.#intake?.settle();
     try {
-      syncFileSystem(this.#folder);
+      if (!begun) syncFileSystem(this.#folder);
       for (const [folder, digests] of this.#folders) this.#name(folder, digests);
       this.#syncNames();
     } catch (error) {
@@ -114,6 +128,7 @@ export class ObjectStaging implements AsyncDisposable {
     this.#stager.forgetFolders();
     this.#intake?.forgetFolders();
     this.#stagedBytes = 0;
+    this.#syncing = 0;
   }
 
   /**

@@ -175,7 +175,7 @@ function compare(
   if (problem === undefined) return { state: "sound", image };
   const mend = (): void => {
     forgetImage(installation, image.commit, false);
-    writeImage(installation, facts, documents, 0);
+    writeImage(installation, imageOf(facts, 0), documents);
   };
   return { state: "mendable", image, path: folder, problem, mend };
 }

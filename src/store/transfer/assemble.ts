@@ -44,8 +44,8 @@ export async function fetchWanted(
     plan.ranges.flatMap((range) => range.pieces),
     parts,
   );
-  const keep = (): void => {
-    staging.commit();
+  const keep = async (): Promise<void> => {
+    await staging.commit();
     index?.save();
   };
   try {
@@ -54,10 +54,10 @@ export async function fetchWanted(
       const content = await stage(context, file, bodyOf(file, pieces, contents));
       contents.put(file.entry.digest ?? "", content);
       if (index !== undefined) indexChunks(index, file.entry, content);
-      if (staging.stagedBytes > commitBytes) keep();
+      if (staging.stagedBytes > commitBytes) await keep();
     }
   } catch (error) {
-    if (mayContinue(error)) keepQuietly(keep);
+    if (mayContinue(error)) await keepQuietly(keep);
     throw error;
   } finally {
     await pieces.return();
@@ -65,9 +65,9 @@ export async function fetchWanted(
 }
 
 /** The error that ended the transfer is the one to show. */
-function keepQuietly(keep: () => void): void {
+async function keepQuietly(keep: () => Promise<void>): Promise<void> {
   try {
-    keep();
+    await keep();
   } catch {}
 }
 

@@ -11,7 +11,7 @@ import { releaseMemory } from "../../sys/runtime.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
 import { encodeRecord, ownRecordName, saveRecord } from "../image/record.ts";
-import { objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
+import { imageOf, type MadeImage, objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import { treeDigest, voucherOf } from "../image/voucher.ts";
@@ -65,31 +65,45 @@ export async function importImage(
   const voucher = voucherOf(manifest.annotations);
   const deltas = new TocDeltas(installation, source, descriptor.digest, signal);
   const context = { installation, source, staging, index, deltas, report, signal, vouched: voucher !== undefined };
+  const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, name };
+  const make = (layers: AddedLayers) => makeImage(staging, manifest, facts, layers);
   let layers = await addLayers(context, manifest, config, "known");
-  if (layers.unchecked.size > 0 && treeDigest(layers.root) !== voucher) {
-    // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
+  const isSure = (): boolean => layers.unchecked.size === 0 || treeDigest(layers.root) === voucher;
+  let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
+  // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
+  if (made === undefined) {
     layers = await addLayers({ ...context, vouched: false }, manifest, config, "complete");
+    made = await saving(layers, () => make(layers));
   }
-  if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
-  let view = viewOf(layers.root, ref.kind, name);
-  if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) {
-    layers = await addLayers({ ...context, vouched: false }, manifest, config, "complete");
-    view = viewOf(layers.root, ref.kind, name);
-  }
-  const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
-  const metadata = metadataOf(config.labels, file, ref, name);
-  const image = {
-    commit: digestHex(descriptor.digest),
-    ref,
-    labels: config.labels,
-    metadata,
-    view,
-    downloadSize: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
-  };
-  const documents = { manifest: bytes, config: configBytes };
-  const stored = writeImage(installation, image, documents, staging.newObjects, layers.unchecked);
-  if (staging.broughtOnly(objectSizes(view))) noteEnd(installation);
+  if (made === undefined) throw new Error(`${name}: objects of layers that are complete are missing`);
+  const stored = writeImage(installation, made, { manifest: bytes, config: configBytes }, layers.unchecked);
+  if (staging.broughtOnly(objectSizes(made.image.view))) noteEnd(installation);
   return stored;
+}
+
+/** Works out the image that layers make; undefined where objects of it are missing. */
+function makeImage(
+  staging: ObjectStaging,
+  manifest: ImageManifest,
+  { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels"> & { readonly name: string },
+  { root }: AddedLayers,
+): MadeImage | undefined {
+  if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
+  const view = viewOf(root, facts.ref.kind, name);
+  if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) return undefined;
+  const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
+  const metadata = metadataOf(facts.labels, file, facts.ref, name);
+  const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+  return imageOf({ ...facts, metadata, view, downloadSize }, staging.newObjects);
+}
+
+/** Does some work while the device writes what came; both are over when this returns. */
+async function saving<T>(layers: AddedLayers, work: () => T): Promise<T> {
+  try {
+    return work();
+  } finally {
+    await layers.save();
+  }
 }
 
 function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string): void {
@@ -106,6 +120,8 @@ interface AddedLayers {
   readonly root: FolderNode;
   /** Records, by their names, of layers of which nothing is sure but what the whole tree is. */
   readonly unchecked: ReadonlyMap<string, string>;
+  /** Makes durable what came. To be called before anything refers to it. */
+  readonly save: () => Promise<void>;
 }
 
 /**
@@ -122,8 +138,8 @@ async function addLayers(
   const { installation, staging, report } = context;
   const unsaved: (() => void)[] = [];
   const unchecked = new Map<string, string>();
-  const save = (): void => {
-    staging.commit();
+  const save = async (): Promise<void> => {
+    await staging.commit();
     context.index?.save();
     for (const saveOne of unsaved.splice(0)) saveOne();
   };
@@ -138,21 +154,14 @@ async function addLayers(
       const { lines, isChecked } = await fetchLayer(context, stack, layer, diffId);
       if (isChecked) unsaved.push(() => saveRecord(installation, diffId, lines));
       else unchecked.set(ownRecordName(diffId), encodeRecord(lines));
-      if (staging.stagedBytes > commitBytes) save();
+      if (staging.stagedBytes > commitBytes && at + 1 < manifest.layers.length) await save();
     }
-    save();
-    return { root: stack.root, unchecked };
+    return { root: stack.root, unchecked, save };
   } catch (error) {
     // Layers that are complete need not come again; where even that fails, the first error is the one to show.
-    if (unsaved.length > 0) attempt(save);
+    if (unsaved.length > 0) await save().catch(() => undefined);
     throw error;
   }
-}
-
-function attempt(action: () => void): void {
-  try {
-    action();
-  } catch {}
 }
 
 /** The content of the file `metadata`, which has been staged or stored. */

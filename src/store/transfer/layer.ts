@@ -102,7 +102,7 @@ async function fetchWhole(
     const blob = watched(bytes ?? fetchBlob(installation, source, layer, signal), layer, report, notes, () => {
       arrived = true;
     });
-    const tar = hashed(decompress(blob, "auto", { signal }), hash);
+    const tar = hashed(decompress(blob, "auto", { signal, lend: true }), hash);
     stack.beginLayer();
     for await (const entry of unpackLayer(tar, staging.intake(layer.size), signal, notes?.see)) {
       stack.add(entry);
@@ -118,6 +118,7 @@ async function fetchWhole(
     throw error;
   }
   forgetBlob(installation, layer);
+  staging.startSync();
   if (layer.size > largeLayerBytes) releaseMemory();
   notes?.finish();
   if (layer.size > largeLayerBytes) releaseMemory();
@@ -149,7 +150,7 @@ async function keepStaged(
 ): Promise<void> {
   try {
     await staging.intake(layer.size).settle();
-    staging.commit();
+    await staging.commit();
     notes?.finish();
     index?.save();
   } catch {}
