@@ -6,7 +6,7 @@ import { enableVerity, measureVerity } from "../sys/verity.ts";
 import { imageFile } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
 import { visitObjects } from "./objects/list.ts";
-import { objectPath } from "./objects/paths.ts";
+import { hasObject, objectPath } from "./objects/paths.ts";
 
 /**
  * Turns fs-verity on for all objects of an image, then for `image.cfs` itself, where the file system has it; answers
@@ -35,6 +35,18 @@ function seal(path: string, digest: string): boolean {
   if (found === undefined || found === digest) return found !== undefined;
   throw new DowelError("STORE_INVALID", `${path}: fs-verity digest is ${found}, expected ${digest}`, {
     hint: "Run: dowel repair",
+  });
+}
+
+/**
+ * Checks that all objects of an image are there and as large as they should be: without fs-verity an overlay shows
+ * what it finds, the beginning of a file or more than there should be. Throws `STORE_INVALID`.
+ */
+export function requireObjects(installation: Installation, commit: string): void {
+  visitObjects(installation, commit, (digest, size) => {
+    if (hasObject(installation, digest, size)) return;
+    const path = objectPath(installation, digest);
+    throw new DowelError("STORE_INVALID", `${path} must be a file of ${size} bytes`, { hint: "Run: dowel repair" });
   });
 }
 

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { lockFile } from "../sys/locks.ts";
@@ -20,7 +20,7 @@ import { mountComposefs, unmount } from "../sys/mounts.ts";
 import { deployedCommits, listDeployments, readDeployment, refsOf, tryRead } from "./deployments.ts";
 import { imageFile } from "./image/stored.ts";
 import { type Installation, installationAt } from "./installation.ts";
-import { isSealed, sealImage } from "./seal.ts";
+import { isSealed, requireObjects, sealImage } from "./seal.ts";
 import { isRootsOwn } from "./trust.ts";
 import type { Deployment } from "./types.ts";
 
@@ -143,18 +143,31 @@ function trustedImage(
   const image = imageFile(installation, commit);
   if (isSealed(installation, commit, imageDigest)) return { image, verity: true };
   const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
-  if (digest === imageDigest) return { image, verity: sealImage(installation, commit, imageDigest) };
+  if (digest === imageDigest) {
+    requireObjects(installation, commit);
+    return { image, verity: sealImage(installation, commit, imageDigest) };
+  }
   throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${imageDigest}`);
 }
 
-/** Mounts the images of all deployments, as after a boot; answers how many deployments are shown by mounts. */
+/**
+ * Mounts the images of all deployments, as after a boot; answers how many deployments are shown by mounts. One that
+ * cannot be mounted does not hinder the others: the first error is thrown when all have been tried.
+ */
 export async function mountAll(installation: Installation, signal?: AbortSignal): Promise<number> {
   let count = 0;
+  const errors: DowelError[] = [];
   for (const deployment of listDeployments(installation)) {
     if (deployment.shownAs !== "composefs") continue;
-    await ensureShown(deployment, signal);
-    count += 1;
+    try {
+      await ensureShown(deployment, signal);
+      count += 1;
+    } catch (error) {
+      if (!isDowelError(error) || error.code === "ABORTED") throw error;
+      errors.push(error);
+    }
   }
+  if (errors[0] !== undefined) throw errors[0];
   return count;
 }
 
