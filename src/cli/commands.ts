@@ -73,6 +73,11 @@ export const commands: Readonly<Record<string, Entry>> = {
     hidden: true,
     load: () => import("./plumbing/mount.ts"),
   },
+  "plumbing bus-policy": {
+    brief: "Print what an app would be allowed on the buses, as JSON",
+    hidden: true,
+    load: () => import("./plumbing/bus-policy.ts"),
+  },
   "plumbing bus-proxy": {
     brief: "Serve a filtered D-Bus socket, as xdg-dbus-proxy does",
     hidden: true,

@@ -2,6 +2,9 @@
 import { DowelError } from "../base/errors.ts";
 import { addOverrides, dropOverrides, overridesName, showOverrides } from "../engine/run/overrides.ts";
 import { nothing, type Result } from "../render/result.ts";
+import { runFolderPath } from "../sandbox/run-folder.ts";
+import { renewPolicies } from "../session/service/policy.ts";
+import { sessionSocketPath } from "../session/service/serve.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, optionalArgument, switchFlag, textFlag } from "./flags.ts";
@@ -15,12 +18,21 @@ interface Flags extends InstallationFlags {
   readonly profile?: string;
 }
 
+/** What runs follows on the buses that it has; all else counts from the next start on. */
+async function follow({ terminal, signal }: Context, app: string | undefined): Promise<void> {
+  const socket = sessionSocketPath(runFolderPath(process.geteuid?.() ?? 0));
+  for (const { app: name, instance } of await renewPolicies(socket, app, signal)) {
+    terminal.err(`${name} keeps what it may do on the buses until it ends (instance ${instance})\n`);
+  }
+}
+
 async function run(context: Context, flags: Flags, app?: string): Promise<Result> {
   const id = overridesName(app, flags.profile);
   const choice = installationChoice(flags);
   const options = typedPermissions(context.words);
   if (flags.reset === true) await dropOverrides(choice, id, context.signal);
   if (options.length > 0) await addOverrides(choice, id, options, context.signal);
+  if (flags.reset === true || options.length > 0) await follow(context, app);
   if (flags.show === true) return { kind: "text", text: showOverrides(choice, id) };
   if (options.length > 0 || flags.reset === true) return nothing;
   throw new DowelError("USAGE", "There is nothing to do: no permission is named", {

@@ -24,13 +24,14 @@ function keyWords(words: readonly string[], args: readonly string[]): readonly s
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
   const forwards = flags.fileForwarding === true;
   const options = context.words.slice(0, context.words.length - args.length - 1);
-  const request = toRunRequest(flags, name, options);
+  const startedBy = isSaidByWords(flags) ? keyWords(context.words, args) : [];
+  const request = { ...toRunRequest(flags, name, options), startedBy };
   // First, since the portal that may be started by it changes what the sandbox can see.
   const words = forwards ? await forwardFiles(request, args, context.signal) : args;
   const { bytes, specification } = await prepareRun(
     request,
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
-    forwards || !isSaidByWords(flags) ? [] : keyWords(context.words, args),
+    forwards ? [] : startedBy,
     context.signal,
   );
   await findPlaceForGroup(specification, context.signal);

@@ -32,16 +32,18 @@ export interface PlanContext {
   /** The words that a warm start compares; empty for a plan that is not kept. */
   readonly key: readonly string[];
   readonly record: readonly Observation[];
+  /** `run` and the words up to the app's name, where they say all: what the app may do on the buses can be made anew of them. */
+  readonly startedBy?: readonly string[] | undefined;
 }
 
 function instanceOf({ instance, identity }: Specification): InstancePlan | undefined {
   return instance && { ...instance, id: identity.id, ref: identity.ref, image: identity.commit };
 }
 
-function sessionOf({ session, buses, identity }: Specification): SessionPlan | undefined {
+function sessionOf({ session, buses, identity }: Specification, startedBy: readonly string[]): SessionPlan | undefined {
   if (session === undefined) return undefined;
   const served = planBuses.filter((bus) => session.buses[bus] !== undefined);
-  const policy = [identity.id, ...served.flatMap((bus) => [bus, ...busOptionsOf(bus, buses[bus])])];
+  const policy = [identity.id, ...served.flatMap((bus) => [bus, ...busOptionsOf(bus, buses[bus])]), ...startedBy];
   return { ...session, policy, log: served.some((bus) => buses[bus].log) };
 }
 
@@ -73,7 +75,7 @@ export function planFromSpecification(specification: Specification, context: Pla
     command: specification.command,
     dieWithParent: specification.dieWithParent,
     instance: instanceOf(specification),
-    session: sessionOf(specification),
+    session: sessionOf(specification, context.startedBy ?? []),
     cgroup: cgroupOf(specification),
     nested: specification.nested,
     landlock: specification.landlock,

@@ -8,6 +8,7 @@ const SOCK_STREAM = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const RLIMIT_NOFILE = 7;
@@ -78,6 +79,11 @@ export function acceptUnix(listener: number): number | undefined {
   const { EAGAIN, EINTR, ECONNABORTED } = constants.errno;
   if ([EAGAIN, EINTR, ECONNABORTED].includes(lastErrno())) return undefined;
   return check("accept4", undefined, () => libc.accept4(listener, null, null, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+/** Lets no call wait at a socket that another process opened (`O_NONBLOCK`). */
+export function neverBlock(fd: number): void {
+  check("fcntl", undefined, () => libc.fcntl(fd, F_SETFL, SOCK_NONBLOCK));
 }
 
 /** Two connected sockets; the caller closes both. */

@@ -103,6 +103,36 @@ describe("an app on the session bus", () => {
     );
   });
 
+  test("follows overrides while it runs, on connections that are open, and past a death of the service", async () => {
+    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
+    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
+    const [{ instance = "" } = {}] = status().instances;
+    const socket = pit.path("run/.flatpak", instance, "session-bus");
+    using client = await RawPeer.connect(socket, true, nobody);
+    const call = { path: "/", member: "Echo" };
+    const ask = async (destination: string, from = client) => (await from.ask({ ...call, destination }))?.errorName;
+    const unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+    expect(await ask("org.test.Hidden")).toBe(unknown);
+    pit.succeed(["override", "--user", "--talk-name=org.test.Hidden", id]);
+    expect([await ask("org.test.Hidden"), await ask(outside.name)]).toEqual(["", ""]);
+    expect(pit.succeed(["override", "--user", "--no-talk-name=org.test.Hidden", id])).toBe("");
+    expect([await ask("org.test.Hidden"), await ask(outside.name)]).toEqual([
+      unknown,
+      "org.freedesktop.DBus.Error.AccessDenied",
+    ]);
+    pit.succeed(["override", "--user", "--reset", id]);
+    pit.succeed(["override", "--user", "--talk-name=org.test.Hidden"]);
+    expect(await ask("org.test.Hidden")).toBe("");
+    process.kill(status().pid, "SIGKILL");
+    while (pit.dowel(["session", "status"]).status === 0) await Bun.sleep(20);
+    expect(await callHidden()).toMatchObject({ status: 0 });
+    using second = await RawPeer.connect(socket, true, nobody);
+    expect(await ask("org.test.Hidden", second)).toBe("");
+    pit.succeed(["override", "--user", "--reset"]);
+    child.kill("SIGTERM");
+    await outcome;
+  });
+
   test("outlives the session service, and is served by the next one", async () => {
     const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
     while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);

@@ -92,12 +92,15 @@ export class Sandpit implements Disposable {
   }
 
   /** Starts the compiled program as this sandpit's user, without waiting for it; `outcome` is there when it has ended. */
-  start(words: readonly string[]): {
+  start(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+  ): {
     readonly child: ChildProcessByStdio<null, Readable, Readable>;
     readonly outcome: Promise<Outcome>;
   } {
     const child = spawn(dowelPath, words, {
-      env: this.environment,
+      env: { ...this.environment, ...environment },
       cwd: this.path("work"),
       stdio: ["ignore", "pipe", "pipe"],
       ...(this.uid === 0 ? {} : { uid: this.uid, gid: this.uid }),

@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { hostArch } from "../../src/base/arch.ts";
-import { Sandpit } from "../e2e/support.ts";
+import { dowelPath, Sandpit } from "../e2e/support.ts";
 import { Child, startBus, type TestBus } from "../support/bus.ts";
-import { addImage } from "../support/layout.ts";
+import { addImage, addLayers, sha256 } from "../support/layout.ts";
 import { copyPrograms } from "./programs.ts";
 
 /** dbus-daemon takes only users that have a name. */
 const nobody = 65_534;
 const runtime = `org.example.Tools/${hostArch()}/1`;
 
+/** Words before a program that make it run as the user, with these variables alone. */
+function asUser(variables: Readonly<Record<string, string>>): readonly string[] {
+  const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", "env", "-i", ...settings];
+}
+
 /** An ordinary user with a session bus, and apps whose runtime is a few programs of this machine. */
 export class Desktop implements AsyncDisposable {
   readonly pit: Sandpit;
   readonly bus: TestBus;
   readonly #children: Child[] = [];
+  /** What programs of the session get besides, from now on. */
+  readonly variables: Record<string, string> = {};
 
   private constructor(pit: Sandpit, bus: TestBus) {
     this.pit = pit;
@@ -24,7 +32,7 @@ export class Desktop implements AsyncDisposable {
   }
 
   /** @param programs what the runtime holds besides `sdbus` (sdbus.c), by name or by path */
-  static async start(programs: readonly string[], configuration = ""): Promise<Desktop> {
+  static async start(programs: readonly string[]): Promise<Desktop> {
     const pit = new Sandpit(nobody);
     const tree = pit.path("images/runtime");
     mkdirSync(join(tree, "usr/etc"), { recursive: true });
@@ -32,8 +40,17 @@ export class Desktop implements AsyncDisposable {
     execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", client, "tests/interop/sdbus.c", "-lsystemd"]);
     copyPrograms(join(tree, "usr"), [...programs, client]);
     const metadata = `[Runtime]\nname=org.example.Tools\nruntime=${runtime}\n`;
-    addImage(pit.path("images/layout"), { ref: `runtime/${runtime}`, metadata, tree });
-    return new Desktop(pit, await startBus(pit.path("run"), configuration));
+    const tar = execFileSync("tar", ["--sort=name", "--owner=0", "--group=0", "-cf", "-", "-C", tree, "."], {
+      maxBuffer: 1 << 30,
+    });
+    // Not compressed: Qt brings 40 MB.
+    const layer = { mediaType: "application/vnd.oci.image.layer.v1.tar", data: tar, diffId: `sha256:${sha256(tar)}` };
+    addLayers(pit.path("images/layout"), { ref: `runtime/${runtime}`, metadata }, [layer]);
+    const path = `${dirname(dowelPath)}:${pit.environment["PATH"]}`;
+    const variables = { ...pit.environment, PATH: path, DOWEL_REQUIRE_CGROUP: "no" };
+    const services = "<servicedir>/home/.local/share/dowel/exports/share/dbus-1/services</servicedir>";
+    const configuration = services.replace(">/", `>${pit.folder}/`);
+    return new Desktop(pit, await startBus(pit.path("run"), configuration, asUser(variables)));
   }
 
   /** Installs an app; `groups` follow the first group of its metadata. */
@@ -57,23 +74,21 @@ export class Desktop implements AsyncDisposable {
     prefix: readonly string[] = [],
   ): Child {
     const { bus, pit } = this;
-    const variables = { ...pit.environment, DBUS_SESSION_BUS_ADDRESS: bus.address, ...environment };
-    const user = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
-    const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-    const child = new Child([...prefix, ...user, "env", "-i", ...settings, ...words], ["ignore", "ignore", "ignore"]);
+    const variables = { ...pit.environment, DBUS_SESSION_BUS_ADDRESS: bus.address, ...this.variables, ...environment };
+    const child = new Child([...prefix, ...asUser(variables), ...words], ["ignore", "ignore", "ignore"]);
     this.#children.push(child);
     return child;
   }
 
   /** Starts a script in an app's sandbox. */
-  run(id: string, script: string, ...options: readonly string[]): ReturnType<Sandpit["start"]> {
+  run(id: string, script: string): ReturnType<Sandpit["start"]> {
     // The tests give control groups to another user alone.
-    return this.pit.start(["run", "--no-require-cgroup", ...options, "--command=sh", id, "-c", script]);
+    return this.pit.start(["run", "--no-require-cgroup", "--command=sh", id, "-c", script], this.variables);
   }
 
   /** What a script in an app's sandbox prints; throws where it fails. */
-  async output(id: string, script: string, ...options: readonly string[]): Promise<string> {
-    const { status, stdout, stderr } = await this.run(id, script, ...options).outcome;
+  async output(id: string, script: string): Promise<string> {
+    const { status, stdout, stderr } = await this.run(id, script).outcome;
     if (status !== 0) throw new Error(`The script ended with ${status}: ${stdout}${stderr}`);
     return stdout;
   }

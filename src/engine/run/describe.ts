@@ -37,6 +37,8 @@ export interface RunRequest extends Omit<RunOptions, "app" | "usr" | "binds">, T
   readonly runtimeVersion: string | undefined;
   readonly runtimeCommit?: string | undefined;
   readonly installations: InstallationChoice;
+  /** `run` and the words up to the app's name, as typed, where they say all about the start. */
+  readonly startedBy?: readonly string[] | undefined;
 }
 
 /** Where a start is described from, and whether it is about to happen. */

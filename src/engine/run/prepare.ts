@@ -37,7 +37,12 @@ export async function prepareRun(
   if (specification.session !== undefined) await ensureSession(specification.session.socket, signal);
   const layer = storeLayer(folder, specification.layer);
   host.lookAt(layer);
-  const plan = planFromSpecification(specification, { layer, key: words, record: host.record });
+  const plan = planFromSpecification(specification, {
+    layer,
+    key: words,
+    record: host.record,
+    startedBy: request.startedBy,
+  });
   const bytes = encodePlan(plan);
   if (words.length === 0) return { specification, plan, bytes, cachePath: undefined };
   const cachePath = keepPlan(folder, planCacheName(words), bytes);

@@ -46,6 +46,8 @@ export class BusFilter {
   readonly #toClient = new CallsToClient();
   readonly #ownRules: OwnRules = new Map();
   #greeted = false;
+  /** Names and namespaces (`NAME.*`) of the policy whose owners are asked for. */
+  readonly #followed = new Set<string>();
   #questions = 0;
   replacement: Uint8Array = new Uint8Array();
   #injected: Uint8Array[] = [];
@@ -128,15 +130,30 @@ export class BusFilter {
   #greet(): void {
     if (this.#greeted) return;
     this.#greeted = true;
+    this.policyChanged();
+  }
+
+  /** Asks for the owners of names that are new in the policy; what it asks is to go to the bus. */
+  policyChanged(): void {
+    if (!this.#greeted) return;
     const { exactNames, namespaces } = this.#options.policy;
     for (const name of exactNames) {
+      if (!this.#followsNow(name)) continue;
       this.#watch("arg0", name);
       this.#ask(name);
     }
-    for (const name of namespaces) this.#watch("arg0namespace", name);
-    if (namespaces.length === 0) return;
+    const fresh = namespaces.filter((name) => this.#followsNow(`${name}.*`));
+    for (const name of fresh) this.#watch("arg0namespace", name);
+    if (fresh.length === 0) return;
     this.#questions++;
     this.#injected.push(encodeBusCall(this.#toBus.addOwn({ kind: "owners" }), "ListNames"));
+  }
+
+  /** Whether a name was not followed before. */
+  #followsNow(name: string): boolean {
+    if (this.#followed.has(name)) return false;
+    this.#followed.add(name);
+    return true;
   }
 
   #watch(key: "arg0" | "arg0namespace", name: string): void {

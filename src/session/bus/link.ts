@@ -139,6 +139,14 @@ export class Link implements Disposable {
     };
   }
 
+  /** The policy says something else than before. */
+  policyChanged(): void {
+    if (this.#disposed || this.#bus === undefined) return;
+    this.#filter?.policyChanged();
+    this.#inject();
+    this.#settle();
+  }
+
   /** Takes over a connection to the bus on which nothing was said yet. */
   attachBus(fd: number): void {
     if (this.#disposed) {

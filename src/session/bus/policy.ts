@@ -47,8 +47,14 @@ function matches(rule: Rule, header: MessageHeader): boolean {
  * NAME and all names below it, and rules for calls or broadcasts also let the name be seen.
  */
 export class BusPolicy {
-  readonly #exact = new Map<string, Entry>();
-  readonly #below = new Map<string, Entry>();
+  #exact = new Map<string, Entry>();
+  #below = new Map<string, Entry>();
+
+  /** Becomes the same as another, also for those who look at it already. */
+  replaceBy(other: BusPolicy): void {
+    this.#exact = other.#exact;
+    this.#below = other.#below;
+  }
 
   #entry(pattern: string): Entry {
     const wild = pattern.endsWith(".*");

@@ -25,7 +25,9 @@ import { applyOption, noRules, type SocketRules } from "../proxy/options.ts";
  * end of the pair closes with the monitor, the service's end with the service: a monitor that sees that hands the same
  * descriptors over again, as soon as it can connect.
  *
- * The policy is words, each ended by NUL: the app's id, then for each bus its name and options of xdg-dbus-proxy(1).
+ * The policy is words, each ended by NUL: the app's id, then for each bus its name and options of xdg-dbus-proxy(1), then,
+ * where they say all about the start, `run` and the words up to the app's name, as typed. A policy that takes its place
+ * is written to the same file, so that a monitor that hands over again hands over what counts now.
  */
 export interface Handover {
   readonly number: string;
@@ -52,9 +54,7 @@ export function parseHandover(packet: Uint8Array, descriptors: readonly number[]
   try {
     const handover = read(packet, descriptors);
     checkKinds(handover);
-    const policy = parsePolicy(readPolicy(handover.policy));
-    closeDescriptors([handover.policy]);
-    return { ...handover, ...policy };
+    return { ...handover, ...parsePolicy(readPolicy(handover.policy)) };
   } catch (error) {
     closeDescriptors(descriptors);
     throw error;
@@ -95,7 +95,7 @@ function checkKinds({ control, monitor, listeners }: Handover): void {
 }
 
 /** The file is read from its start, wherever the sender's offset is. */
-function readPolicy(fd: number): string {
+export function readPolicy(fd: number): string {
   const found = fstatSync(fd);
   if (!found.isFile() || found.size > limits.busPolicyBytes) {
     throw malformed(`a file of at most ${limits.busPolicyBytes} bytes as policy`);
@@ -117,14 +117,18 @@ export function encodeHandover(number: string, served: readonly Bus[], withLog: 
   return packet;
 }
 
-interface InstancePolicy {
+export interface InstancePolicy {
   readonly app: string;
   readonly rules: ReadonlyMap<Bus, SocketRules>;
+  /** The words of the start behind `run`; undefined where they do not say all. */
+  readonly words: readonly string[] | undefined;
 }
 
 /** Reads the words of a policy. Throws `SESSION_PROTOCOL`, or `USAGE` for a wrong option. */
-function parsePolicy(text: string): InstancePolicy {
-  const [app = "", ...words] = text.split("\0").slice(0, -1);
+export function parsePolicy(text: string): InstancePolicy {
+  const [app = "", ...all] = text.split("\0").slice(0, -1);
+  const run = all.indexOf("run");
+  const words = run < 0 ? all : all.slice(0, run);
   const rules = new Map<Bus, SocketRules>();
   let current: SocketRules | undefined;
   for (const word of words) {
@@ -138,5 +142,5 @@ function parsePolicy(text: string): InstancePolicy {
       applyOption(current, word);
     }
   }
-  return { app, rules };
+  return { app, rules, words: run < 0 ? undefined : all.slice(run + 1) };
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
 import { Listener } from "../../loop/listener.ts";
@@ -10,7 +11,7 @@ import { noTraffic, type Traffic } from "../bus/stream.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
 import { Denials } from "./denials.ts";
-import type { parseHandover } from "./handover.ts";
+import { type parseHandover, parsePolicy } from "./handover.ts";
 import { LogSink } from "./log.ts";
 import { Monitor } from "./monitor.ts";
 import type { InstanceStatus } from "./status.ts";
@@ -27,13 +28,18 @@ export class Instance implements Disposable {
   readonly #denials = new Denials();
   readonly #log: LogSink | undefined;
   readonly #user = process.getuid?.() ?? 0;
+  readonly #policy: number;
+  readonly #rules = new Map<Bus, SocketRules>();
+  readonly #words: readonly string[] | undefined;
 
   /** Owns the descriptors of the handover. @param ended called once, when the sandbox has ended */
   constructor(loop: EventLoop, handover: ReturnType<typeof parseHandover>, ended: () => void) {
-    const { app, rules } = handover;
+    const { app, rules, policy, words } = handover;
     this.#loop = loop;
     this.number = handover.number;
     this.app = app;
+    this.#policy = policy;
+    this.#words = words;
     this.#log = handover.log === undefined ? undefined : new LogSink(handover.log);
     this.#monitor = new Monitor(loop, handover.control, handover.monitor, ended);
     for (const { bus, fd } of handover.listeners)
@@ -42,6 +48,7 @@ export class Instance implements Disposable {
 
   #serve(bus: Bus, fd: number, rules: SocketRules): void {
     const traffic = noTraffic();
+    this.#rules.set(bus, rules);
     this.#traffic.set(bus, traffic);
     const listener = new Listener(this.#loop, fd, (client) => {
       const link = new Link(this.#loop, client, this.#user, {
@@ -73,10 +80,24 @@ export class Instance implements Disposable {
     this.#denials.add({ bus, name: destination, call: name === "" ? member : `${name}.${member}`, path, error });
   }
 
+  /**
+   * Takes another policy in place of the one that counts, also for connections that are open. A bus that it does not name,
+   * or that is not filtered, stays as it is. Throws `SESSION_PROTOCOL` or `USAGE`.
+   */
+  changePolicy(text: string): void {
+    const { rules } = parsePolicy(text);
+    // Where the service dies between these two, the monitor hands over a policy that allows nothing.
+    ftruncateSync(this.#policy, 0);
+    writeSync(this.#policy, text, 0);
+    for (const [bus, { policy }] of rules) this.#rules.get(bus)?.policy.replaceBy(policy);
+    for (const link of this.#links) link.policyChanged();
+  }
+
   get status(): InstanceStatus {
     return {
       instance: this.number,
       app: this.app,
+      words: this.#words,
       buses: Object.fromEntries(this.#traffic),
       denials: this.#denials.list,
     };
@@ -88,5 +109,6 @@ export class Instance implements Disposable {
     this.#links.clear();
     this.#monitor[Symbol.dispose]();
     this.#log?.[Symbol.dispose]();
+    closeSync(this.#policy);
   }
 }

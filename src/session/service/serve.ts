@@ -8,8 +8,9 @@ import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
-import { parseHandover } from "./handover.ts";
+import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
+import { policyNumber } from "./policy.ts";
 import { encodeStatus, statusQuestion } from "./status.ts";
 
 export interface ServeOptions {
@@ -75,6 +76,7 @@ class SessionService implements Disposable {
     if (count === wouldBlock) return false;
     if (count <= 0 || ![this.#user, 0].includes(peerCredentials(caller).uid)) closeDescriptors(descriptors);
     else if (latin1(buffer.bytes, 0, count) === statusQuestion) this.#answerStatus(caller, descriptors);
+    else if (policyNumber(buffer.bytes, count) !== undefined) this.#changePolicy(caller, count, descriptors);
     else this.#takeOver(buffer.bytes.slice(0, count), descriptors);
     return true;
   }
@@ -87,6 +89,19 @@ class SessionService implements Disposable {
       copy.bytes.set(packet);
       // A caller that asks and does not read gets what its socket holds.
       transmit(caller, copy.address, packet.length, []);
+    }
+  }
+
+  #changePolicy(caller: number, count: number, descriptors: readonly number[]): void {
+    const number = policyNumber(buffer.bytes, count) ?? "";
+    try {
+      const [policy] = descriptors;
+      if (policy === undefined) throw new DowelError("SESSION_PROTOCOL", "A change of policy needs a policy");
+      this.#instances.get(number)?.changePolicy(readPolicy(policy));
+      // Whoever asked is told by any answer that the policy counts.
+      transmit(caller, buffer.address, count, []);
+    } finally {
+      closeDescriptors(descriptors);
     }
   }
 

@@ -11,6 +11,8 @@ import type { CountedDenial } from "./denials.ts";
 export interface InstanceStatus {
   readonly instance: string;
   readonly app: string;
+  /** What stood behind `run`, up to the app's name; undefined where that does not say all. */
+  readonly words: readonly string[] | undefined;
   readonly buses: Readonly<Partial<Record<Bus, Traffic>>>;
   readonly denials: readonly CountedDenial[];
 }
@@ -28,6 +30,11 @@ const packetBytes = 64 * 1024;
 
 /** Asks the service at a socket. Throws `SESSION_UNREACHABLE`. */
 export function askStatus(path: string): SessionStatus {
+  return JSON.parse(exchange(path, statusQuestion, [])) as SessionStatus;
+}
+
+/** Sends a packet with descriptors to the service, and answers what it says. Throws `SESSION_UNREACHABLE`. */
+export function exchange(path: string, question: string, descriptors: readonly number[]): string {
   let fd: number;
   try {
     fd = connectUnix({ path }, "packets");
@@ -38,18 +45,18 @@ export function askStatus(path: string): SessionStatus {
     });
   }
   try {
-    return JSON.parse(exchange(fd, path)) as SessionStatus;
+    return ask(fd, path, question, descriptors);
   } finally {
     closeDescriptors([fd]);
   }
 }
 
-function exchange(fd: number, path: string): string {
+function ask(fd: number, path: string, question: string, descriptors: readonly number[]): string {
   using epoll = new Epoll();
   epoll.add(fd, 1, pollFor.input);
   const buffer = new FixedBuffer(packetBytes);
-  Buffer.from(buffer.bytes.buffer).write(statusQuestion, "latin1");
-  transmit(fd, buffer.address, statusQuestion.length, []);
+  Buffer.from(buffer.bytes.buffer).write(question, "latin1");
+  transmit(fd, buffer.address, question.length, descriptors);
   const pieces: Uint8Array[] = [];
   const until = performance.now() + answerMilliseconds;
   while (performance.now() < until) {

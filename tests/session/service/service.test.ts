@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeHandover } from "../../../src/session/service/handover.ts";
 import { askStatus, type SessionStatus } from "../../../src/session/service/status.ts";
+import { libc } from "../../../src/sys/libc.ts";
 import { connectUnix, listenUnix } from "../../../src/sys/sockets.ts";
 import { closeDescriptors } from "../../../src/sys/transfer.ts";
 import { dowelPath } from "../../e2e/support.ts";
@@ -187,6 +188,8 @@ describe("session serve", () => {
     const runtime = mkdtempSync(join(folder, "runtime-"));
     const path = join(runtime, "given.sock");
     const given = listenUnix({ path }, "packets");
+    // As managers open it, accept(2) waits.
+    libc.fcntl(given, 4, 0);
     // Asked before there is a service: the question waits in the socket.
     const child = spawn("sh", ["-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" session serve', dowelPath], {
       env: { ...process.env, XDG_RUNTIME_DIR: runtime },
