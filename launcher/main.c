@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "keep.h"
 #include "program.h"
 #include "run.h"
 #include "trace.h"
@@ -125,6 +126,7 @@ int main(int count, char **words) {
   if (getauxval(AT_SECURE) != 0) die(STEP_USAGE, -1, EPERM, NULL, "Dowel must not be set-user-id.");
   if (count < 1) die(STEP_USAGE, -1, EINVAL, NULL, NULL);
   if (strcmp(words[0], "dowel-launch") == 0) launch(words);
+  if (strcmp(words[0], "dowel-keep") == 0) keep_run(words);
   if (count == 2 && strcmp(words[1], "--version") == 0) {
     return write(STDOUT_FILENO, version, sizeof version - 1) == (ssize_t)sizeof version - 1 ? 0 : 1;
   }

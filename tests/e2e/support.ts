@@ -126,11 +126,12 @@ export class Sandpit implements Disposable {
     const socket = this.path("run/dowel/session.sock");
     if (!existsSync(socket)) return;
     try {
-      process.kill(askStatus(socket).pid, "SIGKILL");
+      // One that is killed would come back.
+      process.kill(askStatus(socket).pid, "SIGTERM");
     } catch (error) {
       if (!isDowelError(error, "SESSION_UNREACHABLE")) throw error;
     }
-    rmSync(socket);
+    rmSync(socket, { force: true });
   }
 
   [Symbol.dispose](): void {

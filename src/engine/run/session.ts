@@ -26,6 +26,8 @@ function listens(socket: string): boolean {
 export async function ensureSession(socket: string, signal: AbortSignal | undefined): Promise<void> {
   if (listens(socket)) return;
   const service = spawn(launcherPath(), ["session", "serve", `--linger=${linger}`], {
+    // The launcher brings it back where it is killed; the monitors find it again.
+    argv0: "dowel-keep",
     cwd: "/",
     detached: true,
     stdio: ["ignore", "pipe", "ignore"],
