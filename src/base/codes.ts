@@ -21,6 +21,7 @@ const errorCodes = {
   TAR_UNSAFE: "A tar archive holds an entry that must not be unpacked",
   COMPRESSION_INVALID: "Compressed data is damaged or cut short",
   ZSTD_CHUNKED_INVALID: "A zstd:chunked layer, its table of contents or its tar-split data is malformed",
+  DELTA_INVALID: "A delta between two layers is malformed or does not fit",
   COMPOSEFS_INVALID: "A composefs image or dump is malformed",
   ELF_INVALID: "An ELF file is malformed",
   LIMIT_EXCEEDED: "An input is larger than a named limit allows",
@@ -67,6 +68,7 @@ const errorCodes = {
   RUNTIME_USED: "Installed apps still need the runtime",
   NOT_CACHED: "What may not be fetched is not here",
   TRANSACTION_FAILED: "Several operations of a transaction failed",
+  EXTRA_DATA: "What an app fetches from elsewhere cannot be had or prepared, or is not what it should be",
   EXPORT_INVALID: "A file that an app exports is malformed or not allowed",
   // running
   SANDBOX_INVALID: "A sandbox specification cannot be carried out",

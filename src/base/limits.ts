@@ -57,6 +57,13 @@ export const limits = {
   dataArchiveBytes: 1024 * GiB,
   dataArchiveEntries: 10_000_000,
   keyfileBytes: 4 * MiB,
+  /** Files that an app or runtime has fetched from elsewhere, the bytes of all, and of what is made of them. */
+  extraDataFiles: 100,
+  extraDataBytes: 64 * GiB,
+  /** Files, folders and links that are made of them. */
+  extraDataEntries: 1_000_000,
+  /** The program that prepares them is ended after so long. */
+  extraDataMilliseconds: 30 * 60_000,
   /** Groups `[Extension …]` of an app or runtime, and values of one list in such a group. */
   extensionPoints: 500,
   extensionListItems: 100,

@@ -10,6 +10,7 @@ import type { StoredImage } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
 import { pinObjects } from "../store/locks.ts";
 import { importImage } from "../store/transfer/import.ts";
+import { prepareExtra } from "./extra/apply.ts";
 import type { ChangeContext } from "./fetch.ts";
 
 /** Where a deployment came from, as it notes it. */
@@ -62,5 +63,6 @@ export async function withCommit<T>(
     );
   }
   using _pin = await pinObjects(installation, { report, signal });
-  return await use(await importImage(installation, source, { descriptor, bytes }, { report, signal }));
+  const image = await importImage(installation, source, { descriptor, bytes }, { report, signal });
+  return await use(await prepareExtra(image, { installation, report, signal }));
 }

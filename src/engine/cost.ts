@@ -2,11 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../base/errors.ts";
+import { readExtraData } from "../metadata/extradata.ts";
 import { digestHex } from "../oci/digest.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
 import { openPlace } from "../remotes/place.ts";
 import type { ImagePlace } from "../remotes/types.ts";
+import { tryRead } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
+import { hasExtra } from "../store/transfer/extra.ts";
 import type { FetchOperation } from "./fetch.ts";
 import { makePlan } from "./plan.ts";
 import type { Operation, Plan } from "./types.ts";
@@ -66,6 +69,20 @@ function missingBytes(image: LoadedImage, installation: Installation, seen: Set<
   return bytes;
 }
 
+/** What the extra data of an image cost, unless they are a part of it already. */
+function missingExtra({ config }: LoadedImage, { image }: FetchOperation, installation: Installation) {
+  const none = { downloadSize: 0, installedSize: 0 };
+  const extra = tryRead(() => readExtraData(image.metadata, config.labels));
+  if (extra === undefined || hasExtra(installation, image.commit)) return none;
+  return extra.files.reduce(
+    (sum, file) => ({
+      downloadSize: sum.downloadSize + file.size,
+      installedSize: sum.installedSize + file.installedSize,
+    }),
+    none,
+  );
+}
+
 /**
  * Asks for the manifests of what a plan fetches and works out what must come at most: layers that are here already, or come
  * with another image of the plan, count once. An image that cannot be asked for keeps the size that its label says.
@@ -82,8 +99,10 @@ export async function measurePlan(
     if (operation.operation === "uninstall") return operation;
     const image = loaded.get(operation.image.commit);
     if (image === undefined) return operation;
-    const downloadSize = missingBytes(image, installation, seen);
-    return { ...operation, image: { ...operation.image, downloadSize } };
+    const extra = missingExtra(image, operation, installation);
+    const downloadSize = missingBytes(image, installation, seen) + extra.downloadSize;
+    const installedSize = operation.image.installedSize + extra.installedSize;
+    return { ...operation, image: { ...operation.image, downloadSize, installedSize } };
   });
   return { plan: makePlan(operations, plan), loaded };
 }

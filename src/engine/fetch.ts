@@ -2,6 +2,7 @@
 import { DowelError, isDowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
+import { deltaUrlLabel } from "../oci/deltas.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { formatPlace, openPlace } from "../remotes/place.ts";
@@ -16,6 +17,7 @@ import { forgetPulled } from "../store/pulled.ts";
 import { changeSetting } from "../store/settings.ts";
 import { importImage } from "../store/transfer/import.ts";
 import type { Deployment } from "../store/types.ts";
+import { fetchExtra, isExtraHere, prepareExtra } from "./extra/apply.ts";
 import { timestampOf } from "./resolve/fetches.ts";
 import type { InstallOperation, UpdateOperation } from "./types.ts";
 
@@ -71,6 +73,11 @@ function stored(operation: FetchOperation, installation: Installation): StoredIm
     });
   }
   checkImage(operation, image.labels, installation.path);
+  if (!isExtraHere(image, installation)) {
+    throw new DowelError("NOT_CACHED", `The extra data of ${formatRef(operation.ref)} have not been fetched yet`, {
+      hint: "Run the same command without --no-pull.",
+    });
+  }
   return image;
 }
 
@@ -84,8 +91,10 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
   await verifyImage(installation, image.place, descriptor.digest, { remote, signal });
-  const imported = await importImage(installation, source, { descriptor, bytes }, { report, signal, config });
+  const deltaUrl = image.labels.get(deltaUrlLabel);
+  const imported = await importImage(installation, source, { descriptor, bytes }, { report, signal, config, deltaUrl });
   notePulled(operation, place, context);
+  await fetchExtra(imported, context);
   return imported;
 }
 
@@ -124,7 +133,7 @@ export async function deployOperation(
   const { origin, previousIds } = operation;
   const source = formatPlace(operation.image.place);
   const options = { origin, source, previousIds, keepVersions, report, signal };
-  const deployment = await deployImage(installation, image, options);
+  const deployment = await deployImage(installation, await prepareExtra(image, context), options);
   forgetPulled(installation, image.commit);
   if (operation.operation === "install" && operation.pin) await pinRuntime(installation, formatRef(operation.ref));
   return deployment;

@@ -4,9 +4,11 @@ import { limits } from "../base/limits.ts";
 import { decodeUtf8 } from "../base/text.ts";
 import { type Answer, discard, readBody } from "../oci/client/answer.ts";
 import { Transport } from "../oci/client/transport.ts";
+import { deltaUrlLabel } from "../oci/deltas.ts";
 import type { CachedCatalogue } from "./indexcache.ts";
 import type { RegistryLocation } from "./location.ts";
 import { parseStaticIndex, staticIndexUrl } from "./staticindex.ts";
+import type { ListedImage } from "./types.ts";
 
 /** Statuses by which a registry says that it knows no such address. */
 const absent = [400, 404, 405, 501];
@@ -35,7 +37,15 @@ async function readIndex(answer: Answer, asked: string): Promise<CachedCatalogue
   if (text === undefined || !isJsonLike(text)) return undefined;
   const { registry, images } = parseStaticIndex(text, answer.what);
   const etag = answer.response.headers.get("etag") ?? undefined;
-  return { url: asked, etag, registry: registryAddress(registry, answer), images };
+  const whole = images.map((image) => withDeltaUrl(image, answer.url));
+  return { url: asked, etag, registry: registryAddress(registry, answer), images: whole };
+}
+
+/** An image whose address of deltas, which is relative to the index's own, is a whole one. */
+function withDeltaUrl(image: ListedImage, index: URL): ListedImage {
+  const relative = image.labels.get(deltaUrlLabel);
+  if (relative === undefined || !URL.canParse(relative, index.href)) return image;
+  return { ...image, labels: new Map(image.labels).set(deltaUrlLabel, new URL(relative, index.href).href) };
 }
 
 interface Attempt {

@@ -64,11 +64,13 @@ function treeOf(folder: string): Tree {
 const baseId = "org.example.Base";
 export const baseRef = `runtime/${baseId}/${hostArch()}/1`;
 
+const basePrograms = ["sh", "cat", "id", "install", "mkdir", "strip", "ldconfig"];
+
 /** Writes an image of a small runtime, which is its own Sdk: a shell and a few programs of this machine. */
-export async function makeBase(layout: string): Promise<void> {
+export async function makeBase(layout: string, programs: readonly string[] = basePrograms): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dowel-base-"));
   try {
-    copyPrograms(join(folder, "files"), ["sh", "cat", "id", "install", "mkdir", "strip", "ldconfig"]);
+    copyPrograms(join(folder, "files"), programs);
     mkdirSync(join(folder, "files/etc"));
     const name = baseRef.slice("runtime/".length);
     const metadata = `[Runtime]\nname=${baseId}\nruntime=${name}\nsdk=${name}\n`;

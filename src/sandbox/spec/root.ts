@@ -6,15 +6,20 @@ import type { Replacement, SandboxImage } from "./types.ts";
 const usrLinks = ["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
 const sysFolders = ["block", "bus", "class", "dev", "devices"];
 
+/** Links into `/usr`, which is the host's folder `usr`. */
+export function addUsrLinks(root: RootBuilder, host: Host, usr: string): void {
+  for (const name of usrLinks) {
+    if (host.lookAt(`${usr}/${name}`) !== undefined) root.symlink(`/${name}`, `usr/${name}`);
+  }
+}
+
 /**
  * The parts of the root that every sandbox has: kernel file systems, links into `/usr`, `/tmp`, `/run`, `/var`. `usr` is
  * the host's folder that becomes `/usr`; `shared` the one whose `tmp` and `run` become `/tmp` and `/run/user/UID`, where
  * these are not the sandbox's own.
  */
 export function addBase(root: RootBuilder, host: Host, usr: string, uid: number, shared?: string): void {
-  for (const name of usrLinks) {
-    if (host.lookAt(`${usr}/${name}`) !== undefined) root.symlink(`/${name}`, `usr/${name}`);
-  }
+  addUsrLinks(root, host, usr);
   root.special("proc", "/proc");
   for (const name of sysFolders) {
     const path = `/sys/${name}`;

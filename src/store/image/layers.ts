@@ -29,10 +29,16 @@ function unsafe(path: readonly string[], reason: string): DowelError {
  * Stricter than other tools: nothing is written through a link, and no name comes twice in one layer.
  */
 export class LayerStack {
-  readonly root: FolderNode = newFolder(0, 0);
-  #layer = -1;
+  readonly root: FolderNode;
+  #layer: number;
   #entries = 0;
   #bytes = 0;
+
+  /** `root`: what layers before have made, so many of them. */
+  constructor(root: FolderNode = newFolder(0, 0), layers = 0) {
+    this.root = root;
+    this.#layer = layers - 1;
+  }
 
   /** Begins the next layer. */
   beginLayer(): void {

@@ -61,6 +61,11 @@ export function saveRecord(installation: Installation, diffId: Digest, lines: re
   }
 }
 
+/** Whether a layer came before, for any image. */
+export function hasRecord(installation: Installation, diffId: Digest): boolean {
+  return existsSync(recordPath(installation, diffId));
+}
+
 /**
  * The entries of a layer that came before, for any image or for the one with the folder `image`; undefined where it is
  * not known. Throws `STORE_INVALID`.
@@ -68,7 +73,11 @@ export function saveRecord(installation: Installation, diffId: Digest, lines: re
 export function loadRecord(installation: Installation, diffId: Digest, image?: string): LayerEntry[] | undefined {
   const own = image === undefined ? [] : [join(image, ownRecordName(diffId))];
   const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
-  if (path === undefined) return undefined;
+  return path === undefined ? undefined : readRecord(path);
+}
+
+/** The entries of the record in a file. Throws `STORE_INVALID`. */
+export function readRecord(path: string): LayerEntry[] {
   try {
     const lines = readFileSync(path, "utf8").split("\n");
     return lines.filter((line) => line !== "").map((line) => fromLine(JSON.parse(line) as Line));

@@ -22,6 +22,7 @@ import { replaceFolder } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
 import { encodeObjectList } from "../objects/list.ts";
 import { composefsOf } from "./composefs.ts";
+import { addExtra, loadExtra } from "./extra.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
 import { loadRecord } from "./record.ts";
@@ -68,7 +69,7 @@ function storedDigest(folder: string): string | undefined {
 }
 
 /** The records that only the image with this folder may use, by name. */
-function ownRecords(folder: string): ReadonlyMap<string, string> {
+export function ownRecords(folder: string): ReadonlyMap<string, string> {
   if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder).filter((name) => name.startsWith("record-"));
   return new Map(names.map((name) => [name, readFileSync(join(folder, name), "utf8")]));
@@ -187,8 +188,8 @@ export function loadImage(installation: Installation, commit: string): StoredIma
 }
 
 /**
- * The tree that the layers of the image with the folder `image` make, from their records; undefined where one is gone.
- * Throws `STORE_INVALID`.
+ * The tree that the layers of the image with the folder `image` make, from their records, with its extra data; undefined
+ * where a record of a layer is gone. Throws `STORE_INVALID`.
  */
 export function treeOf(installation: Installation, diffIds: readonly Digest[], image: string): FolderNode | undefined {
   const stack = new LayerStack();
@@ -198,5 +199,7 @@ export function treeOf(installation: Installation, diffIds: readonly Digest[], i
     stack.beginLayer();
     for (const entry of entries) stack.add(entry);
   }
+  const extra = loadExtra(image);
+  if (extra !== undefined) addExtra(stack.root, diffIds.length, extra);
   return stack.root;
 }

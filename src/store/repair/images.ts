@@ -6,6 +6,7 @@ import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../oci/digest.ts";
 import { decodeManifest, guessMediaType, type ImageManifest } from "../../oci/manifest.ts";
+import { extraRecord } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { loadRecord, ownRecordName } from "../image/record.ts";
 import {
@@ -77,6 +78,7 @@ export function forgetImage(installation: Installation, commit: string, withReco
   const folder = imageFolder(installation, commit);
   rmSync(join(folder, "digest"), { force: true });
   if (!withRecords) return;
+  rmSync(join(folder, extraRecord), { force: true });
   const diffIds = decodeConfig(read(join(folder, "config.json")), folder).diffIds;
   for (const diffId of diffIds) {
     rmSync(join(installation.layers, digestHex(diffId)), { force: true });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
+import type { LayerDelta } from "../../oci/deltas.ts";
 import type { ImageSource } from "../../oci/source.ts";
 import type { Installation } from "../installation.ts";
 import type { ContentIndex } from "../objects/contents.ts";
@@ -21,6 +22,8 @@ export interface LayerContext {
   readonly vouched: boolean;
   /** Makes tables of contents of earlier ones. */
   readonly deltas: TocDeltas;
+  /** What layers can be made of others by. */
+  readonly layerDeltas: readonly LayerDelta[];
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }

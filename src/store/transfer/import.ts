@@ -8,10 +8,11 @@ import { digestHex } from "../../oci/digest.ts";
 import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
+import { addExtra, completeExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
 import { encodeRecord, ownRecordName, saveRecord } from "../image/record.ts";
-import { imageOf, type MadeImage, objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
+import { imageFolder, imageOf, type MadeImage, objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import { treeDigest, voucherOf } from "../image/voucher.ts";
@@ -24,11 +25,14 @@ import { noteBegin, noteEnd } from "../unfinished.ts";
 import { commitBytes, type LayerContext, largeLayerBytes } from "./context.ts";
 import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
+import { deltasFor } from "./tardiff.ts";
 import { TocDeltas } from "./tocdelta.ts";
 
 export interface ImportOptions {
   /** The bytes of the config, where they are here already and were checked against the manifest. */
   readonly config?: Uint8Array | undefined;
+  /** Where a catalogue says that deltas to the image are. */
+  readonly deltaUrl?: string | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -64,9 +68,16 @@ export async function importImage(
   if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
   const voucher = voucherOf(manifest.annotations);
   const deltas = new TocDeltas(installation, source, descriptor.digest, signal);
-  const context = { installation, source, staging, index, deltas, report, signal, vouched: voucher !== undefined };
+  const image = { manifest, config, ref, digest: descriptor.digest };
+  const layerDeltas = await deltasFor(installation, source, image, options);
+  const vouched = voucher !== undefined;
+  const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched };
   const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, name };
-  const make = (layers: AddedLayers) => makeImage(staging, manifest, facts, layers);
+  const extra = completeExtra(imageFolder(installation, facts.commit), (digest, size) => staging.has(digest, size));
+  const make = ({ root }: AddedLayers): MadeImage | undefined => {
+    if (extra !== undefined) addExtra(root, manifest.layers.length, extra.entries);
+    return makeImage(staging, manifest, facts, root);
+  };
   let layers = await addLayers(context, manifest, config, "known");
   const isSure = (): boolean => layers.unchecked.size === 0 || treeDigest(layers.root) === voucher;
   let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
@@ -76,7 +87,8 @@ export async function importImage(
     made = await saving(layers, () => make(layers));
   }
   if (made === undefined) throw new Error(`${name}: objects of layers that are complete are missing`);
-  const stored = writeImage(installation, made, { manifest: bytes, config: configBytes }, layers.unchecked);
+  const records = new Map([...layers.unchecked, ...(extra?.record ?? [])]);
+  const stored = writeImage(installation, made, { manifest: bytes, config: configBytes }, records);
   if (staging.broughtOnly(objectSizes(made.image.view))) noteEnd(installation);
   return stored;
 }
@@ -86,7 +98,7 @@ function makeImage(
   staging: ObjectStaging,
   manifest: ImageManifest,
   { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels"> & { readonly name: string },
-  { root }: AddedLayers,
+  root: FolderNode,
 ): MadeImage | undefined {
   if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
   const view = viewOf(root, facts.ref.kind, name);

@@ -15,6 +15,7 @@ import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
+import { archiveByDelta, isDeltasFault, type UsableDelta, usableDelta } from "./tardiff.ts";
 import { keepToc } from "./tocdelta.ts";
 
 const progressBytes = 1024 * 1024;
@@ -59,6 +60,9 @@ export async function fetchLayer(
   const places = placesOf(layer);
   const tables = places === undefined ? undefined : await openTables(context, layer, places);
   if (places === undefined || tables === undefined) {
+    const delta = usableDelta(context, layer, diffId);
+    const lines = delta === undefined ? undefined : await makeByDelta(context, stack, layer, diffId, delta);
+    if (lines !== undefined) return { lines, isChecked: true };
     return { lines: await fetchWhole(context, stack, layer, diffId, { places }), isChecked: true };
   }
   const partial = await fetchPartially(context, layer, places, tables, diffId);
@@ -72,6 +76,38 @@ export async function fetchLayer(
   stack.beginLayer();
   for (const entry of partial.entries) stack.add(entry);
   return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched };
+}
+
+/** Makes a layer of an older one; undefined where that does not lead to the layer, and nothing has been added. */
+async function makeByDelta(
+  context: LayerContext,
+  stack: LayerStack,
+  layer: Descriptor,
+  diffId: Digest,
+  delta: UsableDelta,
+): Promise<string[] | undefined> {
+  const { source, staging, report, signal } = context;
+  const { blob } = delta;
+  report({ type: "fetch.start", name: blob.digest, size: blob.size });
+  const algorithm = digestAlgorithm(diffId);
+  const hash = createHash(algorithm);
+  const entries: LayerEntry[] = [];
+  try {
+    const tar = hashed(archiveByDelta(context, delta, layer), hash);
+    for await (const entry of unpackLayer(tar, staging.intake(layer.size), signal)) entries.push(entry);
+    const found = finishDigest(hash, algorithm);
+    if (found !== diffId) {
+      throw new DowelError("DIGEST_MISMATCH", `${source.name}: it makes ${found}, expected ${diffId}`);
+    }
+  } catch (error) {
+    if (isDeltasFault(context, delta, error)) return undefined;
+    throw error;
+  }
+  forgetBlob(context.installation, blob);
+  report({ type: "fetch.done", name: blob.digest, size: blob.size, reused: false });
+  stack.beginLayer();
+  for (const entry of entries) stack.add(entry);
+  return entries.map(encodeEntry);
 }
 
 /** What is known of a layer that is fetched as a whole. */
