@@ -8,7 +8,15 @@ import { decodeConfig } from "../../oci/config.ts";
 import { addExtra, extraRecord } from "../image/extra.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { encodeEntry, encodeRecord } from "../image/record.ts";
-import { imageFolder, objectSizes, ownRecords, type StoredImage, treeOf, writeImage } from "../image/stored.ts";
+import {
+  imageFolder,
+  imageOf,
+  objectSizes,
+  ownRecords,
+  type StoredImage,
+  treeOf,
+  writeImage,
+} from "../image/stored.ts";
 import { viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { ObjectStaging } from "../objects/staging.ts";
@@ -109,16 +117,11 @@ export async function storeExtra(
   const root = treeOf(installation, diffIds, folder);
   if (root === undefined) throw new DowelError("STORE_INVALID", `${folder}: its layers are gone`);
   addExtra(root, diffIds.length, layer);
-  staging.commit();
+  await staging.commit();
   const view = viewOf(root, image.ref.kind, folder);
   const records = new Map([...ownRecords(folder), [extraRecord, encodeRecord(layer.map(encodeEntry))]]);
-  const stored = writeImage(
-    installation,
-    { ...image, view },
-    documents,
-    image.newObjects + staging.newObjects,
-    records,
-  );
+  const made = imageOf({ ...image, view }, image.newObjects + staging.newObjects);
+  const stored = writeImage(installation, made, documents, records);
   if (staging.broughtOnly(objectSizes(view))) noteEnd(installation);
   return stored;
 }
