@@ -112,6 +112,13 @@ export const limits = {
   busPolicyBytes: 1 * MiB,
   /** Connections to one bus socket at a time; more wait until others end. */
   busConnections: 1024,
+  /** Requests, sessions and calls that one connection may have open at the portals, and processes that it may have spawned. */
+  portalRequests: 64,
+  portalSessions: 64,
+  portalCalls: 1024,
+  portalProcesses: 1024,
+  /** Words and variables of one spawned process, in bytes together. */
+  portalSpawnBytes: 2 * MiB,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

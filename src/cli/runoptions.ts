@@ -113,6 +113,7 @@ export function isSaidByWords(flags: RunFlags): boolean {
 
 /** What to run, from the options and the words up to the app's name. */
 export function toRunRequest(flags: RunFlags, name: string, words: readonly string[]): RunRequest {
+  const permissionWords = typedPermissions(words);
   return {
     name,
     branch: flags.branch,
@@ -141,7 +142,8 @@ export function toRunRequest(flags: RunFlags, name: string, words: readonly stri
     instanceIdFd:
       flags.instanceIdFd === undefined ? undefined : descriptorNumber(flags.instanceIdFd, "--instance-id-fd"),
     installations: installationChoice(flags),
-    permissions: typedPermissions(words).reduce(applyPermissionOption, noPermissions),
+    permissions: permissionWords.reduce(applyPermissionOption, noPermissions),
+    permissionWords: permissionWords.filter((word) => !/^--(?:unset-)?env=/.test(word)),
     command: flags.command,
     cwd: flags.cwd,
     devel: flags.devel ?? false,

@@ -21,7 +21,7 @@ export interface WireEvents {
 export type Outgoing = Omit<MessageFields, "serial" | "body" | "signature" | "unixFds">;
 
 /** The bytes of a message with its values, and the descriptors that belong to it, which stay their owner's. */
-function encodeWithValues(
+export function encodeWithValues(
   fields: Outgoing & { readonly serial: number },
   signature: string,
   values: readonly unknown[],

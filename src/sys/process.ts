@@ -15,7 +15,10 @@ export function createSealedFile(name: string, data: Uint8Array): number {
   const text = cString(name);
   const fd = check("memfd_create", name, () => libc.memfd_create(ptr(text), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   try {
-    for (let offset = 0; offset < data.length; ) offset += writeSync(fd, data, offset);
+    for (let offset = 0; offset < data.length; ) {
+      // Its readers begin at its start.
+      offset += writeSync(fd, data, offset, data.length - offset, offset);
+    }
     check("fcntl", name, () => libc.fcntl(fd, F_ADD_SEALS, allSeals));
     return fd;
   } catch (error) {
@@ -52,6 +55,16 @@ export function replaceProcess(
   const envpPointers = pointerArray(envp);
   check("execve", path, () => libc.execve(ptr(program), ptr(argvPointers), ptr(envpPointers)));
   throw new Error(`execve of ${path} came back`);
+}
+
+/** A descriptor for a process (pidfd_open(2)), which the caller closes; undefined where it has ended. */
+export function openProcess(pid: number): number | undefined {
+  try {
+    return check("pidfd_open", undefined, () => syscall(syscallNumber.pidfdOpen, pid));
+  } catch (error) {
+    if (errnoOf(error) === "ESRCH") return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
+import { instancesFolder } from "../../engine/run/instances.ts";
 import { formatError } from "../../render/error.ts";
 import { nothing, type Result } from "../../render/result.ts";
 import { runFolder } from "../../sandbox/run-folder.ts";
@@ -25,6 +26,7 @@ async function run(context: Context, flags: Flags): Promise<Result> {
   await serveSession(
     {
       folder,
+      instances: instancesFolder(),
       listener: activationSocket(process.env, process.pid),
       lingerMilliseconds: seconds(flags.linger),
       ready: () => terminal.out(`listening at ${sessionSocketPath(folder)}\n`),

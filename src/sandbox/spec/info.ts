@@ -76,6 +76,8 @@ export function formatInfo(
   keyfile.set("Instance", "arch", main.ref.arch);
   keyfile.set("Instance", "flatpak-version", flatpakVersion);
   if (options.profile !== undefined) keyfile.set("Instance", "profile", options.profile);
+  const words = options.permissionWords ?? [];
+  if (words.length > 0) keyfile.setList("Instance", "extra-args", words);
   for (const [name, value] of Object.entries(marks)) if (value) keyfile.setBoolean("Instance", name, true);
   writePermissions(keyfile, permissions);
   const text = keyfile.toString();

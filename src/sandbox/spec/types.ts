@@ -49,6 +49,8 @@ export interface ParentSandbox {
 /** What the command line of `run` asks for. */
 export interface RunOptions {
   readonly permissions: Permissions;
+  /** The options that `permissions` was made of, for sandboxes that this one asks for; without variables. */
+  readonly permissionWords?: readonly string[] | undefined;
   readonly command: string | undefined;
   readonly cwd: string | undefined;
   readonly devel: boolean;

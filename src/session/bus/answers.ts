@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { writeValues } from "../../formats/dbus/encode.ts";
 import { type MessageHeader, messageFlag, messageType } from "../../formats/dbus/header.ts";
 import { encodeMessage } from "../../formats/dbus/write.ts";
 import { busName } from "./peers.ts";
@@ -12,7 +13,9 @@ const busPath = "/org/freedesktop/DBus";
 export type Answer =
   | { readonly kind: "error"; readonly name: string }
   | { readonly kind: "false" }
-  | { readonly kind: "empty" };
+  | { readonly kind: "empty" }
+  /** What the bus would say of a peer that only the gateway knows. */
+  | { readonly kind: "values"; readonly signature: string; readonly values: readonly unknown[] };
 
 const prefix = "org.freedesktop.DBus.Error.";
 
@@ -31,7 +34,7 @@ export const answers = {
 } as const satisfies Readonly<Record<string, Answer>>;
 
 export function isAnswer(value: { readonly kind: string }): value is Answer {
-  return value.kind === "error" || value.kind === "false" || value.kind === "empty";
+  return value.kind === "error" || value.kind === "false" || value.kind === "empty" || value.kind === "values";
 }
 
 /** The message that a client gets in place of `reply`, the bus's answer to a ping. */
@@ -57,6 +60,15 @@ export function encodeAnswer(answer: Answer, reply: MessageHeader): Uint8Array {
         replySerial,
         signature: "b",
         body: (writer) => writer.uint32(0),
+      });
+    case "values":
+      return encodeMessage({
+        type: messageType.return,
+        flags,
+        serial,
+        replySerial,
+        signature: answer.signature,
+        body: (writer) => writeValues(writer, answer.signature, answer.values, []),
       });
     case "empty":
       return encodeMessage({ type: messageType.return, flags, serial, replySerial });

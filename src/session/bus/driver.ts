@@ -5,6 +5,7 @@ import { type MessageHeader, messageFlag } from "../../formats/dbus/header.ts";
 import { canonicalMatchRule, parseMatchRule } from "../../formats/dbus/matchrule.ts";
 import { type Answer, answers } from "./answers.ts";
 import { type Expected, names, plain } from "./calls.ts";
+import { describeLocal, type LocalNames } from "./local.ts";
 import { busName, type Peers } from "./peers.ts";
 import { level } from "./policy.ts";
 
@@ -103,6 +104,7 @@ export function decideBusCall(
   start: number,
   peers: Peers,
   own: OwnRules,
+  local: LocalNames | undefined,
 ): Expected | Answer {
   const handling = handlingOf(header);
   if (handling === "pass") return plain;
@@ -112,6 +114,8 @@ export function decideBusCall(
   if (handling === "add-match") return matchRule(text, (rule) => addMatch(rule, own));
   if (handling === "remove-match") return matchRule(text, (rule) => removeMatch(rule, own));
   const has = text === undefined ? level.none : peers.levelOf(text);
+  if (local?.serves(text ?? "") === true && has >= level.see && handling !== "own")
+    return describeLocal(header.member, local);
   if (handling === "has-owner") return has >= level.see ? plain : answers.false;
   if (handling === "owner") return has >= level.see ? plain : answers.nameHasNoOwner;
   if (has >= needed[handling]) return plain;

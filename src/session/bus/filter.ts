@@ -14,14 +14,15 @@ import {
 } from "./answers.ts";
 import { CallsToBus, CallsToClient, type Expected, plain } from "./calls.ts";
 import { decideBusCall, hidden, type OwnRules } from "./driver.ts";
+import { type LocalNames, localUnique } from "./local.ts";
 import { busName, Peers } from "./peers.ts";
 import { type BusPolicy, level } from "./policy.ts";
 
 /**
  * What becomes of a message: it passes, is dropped, is replaced by `BusFilter.replacement`, must be here as a whole before
- * this can be said, or must wait until `BusFilter.settled`.
+ * this can be said, must wait until `BusFilter.settled`, or is for the gateway itself.
  */
-export type Decision = "pass" | "drop" | "replace" | "whole" | "wait";
+export type Decision = "pass" | "drop" | "replace" | "whole" | "wait" | "take";
 
 const nothing: readonly Uint8Array[] = [];
 
@@ -29,6 +30,8 @@ export interface FilterOptions {
   readonly policy: BusPolicy;
   /** Tells of unique names that come and go, which the accessibility bus needs. */
   readonly sloppyNames: boolean;
+  /** Names that the gateway answers for in place of the bus. */
+  readonly local?: LocalNames | undefined;
   /** Where the serials of the gateway's own calls start. */
   readonly firstSerial: number;
   /** Told of each call that is answered here with an error or `false`, or dropped. */
@@ -56,11 +59,18 @@ export class BusFilter {
     this.#options = options;
     this.#peers = new Peers(options.policy);
     this.#toBus = new CallsToBus(options.firstSerial);
+    for (const name of options.local?.names ?? []) this.#peers.setOwner(name, "", localUnique);
   }
 
   /** Whether the owners of all names that matter are known. */
   get settled(): boolean {
+    if (this.#options.local !== undefined && this.#greeted && this.#peers.own === "") return false;
     return this.#questions === 0;
+  }
+
+  /** The client's unique name; "" before the bus has given one. */
+  get clientName(): string {
+    return this.#peers.own;
   }
 
   /** Calls of the gateway's own, to go to the bus behind the message that goes there now. */
@@ -93,7 +103,7 @@ export class BusFilter {
   #callFromClient(header: MessageHeader, bytes: Uint8Array, start: number, complete: boolean): Decision {
     const { destination, serial } = header;
     const expected = this.#decideCall(header, bytes, start, complete);
-    if (expected === "whole" || expected === "wait") return expected;
+    if (typeof expected === "string") return expected;
     if (isAnswer(expected)) return this.#refuse(header, expected);
     if ((header.flags & messageFlag.noReplyExpected) === 0) this.#toBus.add(serial, expected);
     if (destination === busName && header.member === "Hello") this.#greet();
@@ -105,21 +115,26 @@ export class BusFilter {
     bytes: Uint8Array,
     start: number,
     complete: boolean,
-  ): Expected | Answer | "whole" | "wait" {
+  ): Expected | Answer | "whole" | "wait" | "take" {
     const { destination } = header;
+    const { local } = this.#options;
     if (destination === busName || destination === "") {
       if (!complete) return "whole";
       if (!this.settled) return "wait";
-      return decideBusCall(header, bytes, start, this.#peers, this.#ownRules);
+      return decideBusCall(header, bytes, start, this.#peers, this.#ownRules, local);
     }
     const unique = destination.startsWith(":");
+    if (local?.serves(destination) === true && this.#peers.allowsCall(destination, header)) {
+      if (!complete) return "whole";
+      return this.settled ? "take" : "wait";
+    }
     if (unique && !this.settled) return "wait";
     if (this.#peers.allowsCall(destination, header)) return unique ? { kind: "from", peer: destination } : plain;
     return this.#peers.levelOf(destination) >= level.see ? answers.accessDenied : hidden(header);
   }
 
   #refuse(header: MessageHeader, answer: Answer): Decision {
-    if (answer.kind !== "empty") this.#options.denied?.(header, answer);
+    if (answer.kind !== "empty" && answer.kind !== "values") this.#options.denied?.(header, answer);
     if ((header.flags & messageFlag.noReplyExpected) !== 0) return "drop";
     this.#toBus.add(header.serial, { kind: "answer", answer });
     this.replacement = encodePing(header.serial);
@@ -140,7 +155,7 @@ export class BusFilter {
     for (const name of exactNames) {
       if (!this.#followsNow(name)) continue;
       this.#watch("arg0", name);
-      this.#ask(name);
+      if (this.#options.local?.serves(name) !== true) this.#ask(name);
     }
     const fresh = namespaces.filter((name) => this.#followsNow(`${name}.*`));
     for (const name of fresh) this.#watch("arg0namespace", name);
@@ -205,7 +220,7 @@ export class BusFilter {
       if (now === "") this.#peers.forget(name);
       return known;
     }
-    if (this.#options.policy.levelOf(name) < level.see) return false;
+    if (this.#options.policy.levelOf(name) < level.see || this.#options.local?.serves(name) === true) return false;
     this.#peers.setOwner(name, before, now);
     return true;
   }
@@ -231,7 +246,10 @@ export class BusFilter {
 
   #filterNames(header: MessageHeader, bytes: Uint8Array, start: number): Decision {
     const all = new BodyReader(bytes, start, header).strings();
-    const visible = all.filter((name) => this.#peers.levelOf(name) >= level.see);
+    const { local } = this.#options;
+    const visible = [...new Set([...all, ...(local?.names ?? [])])].filter(
+      (name) => this.#peers.levelOf(name) >= level.see,
+    );
     this.replacement = encodeNames(visible, header);
     return "replace";
   }
@@ -248,7 +266,7 @@ export class BusFilter {
     this.#questions--;
     if (header.type !== messageType.return) return "drop";
     const { policy } = this.#options;
-    const exact = new Set(policy.exactNames);
+    const exact = new Set([...policy.exactNames, ...(this.#options.local?.names ?? [])]);
     for (const name of new BodyReader(bytes, start, header).strings()) {
       if (!name.startsWith(":") && !exact.has(name) && policy.levelOf(name) >= level.see) this.#ask(name);
     }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomInt } from "node:crypto";
 import { DowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { type Message, takeMessage } from "../../dbus/message.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
 import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
 import { type Consumer, Endpoint, type Output } from "../../loop/endpoint.ts";
 import type { EventLoop } from "../../loop/loop.ts";
-import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
+import { closeDescriptors, duplicateDescriptor, FixedBuffer } from "../../sys/transfer.ts";
 import type { Answer } from "./answers.ts";
 import { BusFilter, type Decision } from "./filter.ts";
+import type { LocalNames } from "./local.ts";
 import type { BusPolicy } from "./policy.ts";
 import { type Judge, MessageStream, type Traffic } from "./stream.ts";
 
@@ -19,10 +22,32 @@ export interface LinkOptions {
   readonly sloppyNames: boolean;
   readonly traffic: Traffic;
   readonly denied?: (header: MessageHeader, answer: Answer) => void;
+  /** What the gateway itself serves to this client. */
+  readonly local?: LocalService | undefined;
   /** Told of every message and what becomes of it. */
   readonly log?: (direction: Direction, header: MessageHeader, decision: Decision) => void;
   /** Told once, with the reason where it is not that an end closed its connection. */
   readonly ended: (reason?: unknown) => void;
+}
+
+/** Serves names of the gateway's own to one client. */
+export interface LocalService {
+  readonly names: LocalNames;
+  /** Takes a call; owns the descriptors of the message. */
+  call(message: Message, client: LocalClient): void;
+  /** The client has gone. */
+  ended(): void;
+}
+
+/** A client, as a local service reaches it. */
+export interface LocalClient {
+  /** Sends a message; copies of the descriptors go along. */
+  send(bytes: Uint8Array, descriptors: readonly number[]): void;
+}
+
+interface ForClient {
+  readonly buffer: FixedBuffer;
+  readonly descriptors: readonly number[];
 }
 
 const nothing: readonly Uint8Array[] = [];
@@ -65,19 +90,21 @@ export class Link implements Disposable {
   readonly #user: number;
   #draining = false;
   #disposed = false;
+  #forClient: ForClient[] = [];
 
   /** Owns the descriptor of the client, from now on. @param user the id that both ends authenticate as */
   constructor(loop: EventLoop, clientFd: number, user: number, options: LinkOptions) {
     this.#options = options;
     this.#loop = loop;
     this.#user = user;
-    const { policy, sloppyNames, denied } = options;
+    const { policy, sloppyNames, denied, local } = options;
     if (policy !== undefined) {
       const firstSerial = randomInt(0x4000_0000, 0xc000_0000);
       this.#filter = new BusFilter({
         policy,
         sloppyNames,
         firstSerial,
+        local: local?.names,
         denied: (header, answer) => {
           options.traffic.denied++;
           denied?.(header, answer);
@@ -111,6 +138,7 @@ export class Link implements Disposable {
       get replacement() {
         return filter.replacement;
       },
+      take: (header, bytes, start, descriptors) => this.#takeLocal(header, bytes, start, descriptors),
       takeInjected: () => (direction === "from-client" ? filter.takeInjected() : nothing),
     };
     return new MessageStream(judge, output, traffic);
@@ -145,6 +173,32 @@ export class Link implements Disposable {
     this.#filter?.policyChanged();
     this.#inject();
     this.#settle();
+  }
+
+  #takeLocal(header: MessageHeader, bytes: Uint8Array, start: number, descriptors: readonly number[]): void {
+    const { local } = this.#options;
+    this.#loop.yield();
+    // The name that the bus gave the client, whatever it says itself.
+    const message = { ...takeMessage(bytes, start, header, descriptors), sender: this.#filter?.clientName ?? "" };
+    if (local === undefined) closeDescriptors(descriptors);
+    else local.call(message, { send: (...answer) => this.#sendLocal(...answer) });
+  }
+
+  /** Goes to the client at the next border between messages of the bus. */
+  #sendLocal(bytes: Uint8Array, descriptors: readonly number[]): void {
+    if (this.#disposed) return;
+    const buffer = new FixedBuffer(bytes.length);
+    buffer.bytes.set(bytes);
+    this.#forClient.push({ buffer, descriptors: descriptors.map(duplicateDescriptor) });
+    if (this.#forClient.length > limits.busCallsOutstanding) this.#end();
+    else this.#flushLocal();
+  }
+
+  #flushLocal(): void {
+    while (this.#forClient.length > 0 && this.#toClient.atBorder && !this.#client.blocked && !this.#disposed) {
+      const next = this.#forClient.shift();
+      if (next !== undefined) this.#client.send(next.buffer, 0, next.buffer.bytes.length, next.descriptors);
+    }
   }
 
   /** Takes over a connection to the bus on which nothing was said yet. */
@@ -197,6 +251,7 @@ export class Link implements Disposable {
 
   /** Reads from each end while the other one takes what comes. */
   #settle(): void {
+    this.#flushLocal();
     const bus = this.#bus;
     if (bus === undefined || this.#disposed || this.#draining) return;
     bus.setReading(!this.#client.blocked);
@@ -227,8 +282,10 @@ export class Link implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#options.traffic.connections--;
+    for (const { descriptors } of this.#forClient.splice(0)) closeDescriptors(descriptors);
     this.#client[Symbol.dispose]();
     this.#bus?.[Symbol.dispose]();
+    this.#options.local?.ended();
     closeDescriptors(this.#toBus.descriptors.splice(0));
     closeDescriptors(this.#toClient.descriptors.splice(0));
   }

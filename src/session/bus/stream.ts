@@ -11,6 +11,8 @@ export interface Judge {
   decide(header: MessageHeader, bytes: Uint8Array, start: number, complete: boolean): Decision;
   /** What goes on instead of the message that was just decided upon. */
   readonly replacement: Uint8Array;
+  /** Takes a whole message that is for the gateway itself, and owns its descriptors. */
+  take?(header: MessageHeader, bytes: Uint8Array, start: number, descriptors: readonly number[]): void;
   /** What must go on behind the message that ends now. */
   takeInjected(): readonly Uint8Array[];
 }
@@ -135,6 +137,7 @@ export class MessageStream {
     this.#traffic.messages++;
     if (!this.#passing || taken.length > 0) this.#flush(buffer, at);
     if (this.#passing) this.#runDescriptors = taken.length > 0 ? taken : this.#runDescriptors;
+    else if (decision === "take") this.#judge.take?.(this.#header, buffer.bytes, at, taken);
     else closeDescriptors(taken);
     if (decision === "replace") this.#output.sendCopy(this.#judge.replacement);
   }

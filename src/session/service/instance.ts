@@ -8,6 +8,7 @@ import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Answer } from "../bus/answers.ts";
 import { Link } from "../bus/link.ts";
 import { noTraffic, type Traffic } from "../bus/stream.ts";
+import type { PortalHost } from "../portals/host.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
 import { Denials } from "./denials.ts";
@@ -21,6 +22,7 @@ export class Instance implements Disposable {
   readonly number: string;
   readonly app: string;
   readonly #loop: EventLoop;
+  readonly #portals: PortalHost | undefined;
   readonly #monitor: Monitor;
   readonly #listeners: Listener[] = [];
   readonly #links = new Set<Link>();
@@ -33,9 +35,15 @@ export class Instance implements Disposable {
   readonly #words: readonly string[] | undefined;
 
   /** Owns the descriptors of the handover. @param ended called once, when the sandbox has ended */
-  constructor(loop: EventLoop, handover: ReturnType<typeof parseHandover>, ended: () => void) {
+  constructor(
+    loop: EventLoop,
+    handover: ReturnType<typeof parseHandover>,
+    portals: PortalHost | undefined,
+    ended: () => void,
+  ) {
     const { app, rules, policy, words } = handover;
     this.#loop = loop;
+    this.#portals = portals;
     this.number = handover.number;
     this.app = app;
     this.#policy = policy;
@@ -55,6 +63,7 @@ export class Instance implements Disposable {
         policy: rules.filter ? rules.policy : undefined,
         sloppyNames: rules.sloppyNames,
         traffic,
+        local: bus === "session" ? this.#portals?.connect(this.app, this.number) : undefined,
         denied: (header, answer) => this.#denied(bus, header, answer),
         ...(rules.log
           ? { log: (...message: Parameters<typeof logLines>) => this.#log?.tell(logLines(...message)) }

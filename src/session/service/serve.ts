@@ -8,6 +8,7 @@ import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
+import { PortalHost } from "../portals/host.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
 import { policyNumber } from "./policy.ts";
@@ -16,6 +17,8 @@ import { encodeStatus, statusQuestion } from "./status.ts";
 export interface ServeOptions {
   /** Folder of the socket and its lock. */
   readonly folder: string;
+  /** Folder of all instances of the user. */
+  readonly instances: string;
   /** A listening SEQPACKET socket that the service manager gave; undefined: one is made. */
   readonly listener: number | undefined;
   /** Without instances for this long it ends; undefined: never. */
@@ -38,12 +41,19 @@ class SessionService implements Disposable {
   readonly #loop: EventLoop;
   readonly #options: ServeOptions;
   readonly #listener: Listener;
+  readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #user = process.getuid?.() ?? 0;
 
   constructor(loop: EventLoop, fd: number, options: ServeOptions) {
     this.#loop = loop;
     this.#options = options;
+    this.#portals = new PortalHost(
+      loop,
+      options.instances,
+      async (_app, _table, _id, otherwise) => otherwise,
+      options.failed,
+    );
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
       const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
@@ -110,7 +120,7 @@ class SessionService implements Disposable {
     const { number } = handover;
     // The monitor hands over again what it believes lost.
     this.#end(number);
-    this.#instances.set(number, new Instance(this.#loop, handover, () => this.#end(number)));
+    this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, () => this.#end(number)));
   }
 
   #end(number: string): void {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync } from "node:fs";
+import { limits } from "../../base/limits.ts";
+import { BusCallError } from "../../dbus/errors.ts";
+import type { InterfaceShape } from "../../dbus/interface.ts";
+import { valueAs } from "../../formats/dbus/types.ts";
+import { createSealedFile } from "../../sys/process.ts";
+import type { CallingApp } from "./app.ts";
+import { portalErrors } from "./errors.ts";
+import { isWritableFor } from "./opath.ts";
+import { definePortal, type Options, type PortalCall } from "./portal.ts";
+import { Processes, type StartedProcess, startDowel } from "./processes.ts";
+import { invalid, parseSpawn, type SpawnRequest, spawnFlag, spawnWords } from "./spawn.ts";
+import { watchStart } from "./started.ts";
+
+const shape = {
+  name: "org.freedesktop.portal.Flatpak",
+  methods: {
+    Spawn: {
+      in: "ay cwd_path, aay argv, a{uh} fds, a{ss} envs, u flags, a{sv} options",
+      out: "u pid",
+    },
+    SpawnSignal: { in: "u pid, u signal, b to_process_group", out: "" },
+  },
+  signals: { SpawnStarted: "u pid, u relpid", SpawnExited: "u pid, u exit_status" },
+  properties: { version: "u", supports: "u" },
+} as const satisfies InterfaceShape;
+
+/** `supports`: pids can be exposed. */
+const exposesPids = 1;
+const mostDescriptors = 253;
+const highestDescriptor = 1023;
+
+/** The options of `run` for descriptors, and under which numbers they go. */
+class Passed {
+  readonly descriptors: Map<number, number>;
+  readonly words: string[] = [];
+  #next: number;
+
+  constructor(fds: ReadonlyMap<number, number>) {
+    if (fds.size > mostDescriptors) throw invalid(`At most ${mostDescriptors} descriptors can be passed`);
+    if ([...fds.keys()].some((target) => target > highestDescriptor)) {
+      throw invalid(`A descriptor can be passed as one up to ${highestDescriptor}`);
+    }
+    this.descriptors = new Map(fds);
+    this.#next = Math.max(2, ...fds.keys()) + 1;
+  }
+
+  add(option: string, fd: number): void {
+    this.words.push(`--${option}=${this.#next}`);
+    this.descriptors.set(this.#next++, fd);
+  }
+}
+
+function exposed(options: Options, key: string): readonly number[] {
+  const found = options.get(key);
+  const fds = valueAs("ah", found);
+  if (fds === undefined && found !== undefined) throw invalid(`${key} must be a list of descriptors`);
+  return fds ?? [];
+}
+
+function passTrees(passed: Passed, app: CallingApp, options: Options): void {
+  for (const fd of exposed(options, "sandbox-expose-fd")) {
+    passed.add(isWritableFor(app.child(), fd) ? "bind-fd" : "ro-bind-fd", fd);
+  }
+  for (const fd of exposed(options, "sandbox-expose-fd-ro")) {
+    isWritableFor(app.child(), fd);
+    passed.add("ro-bind-fd", fd);
+  }
+  for (const name of ["usr-fd", "app-fd"]) {
+    const fd = valueAs("h", options.get(name));
+    if (fd === undefined) continue;
+    isWritableFor(app.child(), fd);
+    passed.add(name, fd);
+  }
+}
+
+function parentWords(app: CallingApp, flags: number): readonly string[] {
+  const shared = (flags & spawnFlag.sharePids) !== 0;
+  if (!shared && (flags & spawnFlag.exposePids) === 0) return [];
+  return [`--parent-pid=${app.child()}`, shared ? "--parent-share-pids" : "--parent-expose-pids"];
+}
+
+function environmentFile({ environment, words }: SpawnRequest): number {
+  const text = [...environment].map(([name, value]) => `${name}=${value}\0`).join("");
+  if (text.length + words.join("").length > limits.portalSpawnBytes) throw invalid("Too many words or variables");
+  return createSealedFile("environment", Buffer.from(text));
+}
+
+/** Sandboxes that apps ask for, as flatpak-spawn, zypak and WebKit do. */
+export const flatpakPortal = definePortal(
+  shape,
+  { busName: "org.freedesktop.portal.Flatpak", path: "/org/freedesktop/portal/Flatpak" },
+  ({ loop, failed }) => {
+    const processes = new Processes();
+    let tied = false;
+
+    function start(call: PortalCall, passed: Passed, words: readonly string[], flags: number): StartedProcess {
+      const notify = (flags & (spawnFlag.notifyStart | spawnFlag.exposePids | spawnFlag.sharePids)) !== 0;
+      const { app } = call;
+      if (!notify) return startDowel(loop, words, passed.descriptors);
+      return watchStart(
+        loop,
+        app,
+        (fd) => {
+          passed.add("instance-id-fd", fd);
+          return startDowel(loop, ["run", ...passed.words.slice(-1), ...words.slice(1)], passed.descriptors);
+        },
+        (pid, relative) => call.emit(call.path, shape, "SpawnStarted", [pid, relative]),
+      );
+    }
+
+    return {
+      methods: {
+        Spawn(call, cwd, argv, fds, env, flags, options) {
+          const { app } = call;
+          const info = app.info();
+          if (!info.hasGroup("Application")) throw new BusCallError(portalErrors.notAllowed, "Only apps can do this");
+          processes.checkRoom();
+          const sandboxed = info.getBoolean("Instance", "sandbox") === true;
+          const request = parseSpawn(cwd, argv, env, flags, options, sandboxed);
+          const passed = new Passed(fds);
+          passTrees(passed, app, options);
+          const file = environmentFile(request);
+          try {
+            passed.add("env-fd", file);
+            const words = ["run", ...passed.words, ...spawnWords(info, request), ...parentWords(app, flags)];
+            const process = start(call, passed, [...words, app.id, ...request.words.slice(1)], flags);
+            processes.add(process, (flags & spawnFlag.watchBus) !== 0, (status) => {
+              call.emit(call.path, shape, "SpawnExited", [process.pid, status]);
+            });
+            process.ended.catch(failed);
+            if (!tied) call.signal.addEventListener("abort", () => processes.endWatched());
+            tied = true;
+            return [process.pid];
+          } finally {
+            closeSync(file);
+          }
+        },
+        SpawnSignal(_call, pid, number, toGroup) {
+          processes.signal(pid, number, toGroup);
+          return [];
+        },
+      },
+      properties: { version: () => 8, supports: () => exposesPids },
+    };
+  },
+);

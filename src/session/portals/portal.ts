@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Caller, type Implementation, type InterfaceShape, implement, type Served } from "../../dbus/interface.ts";
+import type { Variant } from "../../formats/dbus/types.ts";
+import type { EventLoop } from "../../loop/loop.ts";
+import type { CallingApp } from "./app.ts";
+import type { Decide } from "./decide.ts";
+import type { RequestWork } from "./request.ts";
+import type { Session } from "./session.ts";
+
+/** Options of a portal's call. */
+export type Options = ReadonlyMap<string, Variant>;
+
+/** A call of a portal, and what the room does for its method. */
+export interface PortalCall extends Caller {
+  readonly app: CallingApp;
+  /** Sends a signal to the caller's connection alone. */
+  readonly emit: (path: string, shape: InterfaceShape, member: string, values: readonly unknown[]) => void;
+  /**
+   * Opens a request named by the caller's `handle_token`, and returns its path, which is the method's answer. The work
+   * begins when the answer has gone; what it resolves to goes into `Response`. Its signal fires when the caller closes
+   * the request or goes. Throws `InvalidArgument`, `Exists`, or `LimitsExceeded` for too many.
+   */
+  readonly request: (options: Options, work: RequestWork) => string;
+  /** Opens a session named by the caller's `session_handle_token`. Throws as `request`. */
+  readonly openSession: (options: Options, closed: () => void) => Session;
+  /** A session that this very connection has opened. Throws `NotFound`. */
+  readonly session: (path: string) => Session;
+}
+
+/** What portals use of the service. */
+export interface PortalServices {
+  readonly loop: EventLoop;
+  /** What the fleet's policy, the permission table or a default says. */
+  readonly decide: Decide;
+  /** A portal has failed in a way that is nobody's business but the maker's. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** One portal: where it is, and how it is served. One file each. */
+export interface Portal {
+  readonly busName: string;
+  readonly path: string;
+  readonly serve: (services: PortalServices) => Served<PortalCall>;
+}
+
+/** The name and path that most portals share. */
+export const desktopPortal = {
+  busName: "org.freedesktop.portal.Desktop",
+  path: "/org/freedesktop/portal/desktop",
+} as const;
+
+/**
+ * Makes a portal of its interface and what carries that out.
+ *
+ * @example
+ * const shape = {
+ *   name: "org.example.portal.Lamp",
+ *   methods: { Light: { in: "s colour, a{sv} options", out: "o handle" } },
+ *   properties: { version: "u" },
+ * } as const satisfies InterfaceShape;
+ *
+ * export const lamp = definePortal(shape, desktopPortal, ({ decide }) => ({
+ *   methods: {
+ *     Light: (call, colour, options) => [
+ *       call.request(options, async () => {
+ *         if ((await decide(call.app, "lamp", "light", "yes")) !== "yes") return { response: 2 };
+ *         …
+ *         return { response: 0 };
+ *       }),
+ *     ],
+ *   },
+ *   properties: { version: () => 1 },
+ * }));
+ */
+export function definePortal<const I extends InterfaceShape>(
+  shape: I,
+  place: { readonly busName: string; readonly path: string },
+  make: (services: PortalServices) => Implementation<I, PortalCall>,
+): Portal {
+  return { ...place, serve: (services) => implement<I, PortalCall>(shape, make(services)) };
+}

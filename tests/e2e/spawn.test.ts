@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sandboxes that apps ask for: the real flatpak-spawn inside an app, against the service's own portal on a real bus.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { startBus, type TestBus } from "../support/bus.ts";
+import { addImage } from "../support/layout.ts";
+import { makeLayout, runtimeRef, Sandpit } from "./support.ts";
+
+const id = "org.example.Spawner";
+let pit: Sandpit;
+let bus: TestBus;
+let loader: string;
+
+/** A program of this machine with its libraries and their loader, as the app's own. Returns the loader's name. */
+function bring(program: string, files: string): string {
+  copyFileSync(program, join(files, "bin", basename(program)));
+  let found = "";
+  for (const [, path = ""] of execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/(\/\S+)/g)) {
+    copyFileSync(path, join(files, "lib", basename(path)));
+    if (basename(path).startsWith("ld-")) found = basename(path);
+  }
+  return found;
+}
+
+beforeAll(async () => {
+  pit = new Sandpit();
+  makeLayout(pit.path("images"));
+  const tree = pit.path("images/tree-spawner");
+  const [, , arch = ""] = runtimeRef.split("/");
+  for (const name of ["bin", "lib"]) mkdirSync(join(tree, "files", name), { recursive: true });
+  loader = bring("/usr/libexec/flatpak-xdg-utils/flatpak-spawn", join(tree, "files"));
+  bring("/bin/cat", join(tree, "files"));
+  copyFileSync(resolve("build/bin/probe"), join(tree, "files/bin/probe"));
+  const metadata = `[Application]\nname=${id}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=probe\n\n[Context]\nshared=network;\n`;
+  writeFileSync(join(tree, "metadata"), metadata);
+  addImage(pit.path("images/layout"), { ref: `app/${id}/${arch}/stable`, metadata, tree });
+  pit.succeed(["install", "--user", "-y", `oci:${pit.path("images/layout")}`, id]);
+  bus = await startBus(pit.path("run"));
+});
+afterAll(async () => {
+  await bus[Symbol.asyncDispose]();
+  pit[Symbol.dispose]();
+});
+
+/** The words that run a program that was brought along. */
+function own(program: string): string[] {
+  return [`/app/lib/${loader}`, "--library-path", "/app/lib", `/app/bin/${program}`];
+}
+
+/** Runs `flatpak-spawn WORDS` in the app. */
+function spawnIn(words: readonly string[], options: readonly string[] = []) {
+  const [command = "", ...rest] = own("flatpak-spawn");
+  return pit.start(["run", ...options, `--command=${command}`, id, ...rest, ...words]).outcome;
+}
+
+/** The text of `/.flatpak-info` in a sandbox that `flatpak-spawn OPTIONS` makes. */
+async function infoOf(options: readonly string[], runOptions: readonly string[] = []): Promise<string> {
+  const outcome = await spawnIn([...options, ...own("cat"), "/.flatpak-info"], runOptions);
+  expect(outcome).toMatchObject({ status: 0, stderr: "" });
+  return outcome.stdout;
+}
+
+describe("flatpak-spawn", () => {
+  test("runs a command in a further sandbox of the same app, as the caller's was made", async () => {
+    const info = await infoOf([]);
+    expect(info).toStartWith(`[Application]\nname=${id}\n`);
+    expect(info).toContain("\nshared=network;\n");
+    const less = await infoOf([], ["--unshare=network", "--filesystem=/srv", "--talk-name=org.example.Other"]);
+    expect(less).not.toContain("shared=");
+    expect(less).toContain("\nfilesystems=/srv;\n");
+    expect(less).toContain("\norg.example.Other=talk\n");
+  });
+
+  test("takes permissions away on request, and never gives them back", async () => {
+    expect(await infoOf(["--no-network"])).not.toContain("shared=");
+    const sandboxed = await infoOf(["--sandbox"], ["--filesystem=/srv"]);
+    expect(sandboxed).toContain("\nsandbox=true\n");
+    expect(sandboxed).not.toContain("/srv");
+    // The caller is in such a sandbox itself; its further ones are too.
+    expect(await infoOf([], ["--sandbox", "--session-bus"])).toContain("\nsandbox=true\n");
+  });
+
+  test("passes the exit status, the variables and the working folder", async () => {
+    expect((await spawnIn(["probe", "exit", "7"])).status).toBe(7);
+    const variables = async (...words: string[]): Promise<unknown> =>
+      JSON.parse((await spawnIn([...words, "probe", "env"])).stdout).variables;
+    expect(await variables("--env=COLOUR=red")).toMatchObject({ COLOUR: "red", USER: "root" });
+    expect(await variables("--clear-env")).not.toHaveProperty("USER");
+    const id = JSON.parse((await spawnIn(["--directory=/usr", "probe", "id"])).stdout);
+    expect(id.cwd).toBe("/usr");
+  });
+
+  test("tells what the service refuses", async () => {
+    const outcome = await spawnIn(["--sandbox", "--sandbox-expose=../other", "probe", "env"]);
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain("no name of a file in the sandbox folder");
+  });
+});
