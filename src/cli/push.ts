@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { push } from "../engine/push.ts";
+import { DowelError } from "../base/errors.ts";
+import { type PushOptions, push } from "../engine/push.ts";
 import { loadPrivateKey } from "../engine/signkey.ts";
 import type { Result } from "../render/result.ts";
 import { nothing } from "../render/result.ts";
@@ -22,7 +23,18 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly json?: boolean;
   readonly catalogue?: boolean;
   readonly sign?: string;
+  readonly lookaside?: string;
   readonly noCatalogue?: boolean;
+}
+
+/** Who signs, and how: a key file, or a key of GPG. */
+function signingOf({ sign, lookaside }: Flags): Pick<PushOptions, "signKey" | "gpg"> {
+  const gpgKey = sign?.startsWith("gpg:") === true ? sign.slice("gpg:".length) : undefined;
+  if ((gpgKey === undefined) !== (lookaside === undefined)) {
+    throw new DowelError("USAGE", "--sign=gpg:KEY and --lookaside=FOLDER go together");
+  }
+  if (gpgKey !== undefined && lookaside !== undefined) return { gpg: { key: gpgKey, lookaside } };
+  return { signKey: sign === undefined ? undefined : loadPrivateKey(sign) };
 }
 
 async function run(context: Context, flags: Flags, what: string, destination: string): Promise<Result> {
@@ -32,7 +44,7 @@ async function run(context: Context, flags: Flags, what: string, destination: st
       kind: kindOf(flags),
       catalogue: flags.noCatalogue === true ? false : flags.catalogue,
       installations: installationsToRead(flags),
-      signKey: flags.sign === undefined ? undefined : loadPrivateKey(flags.sign),
+      ...signingOf(flags),
       report,
       signal: context.signal,
     }),
@@ -54,6 +66,10 @@ export default defineCommand<Flags, [string, string]>({
       "push --sign=publisher.key oci:build/image oci+https://registry.example.org/apps",
       "pushes and signs, as cosign does",
     ],
+    [
+      "push --sign=gpg:publisher@example.org --lookaside=/srv/www/signatures oci:build/image oci+https://registry.example.org/apps",
+      "signs so that Flatpak can verify it, which finds the signatures by the remote's lookaside",
+    ],
     ["push oci-archive:app.tar oci+http://127.0.0.1:5000/apps", "pushes what is in an archive"],
     [
       "push org.example.App docker://registry.example.org/mirror/app:1.2",
@@ -68,9 +84,10 @@ export default defineCommand<Flags, [string, string]>({
       arch: textFlag("Architecture", "ARCH"),
       catalogue: switchFlag("List the image in the namespace's catalogue, and make one where there is none"),
       sign: textFlag(
-        "Private key in PEM that signs what is pushed; its passphrase is in DOWEL_SIGN_PASSPHRASE",
+        "What signs what is pushed: a private key in PEM, whose passphrase is in DOWEL_SIGN_PASSPHRASE, or gpg:KEY",
         "FILE",
       ),
+      lookaside: textFlag("Where signatures by GPG go: a folder that is published as the remote's lookaside", "FOLDER"),
       noCatalogue: switchFlag("Leave the namespace's catalogue as it is"),
     },
     aliases: { u: "user", j: "json" },

@@ -90,7 +90,8 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   const { descriptor, manifestBytes: bytes, configBytes: config } = loaded;
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
-  await verifyImage(installation, image.place, descriptor.digest, { remote, signal });
+  const tags = [...image.tags, ref.branch];
+  await verifyImage(installation, image.place, descriptor.digest, { remote, tags, signal });
   const deltaUrl = image.labels.get(deltaUrlLabel);
   const imported = await importImage(installation, source, { descriptor, bytes }, { report, signal, config, deltaUrl });
   notePulled(operation, place, context);

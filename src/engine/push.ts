@@ -20,6 +20,7 @@ import { selectDirect } from "./direct.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
 import { imageBefore, pushTocDeltas } from "./pushdelta.ts";
 import { pushTarget } from "./pushtarget.ts";
+import { type GpgSigning, signByGpg } from "./signgpg.ts";
 import { placeOfSource } from "./sourceplace.ts";
 import { parseInstallTarget } from "./targets.ts";
 
@@ -33,6 +34,8 @@ export interface PushOptions extends FindOptions {
   readonly catalogue?: boolean | undefined;
   /** Private key that signs what is pushed. */
   readonly signKey?: KeyObject | undefined;
+  /** Key of GPG that signs it, and the folder of the lookaside that the signatures go into. */
+  readonly gpg?: GpgSigning | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -98,6 +101,7 @@ async function copyTo(
   }
   await pushTocDeltas(source, digest, target, before, place);
   if (options.signKey !== undefined) await signPushed(target, digest, options.signKey, signal);
+  if (options.gpg !== undefined) await signByGpg(target, { digest, tag: tags[0] ?? "latest" }, options.gpg, signal);
   return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
 }
 

@@ -45,7 +45,7 @@ async function signersOf(deployment: Deployment, installation: Installation, sig
   const digest = `sha256:${deployment.commit}`;
   if (place === undefined || !isDigest(digest)) return [];
   const remote = listRemotes(installation).find(({ name }) => name === deployment.origin);
-  return verifyImage(installation, place, digest, { remote, signal });
+  return verifyImage(installation, place, digest, { remote, tags: [deployment.ref.branch, "latest"], signal });
 }
 
 /** Manifest, config, layers, composefs image, metadata, exports and the way it is shown, each held against the others. */

@@ -36,5 +36,6 @@ export function encodeClaim(claim: Claim, type: ClaimType): Uint8Array {
     image: { "docker-manifest-digest": claim.digest },
     type,
   };
-  return encodeUtf8(JSON.stringify({ critical, optional: null }));
+  // What containers' tools read must be an object; cosign writes null.
+  return encodeUtf8(JSON.stringify({ critical, optional: type === "atomic container signature" ? {} : null }));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
-import { Registry } from "../../oci/client/registry.ts";
+import { DowelError, isDowelError } from "../../base/errors.ts";
+import { Registry, type Repository } from "../../oci/client/registry.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { decodeDocument } from "../../oci/manifest.ts";
 import { findBundles, findClassic } from "../../oci/signatures/find.ts";
 import { judge } from "../../oci/signatures/judge.ts";
 import { findSimple } from "../../oci/signatures/lookaside.ts";
@@ -11,8 +12,13 @@ import { type Home, readKey, rulingOf } from "./policyfile.ts";
 export interface VerifyOptions {
   /** The remote that the image is taken from. */
   readonly remote?: Pick<Remote, "name" | "gpgVerify" | "signatureLookaside"> | undefined;
+  /** Tags under which there may be an index that names the image, and whose signature counts for it. */
+  readonly tags?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** An image may have any number of tags; no more indexes than these are looked for. */
+const mostTags = 8;
 
 /** A remote may say that its images are signed without anybody having said by whom. */
 function noKey(remote: string, place: string): DowelError {
@@ -30,7 +36,7 @@ export async function verifyImage(
   home: Home,
   place: ImagePlace,
   digest: Digest,
-  { remote, signal }: VerifyOptions = {},
+  { remote, tags = [], signal }: VerifyOptions = {},
 ): Promise<readonly string[]> {
   if (place.kind !== "registry") {
     if (remote?.gpgVerify === true) throw noKey(remote.name, place.path);
@@ -44,11 +50,53 @@ export async function verifyImage(
   if (remote?.gpgVerify === true && asksForNone) throw noKey(remote.name, `${host}/${repository}`);
   const source = new Registry(place.baseUrl).repository(repository);
   const lookaside = remote?.signatureLookaside;
-  const found = {
-    simple:
-      asksFor("signedBy") && lookaside !== undefined ? await findSimple(lookaside, repository, digest, signal) : [],
-    classic: asksFor("sigstoreSigned") ? await findClassic(source, digest, signal) : [],
-    bundles: asksFor("sigstoreSigned") ? await findBundles(source, digest, signal) : [],
+  const judgeOne = async (one: Digest): Promise<readonly string[]> => {
+    const found = {
+      simple:
+        asksFor("signedBy") && lookaside !== undefined ? await findSimple(lookaside, repository, one, signal) : [],
+      classic: asksFor("sigstoreSigned") ? await findClassic(source, one, signal) : [],
+      bundles: asksFor("sigstoreSigned") ? await findBundles(source, one, signal) : [],
+    };
+    return judge(ruling, { image: { digest: one, host, repository, tag: undefined }, found, readKey });
   };
-  return judge(ruling, { image: { digest, host, repository, tag: undefined }, found, readKey });
+  try {
+    return await judgeOne(digest);
+  } catch (error) {
+    if (!isUnsigned(error)) throw error;
+    for await (const index of indexesWith(source, digest, tags, signal)) {
+      const signers = await judgeOne(index).catch((other: unknown) => {
+        if (!isUnsigned(other)) throw other;
+        return undefined;
+      });
+      if (signers !== undefined) return signers;
+    }
+    throw error;
+  }
+}
+
+function isUnsigned(error: unknown): boolean {
+  return isDowelError(error, "SIGNATURE_MISSING") || isDowelError(error, "SIGNATURE_REFUSED");
+}
+
+/**
+ * The image indexes under the given tags that name a manifest by its digest: who signed such an index, as cosign does with
+ * a tag that has several platforms, vouches for all that it names.
+ */
+async function* indexesWith(
+  source: Repository,
+  digest: Digest,
+  tags: readonly string[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Digest> {
+  for (const tag of new Set(tags.slice(0, mostTags))) {
+    try {
+      const { descriptor, bytes } = await source.resolve(tag, signal);
+      const document = decodeDocument(bytes, descriptor.mediaType, `${source.name}:${tag}`);
+      if (document.kind === "index" && document.manifests.some((entry) => entry.digest === digest)) {
+        yield descriptor.digest;
+      }
+    } catch (error) {
+      if (!isDowelError(error, "REGISTRY_NOT_FOUND") && !isDowelError(error, "OCI_MANIFEST_INVALID")) throw error;
+    }
+  }
 }
