@@ -85,9 +85,11 @@ class Upload {
     this.#signal = signal;
   }
 
+  /** Attempts count from where the registry got further: it may still work on what a lost connection brought. */
   async patch(piece: Uint8Array): Promise<void> {
     const target = this.#sent + piece.byteLength;
     for (let attempt = 1; this.#sent < target; attempt++) {
+      const before = this.#sent;
       const rest = piece.subarray(piece.byteLength - (target - this.#sent));
       try {
         const range = { "content-range": `${this.#sent}-${target - 1}` };
@@ -97,13 +99,13 @@ class Upload {
           this.#sent = target;
           return;
         }
-        // the registry still works on what an earlier, lost connection brought
         if (attempt >= this.#transport.attempts) throw await statusError(answer);
       } catch (error) {
         if (!isDowelError(error, "REGISTRY_UNREACHABLE") || attempt >= this.#transport.attempts) throw error;
       }
       await this.#transport.pause(attempt, this.#signal);
       await this.#findPosition(target, piece.byteLength);
+      if (this.#sent > before) attempt = 0;
     }
   }
 

@@ -316,7 +316,7 @@ describe("uploads", () => {
     closers.push(() => void server.close());
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
-    const options = { attempts: 6, pauseMilliseconds: 5, credentials: noCredentials };
+    const options = { attempts: 10, pauseMilliseconds: 5, credentials: noCredentials };
     const repository = new Registry(`http://127.0.0.1:${address.port}/`, options).repository("lossy");
     const blob = noise(40_000_000, "lossy");
     await repository.putBlob(descriptorOf(blob), chunksOf(blob));
