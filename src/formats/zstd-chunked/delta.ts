@@ -17,8 +17,9 @@ const head = "toc-delta 1 ";
 const offsets = /"(offset|endOffset)":(\d{1,15})(?=[,}]|$)/g;
 /** Levels that a delta may ask for: a higher one costs more time than the bytes are worth. */
 const levels = [3, 1, 2, 4, 5, 6, 7, 8, 9] as const;
-/** Copied pieces that are made to text at once. */
-const portion = 512;
+const separatorBytes = Buffer.from(separator);
+const endKey = Buffer.from('"endO');
+const offsetName = Buffer.from('ffset":');
 
 /** Whether a table is so large that a delta is worth its requests, and not so large that it costs too much memory. */
 export function isDeltaWorthwhile({ size, unpackedSize }: Placed): boolean {
@@ -107,16 +108,40 @@ function copy(table: Table, line: string, result: Result): void {
   const [, first, count, shift] = (/^=(\d{1,9}) (\d{1,9}) (-?\d{1,15})$/.exec(line) ?? []).map(Number);
   if (first === undefined || count === undefined || shift === undefined) refuse("a line must begin with + or =");
   if (count < 1 || first + count > table.count) refuse(`there are ${table.count} pieces to copy, not ${first + count}`);
-  for (let at = first; at < first + count; at += portion) {
-    const text = table.text(at, Math.min(at + portion, first + count));
-    const moved = shift === 0 ? text : text.replace(offsets, (_, key, digits) => `"${key}":${moveBy(digits, shift)}`);
-    result.addPiece(Buffer.from(moved, "latin1"));
-  }
+  result.addPiece(table.bytes(first, first + count), shift);
 }
 
-function moveBy(digits: string, shift: number): number {
-  const moved = Number(digits) + shift;
-  return moved >= 0 ? moved : refuse("an offset must not be negative");
+function moveBy(offset: number, shift: number): number {
+  return offset + shift >= 0 ? offset + shift : refuse("an offset must not be negative");
+}
+
+/** Where the digits are that `offsets` finds from `from` on, without a string for the text; undefined behind the last. */
+function nextOffset(piece: Buffer, from: number): { readonly start: number; readonly end: number } | undefined {
+  for (let at = piece.indexOf(offsetName, from); at >= 0; at = piece.indexOf(offsetName, at + 1)) {
+    const start = at + offsetName.length;
+    let end = start;
+    while (isDigit(piece[end])) end++;
+    const next = piece[end];
+    const isEnd = next === undefined || next === 0x2c || next === 0x7d;
+    if (end > start && end - start <= 15 && isEnd && isKey(piece, at)) return { start, end };
+  }
+  return undefined;
+}
+
+/** Whether what comes before `ffset` makes `"offset` or `"endOffset` of it. */
+function isKey(piece: Buffer, at: number): boolean {
+  if (piece[at - 1] === 0x6f) return piece[at - 2] === 0x22;
+  return piece[at - 1] === 0x4f && at >= 5 && piece.compare(endKey, 0, 5, at - 5, at) === 0;
+}
+
+function readNumber(bytes: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = 10 * value + (bytes[at] ?? 0) - 0x30;
+  return value;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
 
 function refuse(problem: string): never {
@@ -146,19 +171,23 @@ class Table {
   }
 
   /** The pieces from `first` to before `end`, with separators between them. */
-  text(first: number, end: number): string {
-    return this.#json.toString("latin1", this.#starts[first] ?? 0, (this.#starts[end] ?? 0) - separator.length);
+  bytes(first: number, end: number): Buffer {
+    return this.#json.subarray(this.#starts[first] ?? 0, (this.#starts[end] ?? 0) - separator.length);
   }
 
   base(at: number): number | undefined {
-    return shapeOf(this.text(at, at + 1)).base;
+    return this.#shapeOf(at).base;
+  }
+
+  #shapeOf(at: number): ReturnType<typeof shapeOf> {
+    return shapeOf(this.bytes(at, at + 1).toString("latin1"));
   }
 
   /** Which pieces have a shape. */
   shapes(): Map<string, number[]> {
     const found = new Map<string, number[]>();
     for (let at = 0; at < this.count; at++) {
-      const { shape } = shapeOf(this.text(at, at + 1));
+      const { shape } = this.#shapeOf(at);
       const same = found.get(shape);
       if (same === undefined) found.set(shape, [at]);
       else same.push(at);
@@ -177,10 +206,18 @@ class Result {
     this.#bytes = Buffer.alloc(size);
   }
 
-  addPiece(piece: Uint8Array): void {
-    if (!this.#isEmpty) this.#add(Buffer.from(separator, "latin1"));
+  /** Adds a piece, or several with separators between them, with `shift` added to its offsets. */
+  addPiece(piece: Buffer, shift = 0): void {
+    if (!this.#isEmpty) this.#add(separatorBytes);
     this.#isEmpty = false;
-    this.#add(piece);
+    let done = 0;
+    for (let found = shift === 0 ? undefined : nextOffset(piece, 0); found; found = nextOffset(piece, done)) {
+      const { start, end } = found;
+      this.#add(piece, done, start);
+      this.#addNumber(moveBy(readNumber(piece, start, end), shift));
+      done = end;
+    }
+    this.#add(piece, done);
   }
 
   finish(): Uint8Array {
@@ -188,9 +225,22 @@ class Result {
     return this.#size === length ? this.#bytes : refuse(`it makes ${this.#size} of ${length} bytes`);
   }
 
-  #add(bytes: Uint8Array): void {
-    if (this.#size + bytes.length > this.#bytes.length) refuse(`it makes more than ${this.#bytes.length} bytes`);
-    this.#bytes.set(bytes, this.#size);
-    this.#size += bytes.length;
+  #add(bytes: Buffer, start = 0, end = bytes.length): void {
+    this.#require(end - start);
+    this.#size += bytes.copy(this.#bytes, this.#size, start, end);
+  }
+
+  #addNumber(value: number): void {
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+    this.#require(digits);
+    for (let at = this.#size + digits - 1, rest = value; at >= this.#size; at--, rest = Math.floor(rest / 10)) {
+      this.#bytes[at] = 0x30 + (rest % 10);
+    }
+    this.#size += digits;
+  }
+
+  #require(size: number): void {
+    if (this.#size + size > this.#bytes.length) refuse(`it makes more than ${this.#bytes.length} bytes`);
   }
 }

@@ -10,6 +10,7 @@ import type { ImageSource } from "../../oci/source.ts";
 import { findTocDeltas } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
+import { releaseMemory } from "../../sys/runtime.ts";
 import type { Installation } from "../installation.ts";
 
 type Deltas = Awaited<ReturnType<typeof findTocDeltas>>;
@@ -75,7 +76,9 @@ export class TocDeltas {
         const chunks = this.#source.openBlob(delta.blob, { signal: this.#signal });
         const bytes = await collect(chunks, places.toc.size, what);
         this.#bytes += bytes.length;
-        return applyTocDelta(from, bytes, places);
+        const toc = applyTocDelta(from, bytes, places);
+        releaseMemory();
+        return toc;
       }
     } catch (error) {
       this.#deltas ??= [];
