@@ -8,7 +8,8 @@ import { startFileServer, startRegistry } from "./servers.ts";
 
 const served = join(work, "served");
 
-function serve(repository: string): void {
+/** Has the file server show a repository at `/served`. */
+export function serve(repository: string): void {
   rmSync(served, { force: true });
   symlinkSync(repository, served);
 }

@@ -11,6 +11,7 @@ import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
 import { prepareWork, releaseWork } from "./places.ts";
 import { benchStart } from "./start.ts";
+import { benchUpdates } from "./updates.ts";
 import { benchVerify } from "./verify.ts";
 
 const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   cli: benchCli,
   bus: benchBus,
   install: benchInstall,
+  updates: benchUpdates,
   layers: benchLayers,
   verify: benchVerify,
   list1000: benchList,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type Command, execute } from "./measure.ts";
 
@@ -45,8 +46,8 @@ export function flatpakCommand(...words: string[]): Command {
   return { words: ["flatpak", ...words], environment };
 }
 
-export function ostreeRepository(folder: string): void {
-  execute({ words: ["ostree", "init", `--repo=${folder}`, "--mode=archive-z2"] });
+export function ostreeRepository(folder: string, mode = "archive-z2"): void {
+  execute({ words: ["ostree", "init", `--repo=${folder}`, `--mode=${mode}`] });
 }
 
 function once(name: string, input: string, make: (folder: string) => void): string {
@@ -119,6 +120,42 @@ export function prepareRuntime(): Trees {
 /** The runtime with some small packages more, in a repository that has the first one too. */
 export function prepareUpdate(): Trees {
   return prepare("bench/update.yml", "update", ["--runtime", "--files=files"]);
+}
+
+/** Writes the recipe of the runtime for other mirrors, lines as in sources.list(5), and under another id. */
+function writeRecipe(name: string, mirrors: readonly string[], id = runtimeId): string {
+  const file = join(kept, `${name}.yml`);
+  const lines = mirrors.map((mirror) => `  - ${mirror}\n`).join("");
+  writeFileSync(file, `${readFileSync("bench/runtime.yml", "utf8").replace(runtimeId, id)}mirror:\n${lines}`);
+  return file;
+}
+
+/** The runtime as the packages of some mirrors make it. */
+export function prepareFrom(name: string, mirrors: readonly string[]): Trees {
+  return prepare(writeRecipe(name, mirrors), name, ["--runtime", "--files=files"]);
+}
+
+/** The runtime of some mirrors as a layout, under another id: only the file `metadata` differs. */
+export function prepareTwin(id: string, mirrors: readonly string[]): string {
+  const file = writeRecipe("twin", mirrors, id);
+  return once("twin-layout", readFileSync(file, "utf8"), (folder) =>
+    execute(dowelCommand(...buildWords(file, folder))),
+  );
+}
+
+/** A repository for apt with the newest packages that this machine is offered, by their names. */
+export function prepareDebs(name: string, packages: readonly string[]): string {
+  return once(name, packages.join(" "), (folder) => {
+    mkdirSync(folder, { recursive: true });
+    execute({ words: ["sh", "-c", `cd ${folder} && apt-get update -qq && apt-get download ${packages.join(" ")}`] });
+    const stanzas = readdirSync(folder).map((file) => {
+      const bytes = readFileSync(join(folder, file));
+      const fields = execFileSync("dpkg-deb", ["--field", join(folder, file)], { encoding: "utf8" });
+      const sum = createHash("sha256").update(bytes).digest("hex");
+      return `${fields}Filename: ./${file}\nSize: ${bytes.length}\nSHA256: ${sum}\n`;
+    });
+    writeFileSync(join(folder, "Packages"), stanzas.join("\n"));
+  });
 }
 
 /** An app with one script; the runtime must be installed in `dowelFolder`. */
