@@ -2,6 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import { type PushOptions, push } from "../engine/push.ts";
 import { loadPrivateKey } from "../engine/signkey.ts";
+import { withdrawFromCatalogue } from "../engine/withdraw.ts";
 import type { Result } from "../render/result.ts";
 import { nothing } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
@@ -25,6 +26,7 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly sign?: string;
   readonly lookaside?: string;
   readonly noCatalogue?: boolean;
+  readonly withdraw?: boolean;
 }
 
 /** Who signs, and how: a key file, or a key of GPG. */
@@ -38,15 +40,22 @@ function signingOf({ sign, lookaside }: Flags): Pick<PushOptions, "signKey" | "g
 }
 
 async function run(context: Context, flags: Flags, what: string, destination: string): Promise<Result> {
+  const { signal } = context;
+  const selection = { arch: flags.arch, kind: kindOf(flags) };
+  if (flags.withdraw === true) {
+    await withReporter(context, flags.json === true, (report) =>
+      withdrawFromCatalogue(what, destination, { ...selection, report, signal }),
+    );
+    return nothing;
+  }
   await withReporter(context, flags.json === true, (report) =>
     push(what, destination, {
-      arch: flags.arch,
-      kind: kindOf(flags),
+      ...selection,
       catalogue: flags.noCatalogue === true ? false : flags.catalogue,
       installations: installationsToRead(flags),
       ...signingOf(flags),
       report,
-      signal: context.signal,
+      signal,
     }),
   );
   return nothing;
@@ -70,6 +79,10 @@ export default defineCommand<Flags, [string, string]>({
       "push --sign=gpg:publisher@example.org --lookaside=/srv/www/signatures oci:build/image oci+https://registry.example.org/apps",
       "signs so that Flatpak can verify it, which finds the signatures by the remote's lookaside",
     ],
+    [
+      "push --withdraw org.example.App oci+https://registry.example.org/apps",
+      "takes an app out of the namespace's catalogue; its images stay",
+    ],
     ["push oci-archive:app.tar oci+http://127.0.0.1:5000/apps", "pushes what is in an archive"],
     [
       "push org.example.App docker://registry.example.org/mirror/app:1.2",
@@ -89,6 +102,7 @@ export default defineCommand<Flags, [string, string]>({
       ),
       lookaside: textFlag("Where signatures by GPG go: a folder that is published as the remote's lookaside", "FOLDER"),
       noCatalogue: switchFlag("Leave the namespace's catalogue as it is"),
+      withdraw: switchFlag("Push nothing; take the ref out of the namespace's catalogue"),
     },
     aliases: { u: "user", j: "json" },
     positional: {

@@ -13,6 +13,7 @@ import { installationChoice, installationsToRead } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly dryRun?: boolean;
+  readonly reinstallAll?: boolean;
   readonly json?: boolean;
 }
 
@@ -27,7 +28,12 @@ async function run(context: Context, flags: Flags): Promise<Result> {
   const found: (Finding & { readonly installation: string })[] = [];
   for (const installation of chosen) {
     const findings = await withReporter(context, false, (report) =>
-      repair(installation, { dryRun: flags.dryRun === true, report, signal: context.signal }),
+      repair(installation, {
+        dryRun: flags.dryRun === true,
+        reinstallAll: flags.reinstallAll,
+        report,
+        signal: context.signal,
+      }),
     );
     found.push(...findings.map((finding) => ({ installation: shownName(installation), ...finding })));
   }
@@ -44,10 +50,16 @@ export default defineCommand<Flags, []>({
   examples: [
     ["repair --dry-run", "says what is wrong and changes nothing"],
     ["repair --user", "mends the user's installation"],
+    ["repair --user --reinstall-all", "mends it, and installs everything again"],
     ["repair --system --json", "mends the system's installation and tells programs what was wrong"],
   ],
   parameters: {
-    flags: { ...installationFlags, ...jsonFlag, dryRun: switchFlag("Only say what is wrong") },
+    flags: {
+      ...installationFlags,
+      ...jsonFlag,
+      dryRun: switchFlag("Only say what is wrong"),
+      reinstallAll: switchFlag("Then install everything again, damaged or not"),
+    },
     aliases: { u: "user", j: "json" },
   },
   run,

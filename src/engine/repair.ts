@@ -9,12 +9,16 @@ import { type Finding, Findings } from "../store/repair/findings.ts";
 import { inspect } from "../store/repair/inspect.ts";
 import type { Version } from "../store/repair/versions.ts";
 import { withCommit } from "./commit.ts";
+import { execute } from "./execute.ts";
 import type { ChangeContext } from "./fetch.ts";
 import { checkWritable } from "./places.ts";
+import { prepareReinstall } from "./reinstall.ts";
 
 export interface RepairOptions {
   /** Only look. */
   readonly dryRun: boolean;
+  /** Afterwards install everything again, damaged or not, in the version that its remote has now. */
+  readonly reinstallAll?: boolean | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,7 +34,7 @@ export function isSound(findings: readonly Finding[]): boolean {
 /**
  * Looks through an installation and mends what is wrong with it: of the store's own parts where they allow that, else
  * by fetching again what is missing or damaged from where it came from. What cannot be fetched is reported as a warning
- * and stays unmended. Throws `NOT_PERMITTED` where the caller cannot change the installation.
+ * and stays unmended. What cannot be installed again, where that is asked for, is thrown in the end. Throws `NOT_PERMITTED` where the caller cannot change the installation.
  */
 export async function repair(installation: Installation, options: RepairOptions): Promise<readonly Finding[]> {
   const { report = silent, signal } = options;
@@ -41,7 +45,11 @@ export async function repair(installation: Installation, options: RepairOptions)
     const silentOrigins = new Set<string>();
     for (const version of incomplete) await fetchAgain({ installation, report, signal }, version, silentOrigins);
   }
-  return findings.close();
+  const found = findings.close();
+  if (options.reinstallAll === true && !options.dryRun) {
+    await execute(await prepareReinstall(installation, { report, signal }), installation, { report, signal });
+  }
+  return found;
 }
 
 /** `silentOrigins`: remotes that do not answer, so that each is waited for only once. */

@@ -108,8 +108,8 @@ http {
 export interface Front extends AsyncDisposable {
   /** `localhost:PORT` */
   readonly host: string;
-  /** The lines of a log since the last time it was asked for. */
-  readonly log: (name: "front" | "elsewhere") => readonly string[];
+  /** The lines of a log since the last time it was asked for, all requests that were answered until now among them. */
+  readonly log: (name: "front" | "elsewhere") => Promise<readonly string[]>;
   /** A folder of `certs.d` that skopeo and buildah can be given for this host. */
   readonly certificates: string;
 }
@@ -170,12 +170,20 @@ export async function startFront(folder: string): Promise<Front> {
     copyFileSync(cert, join(trusted(`localhost:${port}`), "ca.crt"));
   }
   const read = new Map<string, number>();
-  const log = (name: string): readonly string[] => {
-    const file = join(folder, `${name}.log`);
-    const all = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+  let marks = 0;
+  const log = async (name: "front" | "elsewhere"): Promise<readonly string[]> => {
+    const lines = (): string[] => {
+      const file = join(folder, `${name}.log`);
+      return existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+    };
+    // nginx writes a line after it has answered; when that of a later request is there, all are.
+    const mark = `/mark-${++marks}`;
+    await fetch(`https://localhost:${ports[name]}${mark}`, { tls: { rejectUnauthorized: false } });
+    while (!lines().some((line) => line.includes(`${mark} `))) await sleep(10);
     const from = read.get(name) ?? 0;
+    const all = lines();
     read.set(name, all.length);
-    return all.slice(from);
+    return all.slice(from).filter((line) => !line.includes("/mark-"));
   };
   const host = `localhost:${ports.front}`;
   const stop = async (): Promise<void> => {

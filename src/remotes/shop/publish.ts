@@ -20,7 +20,7 @@ import {
   type TaggedEntry,
 } from "./format.ts";
 import { findCatalogue } from "./read.ts";
-import { type EntryTag, keyOf, newestTags, nextEntryTag, parseEntryTag } from "./tags.ts";
+import { type EntryTag, isWithdrawal, keyOf, newestTags, nextEntryTag, parseEntryTag } from "./tags.ts";
 
 /** An image to list, with the bytes that the descriptors of its AppStream data stand for. */
 export interface Publication {
@@ -29,9 +29,11 @@ export interface Publication {
 }
 
 const emptyConfig = new TextEncoder().encode("{}");
+/** A manifest that is refused so many times in a row is not wanted. */
+const mostRefusals = 4;
 const tagAnnotation = "org.dowel.catalogue.tag";
 
-async function putBytes(
+export async function putBytes(
   repository: Repository,
   mediaType: string,
   bytes: Uint8Array,
@@ -49,7 +51,7 @@ async function putBytes(
   return descriptor;
 }
 
-async function putArtifact(
+export async function putArtifact(
   repository: Repository,
   artifact: { readonly type: string; readonly layers: readonly Descriptor[]; readonly tag: string },
   signal: AbortSignal | undefined,
@@ -65,10 +67,31 @@ async function putArtifact(
   });
   const descriptor = { mediaType: mediaTypes.ociManifest, digest: digestOf(bytes), size: bytes.byteLength };
   const document: ResolvedDocument = { descriptor, bytes };
-  await repository.putManifest(document, artifact.tag, signal);
+  await putPatiently(repository, document, artifact.tag, signal);
 }
 
-async function listTags(repository: Repository, signal: AbortSignal | undefined): Promise<string[]> {
+/**
+ * A registry may look at a blob while somebody else uploads the same one (all entries have one config in common), take it
+ * for damaged, and refuse the manifest; docker-registry on plain files does. A moment later it does not.
+ */
+async function putPatiently(
+  repository: Repository,
+  document: ResolvedDocument,
+  tag: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await repository.putManifest(document, tag, signal);
+    } catch (error) {
+      if (!isDowelError(error, "REGISTRY_REFUSED") || attempt >= mostRefusals) throw error;
+    }
+    await sleep(100 * attempt, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    checkCancelled(signal);
+  }
+}
+
+export async function listTags(repository: Repository, signal: AbortSignal | undefined): Promise<string[]> {
   try {
     return (await Array.fromAsync(repository.tags(signal))).flat();
   } catch (error) {
@@ -117,7 +140,9 @@ async function gather(
   signal: AbortSignal | undefined,
 ): Promise<readonly TaggedEntry[]> {
   const entries: TaggedEntry[] = [];
-  for (const { tag, key } of tags) {
+  for (const entryTag of tags) {
+    const { tag, key } = entryTag;
+    if (isWithdrawal(entryTag)) continue;
     const known = present.get(tag);
     const entry = known?.entry ?? (await getEntry(repository, tag, signal));
     // A tag with the key of another ref would push that one out of the list.
@@ -200,5 +225,14 @@ export async function publish(
     await putEntry(repository, publication, tag, signal);
     own.push(tag);
   }
+  await announce(repository, own, signal);
+}
+
+/** Makes `latest` of all entries after some were written, and takes away those that they replace. */
+export async function announce(
+  repository: Repository,
+  own: readonly EntryTag[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await prune(repository, await bringUpToDate(repository, own, signal), own, signal);
 }

@@ -16,6 +16,9 @@ export interface EntryTag {
 
 const pattern = /^entry\.([0-9a-f]{32})\.([0-9]{10})\.([0-9a-f]{16})$/;
 
+/** Stands in the place of an image where the ref is no longer to be listed; no digest begins so. */
+const withdrawn = "0".repeat(16);
+
 /** The greatest number of an entry. */
 const lastNumber = 9_999_999_999;
 
@@ -33,9 +36,20 @@ export function parseEntryTag(tag: string): EntryTag | undefined {
 
 /** A tag that comes after `previous`, the newest one of the same key. */
 export function nextEntryTag(entry: Entry, previous: EntryTag | undefined): EntryTag {
-  const key = keyOf(entry);
+  return tagAfter(keyOf(entry), digestHex(entry.digest).slice(0, 16), previous);
+}
+
+/** A tag that comes after `previous` and says that what it stood for is no longer listed. */
+export function withdrawalTag(key: string, previous: EntryTag | undefined): EntryTag {
+  return tagAfter(key, withdrawn, previous);
+}
+
+export function isWithdrawal({ image }: EntryTag): boolean {
+  return image === withdrawn;
+}
+
+function tagAfter(key: string, image: string, previous: EntryTag | undefined): EntryTag {
   const number = Math.min((previous?.number ?? 0) + 1, lastNumber);
-  const image = digestHex(entry.digest).slice(0, 16);
   return { tag: `entry.${key}.${String(number).padStart(10, "0")}.${image}`, key, number, image };
 }
 

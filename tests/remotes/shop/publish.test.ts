@@ -154,3 +154,29 @@ test("publish() ends with the registry's error where it may not push", async () 
   const error = await publish(nobody, [publication("org.test.A")]).catch((reason: unknown) => reason);
   expect(isDowelError(error, "REGISTRY_UNREACHABLE")).toBe(true);
 });
+
+test("publish() puts a manifest again that the registry refuses once, and gives up where it is refused for good", async () => {
+  let refusals = 1;
+  const front = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => {
+      const url = new URL(request.url);
+      if (request.method === "PUT" && url.pathname.includes("/manifests/") && refusals-- > 0) {
+        return Response.json({ errors: [{ code: "DIGEST_INVALID", message: "it is half there" }] }, { status: 400 });
+      }
+      const body = request.method === "GET" || request.method === "HEAD" ? {} : { body: await request.arrayBuffer() };
+      const { method, headers } = request;
+      return fetch(new URL(url.pathname + url.search, server.address), { method, headers, ...body });
+    },
+  });
+  try {
+    const repository = new Registry(`http://127.0.0.1:${front.port}/`).repository("refused/catalogue");
+    await publish(repository, [publication("org.test.A")]);
+    expect(await listed("refused")).toHaveLength(1);
+    refusals = 100;
+    await expect(publish(repository, [publication("org.test.B")])).rejects.toMatchObject({ code: "REGISTRY_REFUSED" });
+  } finally {
+    await front.stop(true);
+  }
+});
