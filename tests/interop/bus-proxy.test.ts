@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { messageFlag, messageType } from "../../src/formats/dbus/header.ts";
 import { encodeMessage, type MessageFields } from "../../src/formats/dbus/write.ts";
 import { dowelPath } from "../e2e/support.ts";
-import { busCall, busName } from "../support/bus.ts";
+import { busCall, busName, startBroker } from "../support/bus.ts";
 import { attemptSerial, type Role, roles, World } from "./bus-world.ts";
 
 /** Each difference to xdg-dbus-proxy 0.1.4-3+deb12u2, and why it is meant. */
@@ -244,6 +244,8 @@ beforeAll(async () => {
   worlds = [
     await World.start(join(folder, "dowel"), [dowelPath, "plumbing", "bus-proxy"]),
     await World.start(join(folder, "peer"), ["xdg-dbus-proxy"]),
+    await World.start(join(folder, "dowel-broker"), [dowelPath, "plumbing", "bus-proxy"], startBroker),
+    await World.start(join(folder, "peer-broker"), ["xdg-dbus-proxy"], startBroker),
   ];
 });
 
@@ -253,10 +255,13 @@ afterAll(async () => {
 });
 
 describe("bus-proxy does what xdg-dbus-proxy does", () => {
-  test("for every kind of message that a client or a peer can send", async () => {
+  test.each([
+    ["dbus-daemon", 0],
+    ["dbus-broker", 2],
+  ])("for every kind of message that a client or a peer can send, on %s", async (_, first) => {
     const found: Record<string, unknown> = {};
     for (const [name, act] of steps) {
-      const [ours = [], theirs = []] = [await act(worlds[0] as World), await act(worlds[1] as World)];
+      const [ours = [], theirs = []] = [await act(worlds[first] as World), await act(worlds[first + 1] as World)];
       if (JSON.stringify(ours) !== JSON.stringify(theirs)) found[name] = { ours, theirs };
     }
     for (const name of Object.keys(differences)) expect(Object.keys(found)).toContain(name);

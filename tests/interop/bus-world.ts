@@ -40,9 +40,9 @@ export class World implements AsyncDisposable {
     this.client = client;
   }
 
-  static async start(folder: string, program: readonly string[]): Promise<World> {
+  static async start(folder: string, program: readonly string[], start = startBus): Promise<World> {
     mkdirSync(folder);
-    const bus = await startBus(folder);
+    const bus = await start(folder);
     const peers = new Map<Role, RawPeer>();
     for (const role of roles) peers.set(role, await startPeer(bus, role));
     const socket = join(folder, "proxy");

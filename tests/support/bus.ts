@@ -232,6 +232,22 @@ ${extra}</busconfig>`,
   };
 }
 
+/** A private dbus-broker(1) in a folder; connections wait until it is ready. */
+export async function startBroker(folder: string): Promise<TestBus> {
+  const socket = join(folder, "bus");
+  const child = new Child(
+    ["unshare", "--mount", "python3", "tests/interop/broker.py", socket],
+    ["ignore", "pipe", "ignore"],
+  );
+  await once(child.process.stdout ?? child.process, "data");
+  return {
+    socket,
+    address: `unix:path=${socket}`,
+    pid: child.process.pid ?? 0,
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
 /** A proxy of xdg-dbus-proxy's words; it listens when this resolves. */
 export async function startProxy(program: readonly string[], words: readonly string[]): Promise<Child> {
   const [head = "", ...rest] = program;
