@@ -3,7 +3,8 @@
 //   bus-peer serve SOCKET NAME                     answers each call with its own body
 //   bus-peer calls SOCKET NAME SIZE COUNT CLIENTS  makes calls, one at a time from each client
 //   bus-peer signals SOCKET COUNT SENDER CLIENTS   COUNT signals from the socket SENDER reach each client
-// The last two print microseconds: per call of one client's turn, or per signal sent.
+//   bus-peer hello SOCKET                          greets the bus and ends
+// Those in the middle print microseconds: per call of one client's turn, or per signal sent.
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -231,6 +232,10 @@ int main(int argc, char **argv) {
     puts("ready");
     fflush(stdout);
     for (;;) pump(&peers[0], echo);
+  }
+  if (argc == 3 && strcmp(argv[1], "hello") == 0) {
+    connect_bus(argv[2]);
+    return 0;
   }
   int calls = argc == 7 && strcmp(argv[1], "calls") == 0;
   if (!calls && !(argc == 6 && strcmp(argv[1], "signals") == 0)) return 2;

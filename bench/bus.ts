@@ -5,9 +5,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Child, startBus, startProxy } from "../tests/support/bus.ts";
-import { type Line, limit } from "./measure.ts";
-import { dowel } from "./places.ts";
+import { FakeSandbox, ServiceProcess } from "../tests/session/service/support.ts";
+import { Child, RawPeer, startBus, startProxy } from "../tests/support/bus.ts";
+import { installBoth } from "./installed.ts";
+import { compare, type Line, limit, measureInTurn } from "./measure.ts";
+import { appId, dowel, dowelCommand, environment, flatpakCommand } from "./places.ts";
 
 const service = "org.example.Bench";
 const policy = ["--filter", `--talk=${service}`, "--talk=org.example.Sender"];
@@ -56,6 +58,37 @@ function pssMib(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1]) / 1024;
 }
 
+/** What the session service needs with some apps, each of which has one connection and has made a call. */
+async function serviceMemory(folder: string, bus: string, apps: number): Promise<number> {
+  const runtime = mkdtempSync(join(folder, "runtime-"));
+  await using stack = new AsyncDisposableStack();
+  const session = stack.use(await ServiceProcess.start(runtime));
+  for (let number = 1; number <= apps; number++) {
+    const sandbox = stack.use(new FakeSandbox(runtime, String(number), bus));
+    sandbox.handOver(join(runtime, "dowel/session.sock"), ["org.example.App", "session", ...policy]);
+    const client = stack.use(await RawPeer.connect(sandbox.socket));
+    await client.ask({ destination: service, path: "/", member: "Echo" });
+  }
+  await sleep(quietMilliseconds);
+  return pssMib(session.process.pid ?? 0);
+}
+
+/** The start of a program that greets the bus. */
+async function greeting(folder: string): Promise<Line> {
+  await installBoth();
+  await using bus = await startBus(mkdtempSync(join(folder, "session-")));
+  const program = join(environment["HOME"] ?? "", "bus-peer");
+  execFileSync("gcc", ["-O2", "-static", "-o", program, "bench/bus-peer.c"]);
+  const words = ["run", `--command=${program}`, appId, "hello", "/run/flatpak/bus"];
+  const commands = [dowelCommand(...words), flatpakCommand(...words)].map((command) => ({
+    ...command,
+    environment: { ...command.environment, DBUS_SESSION_BUS_ADDRESS: bus.address },
+  }));
+  const [mine, peer] = measureInTurn(commands, 15);
+  if (!mine || !peer) throw new Error("unreachable");
+  return compare("start, warm, of a program that greets the bus", mine, "flatpak run", peer, 0.2);
+}
+
 /** Round trips through the gateway, through xdg-dbus-proxy and without either, on one private bus. */
 export async function benchBus(): Promise<Line[]> {
   const folder = mkdtempSync(join(tmpdir(), "dowel-bench-bus-"));
@@ -81,6 +114,9 @@ export async function benchBus(): Promise<Line[]> {
     });
     await sleep(quietMilliseconds);
     lines.push(limit("memory of the gateway after all that", pssMib(gateway.process.pid ?? 0), "MiB", 45));
+    lines.push(limit("memory of the service, one app", await serviceMemory(folder, bus.socket, 1), "MiB", 45));
+    lines.push(limit("memory of the service, 100 apps", await serviceMemory(folder, bus.socket, 100), "MiB", 60));
+    lines.push(await greeting(folder));
     return lines;
   } finally {
     rmSync(folder, { recursive: true, force: true });
