@@ -2,10 +2,11 @@
 // Sandboxes that apps ask for: the real flatpak-spawn inside an app, against the service's own portal on a real bus.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { startBus, type TestBus } from "../support/bus.ts";
 import { addImage } from "../support/layout.ts";
+import { until } from "../support/until.ts";
 import { makeLayout, runtimeRef, Sandpit } from "./support.ts";
 
 const id = "org.example.Spawner";
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const [, , arch = ""] = runtimeRef.split("/");
   for (const name of ["bin", "lib"]) mkdirSync(join(tree, "files", name), { recursive: true });
   loader = bring("/usr/libexec/flatpak-xdg-utils/flatpak-spawn", join(tree, "files"));
-  bring("/bin/cat", join(tree, "files"));
+  for (const program of ["/bin/cat", "/bin/touch"]) bring(program, join(tree, "files"));
   copyFileSync(resolve("build/bin/probe"), join(tree, "files/bin/probe"));
   const metadata = `[Application]\nname=${id}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=probe\n\n[Context]\nshared=network;\n`;
   writeFileSync(join(tree, "metadata"), metadata);
@@ -50,9 +51,13 @@ function own(program: string): string[] {
 }
 
 /** Runs `flatpak-spawn WORDS` in the app. */
-function spawnIn(words: readonly string[], options: readonly string[] = []) {
+function startSpawn(words: readonly string[], options: readonly string[] = []) {
   const [command = "", ...rest] = own("flatpak-spawn");
-  return pit.start(["run", ...options, `--command=${command}`, id, ...rest, ...words]).outcome;
+  return pit.start(["run", ...options, `--command=${command}`, id, ...rest, ...words]);
+}
+
+function spawnIn(...start: Parameters<typeof startSpawn>) {
+  return startSpawn(...start).outcome;
 }
 
 /** The text of `/.flatpak-info` in a sandbox that `flatpak-spawn OPTIONS` makes. */
@@ -90,6 +95,41 @@ describe("flatpak-spawn", () => {
     expect(await variables("--clear-env")).not.toHaveProperty("USER");
     const id = JSON.parse((await spawnIn(["--directory=/usr", "probe", "id"])).stdout);
     expect(id.cwd).toBe("/usr");
+  });
+
+  test("shows a sandbox without permissions what the caller has and names, and nothing else", async () => {
+    const data = pit.path("home/.var/app", id, "data");
+    mkdirSync(data, { recursive: true });
+    writeFileSync(join(data, "note"), "text");
+    const read = (...options: string[]) => spawnIn(["--sandbox", ...options, ...own("cat"), join(data, "note")]);
+    expect((await read()).status).not.toBe(0);
+    expect(await read(`--sandbox-expose-path-ro=${data}`)).toMatchObject({ status: 0, stdout: "text" });
+  });
+
+  test("does not make writable what the caller can only read", async () => {
+    const shared = pit.path("home/shared");
+    mkdirSync(shared, { recursive: true });
+    const touch = (name: string, access: string) =>
+      spawnIn(
+        ["--sandbox", `--sandbox-expose-path=${shared}`, ...own("touch"), join(shared, name)],
+        [`--filesystem=${shared}${access}`],
+      );
+    expect((await touch("no", ":ro")).status).not.toBe(0);
+    expect(await touch("yes", "")).toMatchObject({ status: 0, stderr: "" });
+    expect(readdirSync(shared)).toEqual(["yes"]);
+  });
+
+  test("passes signals on to what it started, and ends it with its caller's connection", async () => {
+    const { child, outcome } = startSpawn(["--watch-bus", "probe", "wait"]);
+    await new Promise((told) => child.stdout.once("data", told));
+    child.kill("SIGTERM");
+    // What the probe ends with at SIGTERM.
+    expect((await outcome).status).toBe(3);
+    const second = startSpawn(["--watch-bus", "probe", "wait"]);
+    await new Promise((told) => second.child.stdout.once("data", told));
+    second.child.kill("SIGKILL");
+    await second.outcome;
+    await until("nothing runs any more", () => pit.succeed(["ps"]).trim() === "");
   });
 
   test("tells what the service refuses", async () => {

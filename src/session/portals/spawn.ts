@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
+import { isWellKnownName } from "../../formats/dbus/names.ts";
 import { valueAs } from "../../formats/dbus/types.ts";
 import type { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import type { Options } from "./portal.ts";
@@ -131,6 +132,15 @@ function identityWords(info: Keyfile, request: SpawnRequest): string[] {
   return words;
 }
 
+/** Names on the accessibility bus that an app may give away are below its own. */
+function a11yWords(info: Keyfile, { a11yNames }: SpawnRequest): string[] {
+  const own = `${info.get("Application", "name") ?? ""}.`;
+  return a11yNames.map((name) => {
+    if (isWellKnownName(name) && name.startsWith(own)) return `--a11y-own-name=${name}`;
+    throw invalid(`sandbox-a11y-own-names: '${name}' is no name below ${own.slice(0, -1)}`);
+  });
+}
+
 function sandboxWords(info: Keyfile, request: SpawnRequest): string[] {
   const folder = `${info.get("Instance", "instance-path") ?? ""}/sandbox`;
   const bits = request.shares;
@@ -140,7 +150,7 @@ function sandboxWords(info: Keyfile, request: SpawnRequest): string[] {
     ...busShares.flatMap(([bit, option]) => ((bits & bit) !== 0 ? [option] : [])),
     ...request.expose.map((name) => `--filesystem=${folder}/${name}`),
     ...request.exposeReadOnly.map((name) => `--filesystem=${folder}/${name}:ro`),
-    ...request.a11yNames.map((name) => `--a11y-own-name=${name}`),
+    ...a11yWords(info, request),
   ];
 }
 
