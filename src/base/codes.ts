@@ -83,6 +83,7 @@ const errorCodes = {
   DATA_EXISTS: "An app has data of that name already",
   DATA_ARCHIVE_INVALID: "An archive of an app's data is malformed or of another app",
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
+  PERMISSION_NOT_FOUND: "The permission store has no such entry",
   // buses
   DBUS_INVALID: "A D-Bus message, match rule, name or address is malformed",
   DBUS_AUTH: "A client or a bus did not authenticate as it should",

@@ -19,6 +19,23 @@ export const commands: Readonly<Record<string, Entry>> = {
   enter: { brief: "Run a command in the sandbox of a running app", load: () => import("./enter.ts") },
   kill: { brief: "End running apps", load: () => import("./kill.ts") },
   override: { brief: "Change what an app may do, for all its starts", load: () => import("./override.ts") },
+  permissions: { brief: "Show what apps may do through portals", load: () => import("./permissions.ts") },
+  "permission-show": {
+    brief: "Show what one app may do through portals",
+    load: () => import("./permission-show.ts"),
+  },
+  "permission-set": {
+    brief: "Set what an app may do through a portal",
+    load: () => import("./permission-set.ts"),
+  },
+  "permission-remove": {
+    brief: "Remove an entry of the permission store",
+    load: () => import("./permission-remove.ts"),
+  },
+  "permission-reset": {
+    brief: "Remove all that an app may do through portals",
+    load: () => import("./permission-reset.ts"),
+  },
   "profile list": { brief: "List the sets of data that apps have", load: () => import("./profile/list.ts") },
   "profile copy": { brief: "Copy a profile of an app to a new one", load: () => import("./profile/copy.ts") },
   "profile remove": { brief: "Remove a profile of an app", load: () => import("./profile/remove.ts") },
@@ -105,6 +122,7 @@ export const aliases: Readonly<Record<string, string>> = {
   upgrade: "update",
   remove: "uninstall",
   "remote-list": "remotes",
+  "permission-list": "permissions",
 };
 
 /** First words of commands that have two. */

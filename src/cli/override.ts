@@ -8,8 +8,8 @@ import { sessionSocketPath } from "../session/service/serve.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, optionalArgument, switchFlag, textFlag } from "./flags.ts";
+import { permissionFlags } from "./permissionflags.ts";
 import { typedPermissions } from "./permissionoptions.ts";
-import { permissionFlags } from "./permissions.ts";
 import { installationChoice } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {

@@ -1,38 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-import { textsFlag } from "./flags.ts";
+import type { Result } from "../render/result.ts";
+import { permissionTables, withPermissionStore } from "../session/permissions/store.ts";
+import type { Context } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import { textArgument } from "./flags.ts";
+import { type PermissionTableFlags, permissionTableFlags, showPermissions } from "./permissiontable.ts";
 
-/** The permission options of `run` and `override`, for help, completion and checks; their order is read from the words themselves. */
-export const permissionFlags = {
-  share: textsFlag("Share with the host", "network|ipc"),
-  unshare: textsFlag("Do not share with the host", "network|ipc"),
-  shareIf: textsFlag("Share under a condition", "NAME:CONDITION"),
-  socket: textsFlag("Give a socket", "SOCKET"),
-  nosocket: textsFlag("Do not give a socket", "SOCKET"),
-  socketIf: textsFlag("Give a socket under a condition", "SOCKET:CONDITION"),
-  device: textsFlag("Give a device", "DEVICE"),
-  nodevice: textsFlag("Do not give a device", "DEVICE"),
-  deviceIf: textsFlag("Give a device under a condition", "DEVICE:CONDITION"),
-  allow: textsFlag("Allow a feature", "FEATURE"),
-  disallow: textsFlag("Do not allow a feature", "FEATURE"),
-  allowIf: textsFlag("Allow a feature under a condition", "FEATURE:CONDITION"),
-  filesystem: textsFlag("Show files of the host", "PATH[:ro|:create]"),
-  nofilesystem: textsFlag("Do not show files of the host", "PATH"),
-  env: textsFlag("Set a variable", "NAME=VALUE"),
-  unsetEnv: textsFlag("Remove a variable", "NAME"),
-  limit: textsFlag("Bound what the app takes; none lifts a limit", "memory|swap|cpu|tasks|io=VALUE"),
-  persist: textsFlag("Keep a folder of the home with the app's data", "NAME"),
-  ownName: textsFlag("Let the app own a name on the session bus", "NAME"),
-  talkName: textsFlag("Let the app talk to a name on the session bus", "NAME"),
-  noTalkName: textsFlag("Do not let the app talk to a name on the session bus", "NAME"),
-  systemOwnName: textsFlag("Let the app own a name on the system bus", "NAME"),
-  systemTalkName: textsFlag("Let the app talk to a name on the system bus", "NAME"),
-  systemNoTalkName: textsFlag("Do not let the app talk to a name on the system bus", "NAME"),
-  a11yOwnName: textsFlag("Let the app own a name on the accessibility bus", "NAME"),
-  addPolicy: textsFlag("Add to a policy", "SUBSYSTEM.KEY=VALUE"),
-  removePolicy: textsFlag("Remove from a policy", "SUBSYSTEM.KEY=VALUE"),
-  usb: textsFlag("List a USB device", "QUERY"),
-  nousb: textsFlag("Hide a USB device", "QUERY"),
-  usbList: textsFlag("List and hide USB devices", "LIST"),
-  usbListFile: textsFlag("List and hide USB devices as a file says", "FILE"),
-  envFd: textsFlag("Set variables from a descriptor, each with NUL at its end", "FD"),
-} as const;
+async function run({ signal }: Context, flags: PermissionTableFlags, table?: string, id?: string): Promise<Result> {
+  const tables = table === undefined ? permissionTables(process.env) : [table];
+  const entries = await withPermissionStore(process.env, signal, (store) => store.entries(tables, id));
+  return showPermissions(entries, flags);
+}
+
+export default defineCommand<PermissionTableFlags, string[]>({
+  brief: "Show what apps may do through portals",
+  description: "Asks the permission store of the session. TABLE is a portal's, ID what the permission is about.",
+  examples: [
+    ["permissions", "lists all tables"],
+    ["permissions devices camera", "lists who may use the camera"],
+    ["permissions --json", "prints all as JSON"],
+  ],
+  parameters: {
+    flags: permissionTableFlags,
+    aliases: { j: "json" },
+    positional: { kind: "array", parameter: textArgument("Table, then id", "TABLE [ID]"), maximum: 2 },
+  },
+  run,
+});

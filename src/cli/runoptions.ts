@@ -8,8 +8,8 @@ import { applyPermissionOption } from "../metadata/permissions/options.ts";
 import { parseProfile } from "../metadata/profile.ts";
 import type { ParentSandbox } from "../sandbox/spec/types.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textFlag, textsFlag } from "./flags.ts";
+import { permissionFlags } from "./permissionflags.ts";
 import { typedPermissions } from "./permissionoptions.ts";
-import { permissionFlags } from "./permissions.ts";
 import { installationChoice } from "./transaction.ts";
 
 /** The options that decide what a sandbox is like. */

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Result } from "../render/result.ts";
+import { permissionTables, withPermissionStore } from "../session/permissions/store.ts";
+import type { Context } from "./context.ts";
+import { defineCommand } from "./define.ts";
+import { textArgument } from "./flags.ts";
+import { type PermissionTableFlags, permissionTableFlags, showPermissions } from "./permissiontable.ts";
+
+async function run({ signal }: Context, flags: PermissionTableFlags, app: string): Promise<Result> {
+  const tables = permissionTables(process.env);
+  const entries = await withPermissionStore(process.env, signal, (store) => store.entries(tables));
+  return showPermissions(entries, flags, app);
+}
+
+export default defineCommand<PermissionTableFlags, [string]>({
+  brief: "Show what one app may do through portals",
+  examples: [
+    ["permission-show org.example.App", "lists what the permission store has of the app"],
+    ["permission-show --json org.example.App", "prints it as JSON"],
+  ],
+  parameters: {
+    flags: permissionTableFlags,
+    aliases: { j: "json" },
+    positional: { kind: "tuple", parameters: [textArgument("Id of the app", "APP")] },
+  },
+  run,
+});

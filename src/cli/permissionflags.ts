@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import { textsFlag } from "./flags.ts";
+
+/** The permission options of `run` and `override`, for help, completion and checks; their order is read from the words themselves. */
+export const permissionFlags = {
+  share: textsFlag("Share with the host", "network|ipc"),
+  unshare: textsFlag("Do not share with the host", "network|ipc"),
+  shareIf: textsFlag("Share under a condition", "NAME:CONDITION"),
+  socket: textsFlag("Give a socket", "SOCKET"),
+  nosocket: textsFlag("Do not give a socket", "SOCKET"),
+  socketIf: textsFlag("Give a socket under a condition", "SOCKET:CONDITION"),
+  device: textsFlag("Give a device", "DEVICE"),
+  nodevice: textsFlag("Do not give a device", "DEVICE"),
+  deviceIf: textsFlag("Give a device under a condition", "DEVICE:CONDITION"),
+  allow: textsFlag("Allow a feature", "FEATURE"),
+  disallow: textsFlag("Do not allow a feature", "FEATURE"),
+  allowIf: textsFlag("Allow a feature under a condition", "FEATURE:CONDITION"),
+  filesystem: textsFlag("Show files of the host", "PATH[:ro|:create]"),
+  nofilesystem: textsFlag("Do not show files of the host", "PATH"),
+  env: textsFlag("Set a variable", "NAME=VALUE"),
+  unsetEnv: textsFlag("Remove a variable", "NAME"),
+  limit: textsFlag("Bound what the app takes; none lifts a limit", "memory|swap|cpu|tasks|io=VALUE"),
+  persist: textsFlag("Keep a folder of the home with the app's data", "NAME"),
+  ownName: textsFlag("Let the app own a name on the session bus", "NAME"),
+  talkName: textsFlag("Let the app talk to a name on the session bus", "NAME"),
+  noTalkName: textsFlag("Do not let the app talk to a name on the session bus", "NAME"),
+  systemOwnName: textsFlag("Let the app own a name on the system bus", "NAME"),
+  systemTalkName: textsFlag("Let the app talk to a name on the system bus", "NAME"),
+  systemNoTalkName: textsFlag("Do not let the app talk to a name on the system bus", "NAME"),
+  a11yOwnName: textsFlag("Let the app own a name on the accessibility bus", "NAME"),
+  addPolicy: textsFlag("Add to a policy", "SUBSYSTEM.KEY=VALUE"),
+  removePolicy: textsFlag("Remove from a policy", "SUBSYSTEM.KEY=VALUE"),
+  usb: textsFlag("List a USB device", "QUERY"),
+  nousb: textsFlag("Hide a USB device", "QUERY"),
+  usbList: textsFlag("List and hide USB devices", "LIST"),
+  usbListFile: textsFlag("List and hide USB devices as a file says", "FILE"),
+  envFd: textsFlag("Set variables from a descriptor, each with NUL at its end", "FD"),
+} as const;
