@@ -96,8 +96,10 @@ async function readExtension(
       `tar archive, offset ${offset}: an extended header of ${size} bytes; at most ${most} are allowed`,
     );
   }
-  const bytes = source.take(size) ?? (await source.read(size, "an extended header"));
-  if (bytes === undefined) throw cutShort(offset, "an extended header");
+  const lent = source.take(size) ?? (await source.read(size, "an extended header"));
+  if (lent === undefined) throw cutShort(offset, "an extended header");
+  // The chunk that it is in may be used again once more is asked for, as for the padding.
+  const bytes = new Uint8Array(lent);
   await skipPadding(source, size, "an extended header");
   if (typeFlag === "g") {
     if (before !== undefined) throw tarInvalid(offset, "a global header must not stand between a header and its entry");
