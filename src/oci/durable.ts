@@ -3,10 +3,13 @@ import { createHash, randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkCancelled, fileError } from "../base/errors.ts";
+import { startWriting } from "../sys/durability.ts";
 import { type Digest, type DigestAlgorithm, finishDigest } from "./digest.ts";
 import type { ByteStream } from "./verify.ts";
 
 const readSize = 1024 * 1024;
+/** After so many bytes the device begins to write them, so that less is left to wait for at the end. */
+const writtenEarlyBytes = 16 * 1024 * 1024;
 
 /** Names that start like this are files being written; a crash can leave one behind. */
 const temporaryPrefix = ".tmp-";
@@ -107,11 +110,15 @@ async function writeHashed(
 ): Promise<WrittenFile> {
   const hash = createHash(algorithm);
   let size = 0;
+  let begun = 0;
   for await (const chunk of chunks) {
     checkCancelled(signal);
     hash.update(chunk);
     await writeFully(file, chunk);
     size += chunk.byteLength;
+    if (size - begun < writtenEarlyBytes) continue;
+    startWriting(file.fd);
+    begun = size;
   }
   return { digest: finishDigest(hash, algorithm), size };
 }

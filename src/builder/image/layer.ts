@@ -56,7 +56,7 @@ function streamChunked(tree: Tree, { signal }: LayerOptions): LayerStream {
   const writer = new ChunkedWriter({ level: levels["zstd:chunked"], signal });
   const measured = new MeasuredLayer();
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    using reader = new FileReader();
+    using reader = new FileReader(Buffer.allocUnsafeSlow(wholeBytes));
     yield* writer.write(tarInputs(tree, reader, measured));
   }
   return {
@@ -147,18 +147,26 @@ function toInput(path: string, entry: TreeEntry | undefined, reader: FileReader)
 
 const wholeBytes = 1024 * 1024;
 
-/** Reads small contents at once, and keeps the file open as long as the contents come from the same one. */
+/**
+ * Reads small contents at once, and keeps the file open as long as the contents come from the same one. With a buffer of
+ * `wholeBytes` all bytes are in it, until the next are asked for: new memory would cost more than reading.
+ */
 class FileReader implements Disposable {
+  readonly #lent: Buffer | undefined;
   #path: string | undefined;
   #fd = -1;
 
+  constructor(lent?: Buffer) {
+    this.#lent = lent;
+  }
+
   read(content: Content): Uint8Array | AsyncIterable<Uint8Array> {
     if (content.kind === "bytes") return content.bytes;
-    if (content.size > wholeBytes) return streamContent(content);
+    if (content.size > wholeBytes) return streamContent(content, this.#lent);
     const { path, offset, size } = content;
     try {
       if (this.#path !== path) this.#open(path);
-      const buffer = Buffer.allocUnsafe(size);
+      const buffer = this.#lent ?? Buffer.allocUnsafe(size);
       let at = 0;
       while (at < size) {
         const count = readSync(this.#fd, buffer, at, size - at, offset + at);

@@ -11,8 +11,8 @@ export function readContent(content: Content): Uint8Array {
   return readFileSync(content.path).subarray(content.offset, content.offset + content.size);
 }
 
-/** The bytes of a content, chunk by chunk. */
-export async function* streamContent(content: Content): AsyncGenerator<Uint8Array, void, undefined> {
+/** The bytes of a content, chunk by chunk; all in `lent` where that is given, each until the next is asked for. */
+export async function* streamContent(content: Content, lent?: Buffer): AsyncGenerator<Uint8Array, void, undefined> {
   if (content.kind === "bytes") {
     yield content.bytes;
     return;
@@ -21,7 +21,8 @@ export async function* streamContent(content: Content): AsyncGenerator<Uint8Arra
   let at = content.offset;
   const end = content.offset + content.size;
   while (at < end) {
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(Math.min(chunkBytes, end - at)), 0, undefined, at);
+    const room = lent ?? Buffer.allocUnsafe(Math.min(chunkBytes, end - at));
+    const { bytesRead, buffer } = await file.read(room, 0, Math.min(room.length, end - at), at);
     if (bytesRead === 0) return;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -90,8 +90,9 @@ export class Chunker {
     // as `#step`, but for most bytes, and so without calls
     for (let at = inWindow; at < end; at++) {
       const drop = bytes[at - windowBytes] ?? 0;
-      sum1 = (sum1 + (bytes[at] ?? 0) - drop) | 0;
-      sum2 = (sum2 + sum1 - windowBytes * (drop + characterOffset)) | 0;
+      // grouped so that each sum waits for one addition only
+      sum1 = (sum1 + (((bytes[at] ?? 0) - drop) | 0)) | 0;
+      sum2 = (sum2 + ((sum1 - ((windowBytes * (drop + characterOffset)) | 0)) | 0)) | 0;
       if ((sum2 & splitMask) === splitMask) from = this.#split(bytes, from, at + 1);
     }
     this.#sum1 = sum1;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { packZstd, packZstdAside } from "../../sys/zstd.ts";
 import { type Placed, skippableHeader, skippableHeaderBytes } from "./annotations.ts";
 
@@ -20,7 +19,6 @@ interface Part {
 /** Gathers the blob, and knows where in it everything is. Frames are packed by several threads and come in order. */
 export class Output {
   readonly #level: number;
-  readonly #hash = createHash("sha256");
   #queue: Part[] = [];
   #aside = 0;
   #size = 0;
@@ -56,12 +54,7 @@ export class Output {
     const bytes = Buffer.concat(this.#parts, this.#waiting);
     this.#parts = [];
     this.#waiting = 0;
-    this.#hash.update(bytes);
     yield bytes;
-  }
-
-  finish(): { digest: string; size: number } {
-    return { digest: `sha256:${this.#hash.digest("hex")}`, size: this.#size };
   }
 
   async #collect(most: number): Promise<void> {

@@ -30,9 +30,6 @@ export interface ChunkedLayer {
   readonly diffId: string;
   /** Bytes of the archive. */
   readonly tarSize: number;
-  /** `sha256:HEX` of the blob, and its bytes. */
-  readonly digest: string;
-  readonly size: number;
 }
 
 const outputBytes = 256 * 1024;
@@ -162,7 +159,6 @@ export class ChunkedWriter {
       tocDigest,
       diffId: `sha256:${this.#tar.digest("hex")}`,
       tarSize: this.#tarSize,
-      ...this.#output.finish(),
     };
   }
 }

@@ -18,8 +18,8 @@ const schema = `
   CREATE TABLE IF NOT EXISTS chunks (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
-/** So many rows wait in memory. */
-const mostRows = 4096;
+/** So many rows wait in memory: each batch writes to all of the database, as digests lie everywhere. */
+const mostRows = 8192;
 
 interface Rows {
   readonly contents: (readonly [sha256: string, content: FileContent])[];
@@ -133,6 +133,8 @@ export class ContentIndex implements Disposable {
   save(): void {
     const { contents, chunks } = this.#rows;
     this.#rows = { contents: [], chunks: [] };
+    // in the order of the database each of its pages is written once
+    for (const rows of [contents, chunks]) rows.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
     if (contents.length + chunks.length === 0) return;
     const saved = attempt(() => {
       this.#database.exec("BEGIN IMMEDIATE");

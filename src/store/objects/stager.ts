@@ -21,7 +21,7 @@ import { hasObject, objectName } from "./paths.ts";
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** From this size on the device starts to write a file while the next ones still come in. */
-const writtenEarlyBytes = 256 * 1024;
+const writtenEarlyBytes = 64 * 1024;
 
 /** What became of a content: its fs-verity digest (hex), and whether a file was written for it. */
 export interface StagedContent {
