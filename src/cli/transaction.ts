@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import type { DowelEvent } from "../base/events.ts";
 import type { Choose } from "../engine/choose.ts";
 import { isChosen, placeForAdding, placesToRead } from "../engine/places.ts";
-import { type Questions, type Transaction, transact } from "../engine/transact.ts";
+import { type Questions, type Transaction, transact, type UndecidedPlace } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
 import type { RefKind } from "../metadata/ref.ts";
 import { askNumber, askYesNo } from "../render/prompt.ts";
@@ -65,11 +65,29 @@ function confirm(context: Context, plan: Plan, installation: Installation): void
   throw new DowelError("ABORTED", "Nothing was changed", hint);
 }
 
+/** Asks whether a place is trusted for all users. Throws `POLICY_REFUSED` where nobody can be asked. */
+function trusts({ terminal }: Context, { url, images }: UndecidedPlace): boolean {
+  const text = `${url}: nothing says who must have signed its images, and all users of this machine would run them`;
+  if (!terminal.canAsk) {
+    throw new DowelError("POLICY_REFUSED", text, {
+      hint: "Add it as a remote with --verify=key, gpg, keyless or none; nobody can be asked here.",
+    });
+  }
+  const list = images.map((image) => `  ${image}\n`).join("");
+  const advice = "If its publisher signs, answer no and add it as a remote with --verify=key, gpg or keyless.";
+  return askYesNo(
+    terminal,
+    `${text}.\n${list}${advice}\nTake images from there as they are, now and for updates?`,
+    "no",
+  );
+}
+
 function questionsFor(context: Context, flags: FetchFlags): Questions | undefined {
   if (!asks(flags)) return undefined;
   const { terminal } = context;
   return {
     confirms: (plan, installation) => confirm(context, plan, installation),
+    trusts: (place) => trusts(context, place),
     replaces: (ref, successor) =>
       !terminal.canAsk || askYesNo(terminal, `${ref} is no longer maintained. Replace it by ${successor}?`),
   };

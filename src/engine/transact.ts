@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
+import { formatRef } from "../metadata/ref.ts";
+import { isUndecided } from "../remotes/trust/choice.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
 import { measurePlan } from "./cost.ts";
@@ -15,10 +18,19 @@ export interface Transaction {
   readonly prepare: (report: Report, declined: ReadonlySet<string>) => Promise<Plan> | Plan;
 }
 
+/** A place that was named for an install into an installation of all users, and of which no policy says who must sign. */
+export interface UndecidedPlace {
+  readonly url: string;
+  /** What comes from there, as `REF sha256:HEX`. */
+  readonly images: readonly string[];
+}
+
 /** What a person is asked before anything is changed; each may throw `ABORTED`. */
 export interface Questions {
   /** Whether an app that is no longer maintained is replaced by what it names. */
   readonly replaces: (ref: string, successor: string) => boolean;
+  /** Whether images of a place that no policy names are taken as they are, now and for updates, for all users. */
+  readonly trusts: (place: UndecidedPlace) => boolean;
   /** Agrees to a plan, which has been reported. */
   readonly confirms: (plan: Plan, installation: Installation) => void;
 }
@@ -48,6 +60,34 @@ async function prepareWithConsent(
   return declined.length === 0 ? plan : await prepare(report, new Set(declined.map(([ref]) => ref)));
 }
 
+function undecidedPlaces(plan: Plan, installation: Installation): readonly UndecidedPlace[] {
+  const places = new Map<string, string[]>();
+  for (const operation of plan.operations) {
+    if (operation.operation === "uninstall" || operation.newRemote === undefined) continue;
+    const { url, gpgKey } = operation.newRemote;
+    if (gpgKey !== undefined || !isUndecided(installation, url)) continue;
+    const image = `${formatRef(operation.ref)} sha256:${operation.image.commit}`;
+    places.set(url, [...(places.get(url) ?? []), image]);
+  }
+  return [...places].map(([url, images]) => ({ url, images }));
+}
+
+/**
+ * Who names a place for an install may trust it at its first use. Where all users would run what comes from there, that
+ * is asked for by itself, and never goes without saying. Throws `POLICY_REFUSED`, or `ABORTED` where the answer is no.
+ */
+function askForTrust(plan: Plan, installation: Installation, questions: Questions | undefined): void {
+  for (const place of undecidedPlaces(plan, installation)) {
+    if (questions === undefined) {
+      const text = `${place.url}: nothing says who must have signed its images, and all users would run them`;
+      throw new DowelError("POLICY_REFUSED", text, {
+        hint: "Add it as a remote with --verify=key, gpg, keyless or none; or answer the question on a terminal, without -y.",
+      });
+    }
+    if (!questions.trusts(place)) throw new DowelError("ABORTED", "Nothing was changed");
+  }
+}
+
 /**
  * Plans a transaction, works out what it costs, asks, and carries it out. Throws `ABORTED` where the answer is no;
  * nothing has been changed then.
@@ -63,6 +103,7 @@ export async function transact(transaction: Transaction, options: TransactOption
       ? { plan: wished, loaded: undefined }
       : await measurePlan(wished, installation, { sideloads, signal });
   report({ type: "transaction.plan", operations: describePlan(plan) });
+  askForTrust(plan, installation, questions);
   if (plan.operations.length > 0) questions?.confirms(plan, installation);
   const how = { noPull, noDeploy, keepVersions, sideloads, loaded, announced: true };
   return { plan, result: await execute(plan, installation, { ...how, report, signal }) };

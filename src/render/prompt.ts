@@ -57,14 +57,15 @@ export function askSecret(terminal: Terminal, question: string): string | undefi
   }
 }
 
-/** Asks a person; yes is the default on an empty line, and nobody there means no. */
-export function askYesNo(terminal: Terminal, question: string): boolean {
+/** Asks a person; `standard` is the answer of an empty line, and nobody there means no. */
+export function askYesNo(terminal: Terminal, question: string, standard: "yes" | "no" = "yes"): boolean {
   if (!terminal.canAsk) return false;
   for (;;) {
-    terminal.err(`${question} [Y/n]: `);
+    terminal.err(escapeForTerminal(`${question} ${standard === "yes" ? "[Y/n]" : "[y/N]"}: `, true));
     const answer = readLine()?.trim().toLowerCase();
     if (answer === undefined) return false;
-    if (answer === "" || answer === "y" || answer === "yes") return true;
+    if (answer === "") return standard === "yes";
+    if (answer === "y" || answer === "yes") return true;
     if (answer === "n" || answer === "no") return false;
   }
 }

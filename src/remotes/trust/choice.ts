@@ -54,7 +54,7 @@ async function requirementOf(home: Home, choice: VerifyChoice): Promise<Requirem
 }
 
 /** Whether nothing lets images of a location in because nobody has said anything about it. */
-function isUndecided(home: Home, url: string): boolean {
+export function isUndecided(home: Home, url: string): boolean {
   const location = parseLocation(url);
   if (!("host" in location)) return false;
   const repository = location.kind === "image" ? location.repository : location.namespace;
