@@ -108,7 +108,7 @@ test("a successor takes the place of an app that has reached its end, and knows 
   addSample(layout, { ref: hello, labels: { "org.flatpak.commit-metadata.ostree.endoflife-rebase": label } });
   addSample(layout, { ref: third });
   const prepare = (_: unknown, declined: ReadonlySet<string>) => prepareUpdate(store, [], { declined });
-  const no = { replaces: () => false, confirms: () => undefined };
+  const no = { replaces: () => false, confirms: () => undefined, trusts: () => false };
   await transact({ installation: store, prepare }, { questions: no });
   expect([...commits(store).keys()]).toEqual([hello, platform]);
   await transact({ installation: store, prepare });
