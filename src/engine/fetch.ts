@@ -18,6 +18,7 @@ import { changeSetting } from "../store/settings.ts";
 import { importImage } from "../store/transfer/import.ts";
 import type { Deployment } from "../store/types.ts";
 import { fetchExtra, isExtraHere, prepareExtra } from "./extra/apply.ts";
+import { checkMayInstall } from "./parental.ts";
 import { timestampOf } from "./resolve/fetches.ts";
 import type { InstallOperation, UpdateOperation } from "./types.ts";
 
@@ -65,7 +66,7 @@ function checkImage(operation: FetchOperation, labels: ReadonlyMap<string, strin
 }
 
 /** An image that an earlier import brought whole. Throws `NOT_CACHED`. */
-function stored(operation: FetchOperation, installation: Installation): StoredImage {
+async function stored(operation: FetchOperation, { installation, signal }: FetchContext): Promise<StoredImage> {
   const image = loadStored(installation, operation.image.commit);
   if (image === undefined || ![...objectSizes(image.view).keys()].every((digest) => hasObject(installation, digest))) {
     throw new DowelError("NOT_CACHED", `${formatRef(operation.ref)} has not been fetched yet`, {
@@ -78,6 +79,7 @@ function stored(operation: FetchOperation, installation: Installation): StoredIm
       hint: "Run the same command without --no-pull.",
     });
   }
+  if (operation.operation === "install") await checkMayInstall(operation.ref, image.labels, installation, signal);
   return image;
 }
 
@@ -89,6 +91,7 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
     context.loaded.get(image.commit) ?? (await loadImage(source, `sha256:${image.commit}`, ref.arch, signal));
   const { descriptor, manifestBytes: bytes, configBytes: config } = loaded;
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
+  if (operation.operation === "install") await checkMayInstall(ref, loaded.config.labels, installation, signal);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
   const tags = [...image.tags, ref.branch];
   await verifyImage(installation, image.place, descriptor.digest, { remote, tags, signal });
@@ -111,7 +114,7 @@ function notePulled(operation: FetchOperation, place: ImagePlace, { installation
  * that has it fails, it comes from its own place.
  */
 export async function importOperation(operation: FetchOperation, context: FetchContext): Promise<StoredImage> {
-  if (context.noPull) return stored(operation, context.installation);
+  if (context.noPull) return await stored(operation, context);
   const sideload = context.sideloads.get(operation.image.commit);
   if (sideload !== undefined) {
     try {

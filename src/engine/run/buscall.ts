@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkCancelled, DowelError } from "../../base/errors.ts";
+import { checkCancelled, DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { parseBusAddress } from "../../formats/dbus/address.ts";
 import { BodyReader } from "../../formats/dbus/body.ts";
+import { readValues } from "../../formats/dbus/decode.ts";
 import { fixedBytes, MessageHeader, messageType } from "../../formats/dbus/header.ts";
 import { SaslClient } from "../../formats/dbus/sasl.ts";
 import { encodeMessage, type MessageFields } from "../../formats/dbus/write.ts";
@@ -20,6 +21,11 @@ export type Call = Required<Pick<MessageFields, "destination" | "path" | "interf
 
 function failed(text: string, cause?: unknown): DowelError {
   return new DowelError("BUS_CALL_FAILED", text, cause === undefined ? {} : { cause });
+}
+
+/** Whether a call was answered by an error of a name. */
+export function isBusError(error: unknown, name: string): boolean {
+  return isDowelError(error, "BUS_CALL_FAILED") && error.cause === name;
 }
 
 /** A connection to a message bus for a few calls, one after the other. The bus and who answers are trusted. */
@@ -127,6 +133,19 @@ export class BusClient implements Disposable {
     descriptors: readonly number[] = [],
     read?: (body: BodyReader) => T,
   ): Promise<T | undefined> {
+    return await this.#exchange(call, descriptors, (header) => read?.(new BodyReader(this.#buffer.bytes, 0, header)));
+  }
+
+  /** Calls a method and answers the values of the reply. Throws `BUS_CALL_FAILED` and `DBUS_INVALID`. */
+  async ask(call: Call): Promise<readonly unknown[]> {
+    return (await this.#exchange(call, [], (header) => readValues(this.#buffer.bytes, 0, header, []))) ?? [];
+  }
+
+  async #exchange<T>(
+    call: Call,
+    descriptors: readonly number[],
+    read: (header: MessageHeader) => T,
+  ): Promise<T | undefined> {
     const serial = ++this.#serial;
     const counted = descriptors.length === 0 ? {} : { unixFds: descriptors.length };
     await this.#send(encodeMessage({ ...call, ...counted, type: messageType.call, serial }), descriptors);
@@ -134,8 +153,10 @@ export class BusClient implements Disposable {
       const header = await this.#next();
       const isReply = header.replySerial === serial;
       const name = `${call.interface}.${call.member}`;
-      if (isReply && header.type === messageType.error) throw failed(`${name} failed: ${header.errorName}`);
-      const result = isReply ? read?.(new BodyReader(this.#buffer.bytes, 0, header)) : undefined;
+      if (isReply && header.type === messageType.error) {
+        throw failed(`${name} failed: ${header.errorName}`, header.errorName);
+      }
+      const result = isReply ? read(header) : undefined;
       this.#drop(header.length);
       if (isReply) return result;
     }

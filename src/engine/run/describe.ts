@@ -17,6 +17,7 @@ import { deployedCommits } from "../../store/deployments.ts";
 import { type InstallationPlace, userPlace } from "../../store/places.ts";
 import { ensureShown, lowerOf } from "../../store/shown.ts";
 import type { Deployment } from "../../store/types.ts";
+import { checkMayRun } from "../parental.ts";
 import { type InstallationChoice, placesToRead } from "../places.ts";
 import { makeAppFolder, makeBelow, makeRuntimeFolder, makeWanted } from "./data.ts";
 import { ExtensionsOnHost } from "./extensions.ts";
@@ -173,6 +174,7 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
   const image = await toImage(host, main.deployment, makes, signal);
   checkRequiredVersions(image.metadata.requiredFlatpak, formatRef(image.ref));
   const isApp = image.ref.kind === "app";
+  if (isApp && makes) await checkMayRun(host, main.deployment, signal);
   const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), makes, signal) : image;
   const home = findHome(host, findUser(host)).path;
   const trees = findTrees(request);
