@@ -35,41 +35,75 @@ function effectivePermissions({ app, runtime, overrides, options }: Specificatio
   return mergePermissions(options.sandboxed ? onlyHarmless(installed) : installed, options.permissions);
 }
 
+type GrantList = "shared" | "sockets" | "devices" | "features";
+type User = ReturnType<typeof findUser>;
+type Home = ReturnType<typeof findHome>;
+type AllExtensions = ReturnType<typeof addAllExtensions>;
+
 /** A display or a bus of the host can be behind an abstract socket, which belongs to the network. */
 function reachesAbstractSockets(granted: (list: "shared" | "sockets") => (name: string) => boolean): boolean {
   const sockets = ["x11", "fallback-x11", "session-bus", "system-bus"];
   return granted("shared")("network") && sockets.some(granted("sockets"));
 }
 
-/**
- * Turns what an app is, what it may and what the host has into a description of its sandbox. Has no side effect; all
- * it learns about the machine comes from `host`.
- */
-export function specify(input: SpecificationInput, host: Host): Specification {
-  const { app, runtime, options, linkerCache } = input;
+/** What all parts of a specification need to know. */
+interface Scene {
+  readonly input: SpecificationInput;
+  readonly host: Host;
+  readonly root: RootBuilder;
+  readonly permissions: Permissions;
+  readonly granted: (list: GrantList) => (name: string) => boolean;
+  readonly user: User;
+  readonly home: Home;
+  readonly homeInput: HomeInput;
+  /** The folder that the app's instances share. */
+  readonly shared: string | undefined;
+  /** The name of the app's data; undefined where the sandbox does not get them. */
+  readonly ownName: string | undefined;
+  readonly devel: boolean;
+  readonly nested: boolean;
+}
+
+function lookAround(input: SpecificationInput, host: Host): Scene {
+  const { app, options } = input;
   const conditions = hostConditions(host);
   const permissions = flattenPermissions(effectivePermissions(input), conditions);
-  const granted = (list: "shared" | "sockets" | "devices" | "features") => (name: string) =>
-    isGranted(permissions[list], name, conditions);
-  const feature = granted("features");
-  const devel = options.devel || feature("devel");
-  const nested = feature("userns");
+  const granted = (list: GrantList) => (name: string) => isGranted(permissions[list], name, conditions);
   const user = findUser(host);
   const home = findHome(host, user);
   const shared = sharedFolderOf(input);
   const ownName = app === undefined || options.sandboxed ? undefined : dataName(app.ref.id, options.profile);
-  const dataFolder = ownName === undefined ? undefined : dataFolderOf(home.path, ownName);
   const exports = findExports(host, user.home, permissions, input.runFolder);
   const homeInput: HomeInput = {
     home: home.path,
     exports,
     userDirs: userDirsText(host, user.home, exports),
-    dataFolder,
+    dataFolder: ownName === undefined ? undefined : dataFolderOf(home.path, ownName),
     permissions,
     hidden: [...input.hidden, input.runFolder],
   };
+  const devel = options.devel || granted("features")("devel");
+  const nested = granted("features")("userns");
+  return {
+    input,
+    host,
+    root: new RootBuilder(host),
+    permissions,
+    granted,
+    user,
+    home,
+    homeInput,
+    shared,
+    ownName,
+    devel,
+    nested,
+  };
+}
 
-  const root = new RootBuilder(host);
+/** The images with their extensions, and `/etc`; answers the environment that leads to their libraries. */
+function addImages(scene: Scene): { readonly extensions: AllExtensions; readonly environment: EnvironmentBuilder } {
+  const { input, host, root, user, shared } = scene;
+  const { app, runtime, options, linkerCache } = input;
   const usr = options.usr?.path ?? `${runtime.lower}/usr`;
   addBase(root, host, usr, user.uid, shared);
   addUsrFolder(root, host, runtime, options.usr);
@@ -78,31 +112,42 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   const environment = new EnvironmentBuilder(linkerCache === undefined ? libraryPathOf(app, extensions) : undefined);
   if (app !== undefined && linkerCache !== undefined) addLinkerCache(root, app.ref.arch, linkerCache);
   addEtc(root, host, usr, user);
+  return { extensions, environment };
+}
+
+/** What the host gives every sandbox, or those that may have it. */
+function addHostParts({ input, host, root, granted, homeInput, shared }: Scene): void {
   addLiveNetworkFiles(root, host, input.session);
   addTrust(root, host, input.session);
   addDevices(root, host, {
     granted: granted("devices"),
     sound: granted("sockets")("pulseaudio"),
-    shared: feature("per-app-dev-shm") ? shared : undefined,
+    shared: granted("features")("per-app-dev-shm") ? shared : undefined,
   });
   addHostData(root, host, homeInput.home);
   addSystemSockets(root, host, input.session, granted("shared")("network"));
-  const instance = addInstance(root, { ...input, extensions }, permissions, {
-    uid: user.uid,
-    dataFolder,
-    devel,
-    sandbox: options.sandboxed,
-  });
+}
+
+/** The app's own data, the user's files that it may see, and what the command line shows. */
+function addFiles({ input, host, root, home, homeInput, ownName }: Scene): void {
+  const { app, options, previousIds } = input;
   addSessionFolders(root, host, input);
   addHome(root, host, homeInput);
   if (app !== undefined && ownName !== undefined) {
-    addDataNames(root, home.path, ownName, [app.ref.id, ...input.previousIds]);
+    addDataNames(root, home.path, ownName, [app.ref.id, ...previousIds]);
   }
   for (const link of home.links) root.symlink(link.path, link.to);
-  const hasWayland = findWaylandSocket(host) !== undefined;
   for (const { path, type, access } of options.binds) root.bind(path, path, { access, type, distrusted: true });
+}
+
+/** Displays, agents and buses, with the variables that lead to them. */
+function addConnections(
+  { input, host, root, permissions, granted, home }: Scene,
+  environment: EnvironmentBuilder,
+): Pick<Specification, "buses" | "session"> {
+  const { app, options, runFolder } = input;
   const sockets = { root, host, environment, home: home.path, granted: granted("sockets") };
-  addSockets(sockets, hasWayland);
+  addSockets(sockets, findWaylandSocket(host) !== undefined);
   const buses = describeBuses({
     id: app?.ref.id,
     sandboxed: options.sandboxed,
@@ -110,14 +155,52 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     granted: granted("sockets"),
     options: options.buses,
   });
-  const session = addBuses(sockets, buses, input.runFolder);
+  return { buses, session: addBuses(sockets, buses, runFolder) };
+}
 
+function setVariables({ input, host, permissions, user, homeInput }: Scene, environment: EnvironmentBuilder): void {
   environment.apply(permissions);
-  if (app !== undefined) addAppVariables(environment, host, app.ref.id, dataFolder);
+  if (input.app !== undefined) addAppVariables(environment, host, input.app.ref.id, homeInput.dataFolder);
   environment.set("HOME", user.home);
   environment.set("container", "flatpak");
   environment.set("XDG_RUNTIME_DIR", `/run/user/${user.uid}`);
+}
 
+/** What bounds the processes rather than the files. */
+function describeBounds({ input, host, root, permissions, granted, devel, nested }: Scene) {
+  const feature = granted("features");
+  return {
+    seccomp: {
+      arch: (input.app ?? input.runtime).ref.arch,
+      devel,
+      multiarch: feature("multiarch"),
+      bluetooth: feature("bluetooth"),
+      canbus: feature("canbus"),
+      userns: nested,
+    },
+    shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
+    cgroup: describeCgroup(host, input, permissions),
+    landlock: landlockOf(root.mounts, { nested, abstractSockets: reachesAbstractSockets(granted) }),
+    nested: nested ? nestedBounds : undefined,
+  };
+}
+
+/**
+ * Turns what an app is, what it may and what the host has into a description of its sandbox. Has no side effect; all
+ * it learns about the machine comes from `host`.
+ */
+export function specify(input: SpecificationInput, host: Host): Specification {
+  const { app, runtime, options } = input;
+  const scene = lookAround(input, host);
+  const { root, homeInput, user, devel } = scene;
+  const { dataFolder } = homeInput;
+  const { extensions, environment } = addImages(scene);
+  addHostParts(scene);
+  const marks = { uid: user.uid, dataFolder, devel, sandbox: options.sandboxed };
+  const instance = addInstance(root, { ...input, extensions }, scene.permissions, marks);
+  addFiles(scene);
+  const connections = addConnections(scene, environment);
+  setVariables(scene, environment);
   const main = app ?? runtime;
   return {
     identity: { id: main.ref.id, ref: formatRef(main.ref), commit: main.commit, runtime: formatRef(runtime.ref) },
@@ -127,28 +210,16 @@ export function specify(input: SpecificationInput, host: Host): Specification {
     data: dataEntries(homeInput),
     points: root.points,
     create: homeInput.exports.missing,
-    sharedFolder: shared,
+    sharedFolder: scene.shared,
     dataFolder,
     environment: environment.result(options.clearEnvironment),
-    seccomp: {
-      arch: main.ref.arch,
-      devel,
-      multiarch: feature("multiarch"),
-      bluetooth: feature("bluetooth"),
-      canbus: feature("canbus"),
-      userns: nested,
-    },
-    shared: { network: granted("shared")("network"), ipc: granted("shared")("ipc") },
-    buses,
-    session,
+    ...connections,
     parent: options.parent,
     instanceIdFd: options.instanceIdFd,
     cwd: options.cwd,
     command: [options.command ?? app?.metadata.command ?? (app === undefined ? "/bin/bash" : "/bin/sh")],
     dieWithParent: options.dieWithParent,
     instance,
-    cgroup: describeCgroup(host, input, permissions),
-    landlock: landlockOf(root.mounts, { nested, abstractSockets: reachesAbstractSockets(granted) }),
-    nested: nested ? nestedBounds : undefined,
+    ...describeBounds(scene),
   };
 }

@@ -35,3 +35,33 @@ test_a_user_without_a_group_of_its_own_gets_a_scope() {
   as_tester sh -c "dowel run $app wait & until dowel ps | grep $app; do sleep 0.1; done; dowel ps --columns=cgroup; dowel kill $app" |
     grep '/app.slice/.*dowel-'
 }
+
+test_limits_are_in_force_before_the_first_instruction() {
+  dowel run --limit=memory=512M --limit=tasks=77 "$app" wait >/tmp/said &
+  until grep -q ready /tmp/said; do sleep 0.1; done
+  group=$(dowel ps --columns=cgroup)
+  grep -x 536870912 "$group/memory.max"
+  grep -x 77 "$group/pids.max"
+  dowel kill "$app"
+  wait $! || [ $? = 137 ]
+}
+
+test_io_and_swap_limits_are_written_to_the_group() {
+  dowel run --limit=io=1M --limit=swap=0 "$app" wait >/tmp/said &
+  until grep -q ready /tmp/said; do sleep 0.1; done
+  group=$(dowel ps --columns=cgroup)
+  grep -x 0 "$group/memory.swap.max"
+  grep -q 'rbps=1048576 wbps=1048576' "$group/io.max"
+  dowel kill "$app"
+  wait $! || [ $? = 137 ]
+}
+
+test_a_nested_instance_keeps_its_own_limits_and_ends_with_its_parent() {
+  dowel run --limit=tasks=50 "$app" wait >/tmp/said &
+  parent=$!
+  until grep -q ready /tmp/said; do sleep 0.1; done
+  pid=$(dowel ps --columns=pid)
+  dowel run --parent-pid="$pid" --parent-share-pids --limit=tasks=10 "$app" forks 50 once | grep '"made":8,"error":"EAGAIN"'
+  dowel kill "$app"
+  wait $parent || [ $? = 137 ]
+}
