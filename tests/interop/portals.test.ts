@@ -10,17 +10,20 @@ import { Desktop } from "./desktop.ts";
 const id = "org.example.Caller";
 const backendName = "org.freedesktop.impl.portal.desktop.test";
 const store = "org.freedesktop.impl.portal.PermissionStore";
-/** Runs a program where everybody may open /dev/fuse, which on many machines only root may. */
-const withFuse = [
-  "unshare",
-  "--mount",
-  "sh",
-  "-ec",
-  'mount -t tmpfs none /mnt; mknod -m 666 /mnt/fuse c 10 229; mount --bind /mnt/fuse /dev/fuse; exec "$@"',
-  "sh",
-];
+/** Where the portals are: the root, or the tree of another distribution, as `mmdebstrap --include=xdg-desktop-portal` makes it. */
+const tree = process.env["DOWEL_PORTALS_TREE"] ?? "/";
+const shown = 'for name in proc dev tmp run; do [ "$0" = / ] || mount --rbind "/$name" "$0/$name"; done;';
+/** Lets everybody open /dev/fuse, which on many machines only root may. */
+const fuse = 'mount -t tmpfs none /mnt; mknod -m 666 /mnt/fuse c 10 229; mount --bind /mnt/fuse "$0/dev/fuse";';
+
+/** Words before a program that run it in the tree, after a script. */
+function inTree(script = ""): readonly [string, ...string[]] {
+  return ["unshare", "--mount", "sh", "-ec", `${shown}${script} exec chroot "$0" "$@"`, tree];
+}
+
 /** Containers may have no such device; the document portal ends without one. */
-const hasFuse = spawnSync(withFuse[0] ?? "", [...withFuse.slice(1), "sh", "-c", "exec 3<>/dev/fuse"]).status === 0;
+const [unshare, ...words] = inTree(fuse);
+const hasFuse = spawnSync(unshare, [...words, "sh", "-c", "exec 3<>/dev/fuse"]).status === 0;
 let desktop: Desktop;
 /** The peer that is the backend. */
 let backend: RawPeer;
@@ -56,7 +59,7 @@ async function startPortals(): Promise<void> {
     ["xdg-desktop-portal", "org.freedesktop.portal.Desktop"],
   ] as const) {
     if (program === "xdg-document-portal" && !hasFuse) continue;
-    desktop.host([`/usr/libexec/${program}`], environment, program === "xdg-document-portal" ? withFuse : []);
+    desktop.host([`/usr/libexec/${program}`], environment, inTree(program === "xdg-document-portal" ? fuse : ""));
     while ((await backend.callBus("NameHasOwner", name)).values[0] !== 1) await Bun.sleep(5);
   }
 }
