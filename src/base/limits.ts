@@ -91,6 +91,8 @@ export const limits = {
   httpRanges: 2000,
   /** Versions of one ref that an installation may be told to keep. */
   keptVersions: 100,
+  /** Folders of one image that can be chosen. */
+  subpaths: 500,
   /** Extensions that a remote offers for one app or runtime. */
   relatedExtensions: 1000,
   /** The journal of an installation; past this its older half goes. */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { parseSubpaths } from "../store/image/subset.ts";
+
 /** Options that many commands share, as stricli parameters. */
 
 const text = (input: string): string => input;
@@ -77,7 +79,7 @@ export const fetchFlags = {
   subpath: {
     kind: "parsed",
     parse: text,
-    brief: "Accepted; images are always whole",
+    brief: "Deploy only this folder of the named refs; empty for all",
     placeholder: "PATH",
     optional: true,
     variadic: true,
@@ -104,13 +106,14 @@ export interface FetchFlags extends ChangeFlags {
 export const changeAliases = { u: "user", y: "assumeyes", j: "json" } as const;
 
 /** The part of a plan's options that these options set. */
-export function planOptions({ noDeps, noRelated, includeSdk, includeDebug }: FetchFlags) {
+export function planOptions({ noDeps, noRelated, includeSdk, includeDebug, subpath }: FetchFlags) {
   const isSet = (flag: boolean | undefined): boolean => flag === true;
   return {
     noDeps: isSet(noDeps),
     noRelated: isSet(noRelated),
     includeSdk: isSet(includeSdk),
     includeDebug: isSet(includeDebug),
+    subpaths: subpath === undefined ? undefined : parseSubpaths(subpath),
   };
 }
 

@@ -70,6 +70,7 @@ function describe(found: InstalledInfo, bounds: ReturnType<typeof boundsOf> | un
     ["Runtime", found.runtime],
     ["Sdk", found.sdk],
     ["Shown as", found.shownAs],
+    ["Subdirectories", found.subpaths.join(",")],
     ["Limits", bounds?.limits.join(" ") ?? ""],
     ["Landlock", bounds?.landlock ?? ""],
     ["Commit", found.commit],

@@ -50,7 +50,7 @@ export async function withCommit<T>(
   ref: Ref,
   commit: string,
   origin: Origin,
-  { installation, report, signal }: ChangeContext,
+  { installation, report, signal, subpaths }: ChangeContext & { readonly subpaths?: readonly string[] | undefined },
   use: (image: StoredImage) => Promise<T>,
 ): Promise<T> {
   await using source = await openPlace(placeOf(installation, origin), signal);
@@ -63,6 +63,6 @@ export async function withCommit<T>(
     );
   }
   using _pin = await pinObjects(installation, { report, signal });
-  const image = await importImage(installation, source, { descriptor, bytes }, { report, signal });
+  const image = await importImage(installation, source, { descriptor, bytes }, { report, signal, subpaths });
   return await use(await prepareExtra(image, { installation, report, signal }));
 }

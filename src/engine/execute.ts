@@ -162,7 +162,11 @@ export async function execute(
   );
   const { installed, updated, uninstalled, failed } = work;
   const refused = failed.filter(({ error }) => !mayContinue(error));
-  if (uninstalled.length + updated.length + refused.length > 0) await tidy(context);
+  if (
+    uninstalled.length + updated.length + refused.length > 0 ||
+    installed.some(({ subpaths }) => subpaths !== undefined)
+  )
+    await tidy(context);
   await updateDatabases(context, [...installed, ...updated, ...uninstalled]);
   const failure = failureOf(failed, plan.operations.length + plan.failed.length);
   if (failure !== undefined) throw failure;

@@ -96,7 +96,9 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   const tags = [...image.tags, ref.branch];
   await verifyImage(installation, image.place, descriptor.digest, { remote, tags, signal });
   const deltaUrl = image.labels.get(deltaUrlLabel);
-  const imported = await importImage(installation, source, { descriptor, bytes }, { report, signal, config, deltaUrl });
+  const { subpaths } = operation;
+  const options = { report, signal, config, deltaUrl, subpaths };
+  const imported = await importImage(installation, source, { descriptor, bytes }, options);
   notePulled(operation, place, context);
   await fetchExtra(imported, context);
   return imported;

@@ -11,6 +11,7 @@ import { meetsConditions } from "../sandbox/spec/extensions-conditions.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
 import { listDependents } from "./dependents.ts";
+import { languagesOf } from "./languages.ts";
 import { Offers } from "./offers.ts";
 import {
   type Answer,
@@ -64,6 +65,7 @@ export function gatherFacts(target: Installation, options: TransactionOptions & 
     masked: anyPattern(settings.get("masked") ?? []),
     pinned: anyPattern(settings.get("pinned") ?? []),
     holds: (reasons, id) => meetsConditions(host, id, reasons, false),
+    languages: languagesOf(target),
     options,
   };
 }

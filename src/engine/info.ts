@@ -44,6 +44,8 @@ export interface InstalledInfo {
   /** Folder of the deployment. */
   readonly location: string;
   readonly shownAs: Deployment["shownAs"];
+  /** The folders that are deployed; all where empty. */
+  readonly subpaths: readonly string[];
   /** Text of the metadata keyfile. */
   readonly metadata: string;
   /** The permissions in the metadata, in keyfile form. */
@@ -110,6 +112,7 @@ function describeInstalled(installation: Installation, deployment: Deployment): 
     deployedAt,
     location: path,
     shownAs,
+    subpaths: deployment.subpaths ?? [],
     metadata,
     permissions: permissionsOf(deployment),
   };

@@ -66,7 +66,7 @@ async function fetchAgain(context: ChangeContext, version: Version, silentOrigin
     return;
   }
   try {
-    await withCommit(ref, commit, origin, context, async (image) => {
+    await withCommit(ref, commit, origin, { ...context, subpaths: version.deployment?.subpaths }, async (image) => {
       using _lock = await lockForChange(installation, { report, signal });
       await rebuild(installation, version, image, signal);
     });

@@ -69,7 +69,7 @@ export async function switchVersion(
 async function fetchVersion(ref: Ref, commit: string, active: Deployment, context: ChangeContext): Promise<Deployment> {
   const { installation, report, signal } = context;
   const { origin, source } = active;
-  const deployment = await withCommit(ref, commit, active, context, (image) =>
+  const deployment = await withCommit(ref, commit, active, { ...context, subpaths: active.subpaths }, (image) =>
     deployImage(installation, image, { origin, source, report, signal }),
   );
   await tidy(context);

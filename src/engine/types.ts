@@ -32,6 +32,8 @@ interface FetchOperation {
   readonly previousIds: readonly string[];
   /** Nobody asked for it by name: a failure of it is a warning. */
   readonly optional: boolean;
+  /** The folders of the image to deploy; all where empty. */
+  readonly subpaths: readonly string[];
 }
 
 export interface InstallOperation extends FetchOperation {

@@ -38,6 +38,10 @@ function readIds(decoder: Decoder, value: unknown): string[] {
   return ids.every(isValidId) ? ids : decoder.fail("previousIds", "ids of apps");
 }
 
+function readSubpaths(decoder: Decoder, value: unknown): readonly string[] {
+  return decoder.array(value, "subpaths").map((path, index) => decoder.string(path, `subpaths[${index}]`));
+}
+
 function decodeDeployment(text: string, path: string): Deployment {
   const decoder = new Decoder("STORE_INVALID", join(path, "deploy.json"));
   const object = decoder.object(decoder.parse(text), "");
@@ -58,6 +62,7 @@ function decodeDeployment(text: string, path: string): Deployment {
     downloadSize: size("downloadSize"),
     deployedAt: size("deployedAt"),
     ...(object["previousIds"] === undefined ? {} : { previousIds: readIds(decoder, object["previousIds"]) }),
+    ...(object["subpaths"] === undefined ? {} : { subpaths: readSubpaths(decoder, object["subpaths"]) }),
     labels: decoder.stringMap(object["labels"], "labels"),
   };
 }

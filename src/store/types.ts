@@ -27,6 +27,8 @@ export interface Deployment {
   readonly deployedAt: number;
   /** Ids that the app had before, oldest first; its data move from there at the first start. */
   readonly previousIds?: readonly string[] | undefined;
+  /** The folders that are deployed, where that is not all of the image: `/de`. */
+  readonly subpaths?: readonly string[] | undefined;
   /** `org.flatpak.*` and other labels of the image's config. */
   readonly labels: ReadonlyMap<string, string>;
 }

@@ -37,6 +37,8 @@ export interface TransactionOptions {
   readonly orUpdate?: boolean;
   /** Install again what is installed already. */
   readonly reinstall?: boolean;
+  /** The folders of what is asked for that are deployed, all where empty; undefined: as before, or by languages. */
+  readonly subpaths?: readonly string[] | undefined;
   /** Do not pin runtimes that are asked for by name. */
   readonly noAutoPin?: boolean;
   readonly includeSdk?: boolean;
@@ -77,6 +79,8 @@ export interface Facts {
   readonly pinned: RefPattern;
   /** Whether any of the reasons that an extension point names holds on this machine for an extension, by its id. */
   readonly holds: (reasons: readonly string[], id: string) => boolean;
+  /** Codes of the languages whose translations are wanted; all where empty. */
+  readonly languages: readonly string[];
   readonly options: TransactionOptions;
 }
 

@@ -13,6 +13,7 @@ import { growthOf } from "./growth.ts";
 import { needsOf } from "./needs.ts";
 import { extensionsOf, isWanted } from "./related.ts";
 import { addRemovals } from "./removals.ts";
+import { changesSubpaths, subpathsFor } from "./subpaths.ts";
 
 /** Why most updates are passed over. */
 export const upToDate = "it is up to date";
@@ -27,8 +28,8 @@ export function timestampOf(labels: ReadonlyMap<string, string>): number {
 }
 
 /** Why an image that was looked up is no update; undefined where it is one. */
-function whyNot({ image, origin }: Candidate, deployment: Deployment): string | undefined {
-  if (image.commit === deployment.commit) return upToDate;
+function whyNot({ image, origin }: Candidate, deployment: Deployment, subpaths: readonly string[]): string | undefined {
+  if (image.commit === deployment.commit) return changesSubpaths(deployment, subpaths) ? undefined : upToDate;
   // An old version with known holes must not come back, whoever controls the registry.
   const isOlder = timestampOf(image.labels) < timestampOf(deployment.labels);
   return isOlder ? `the remote ${origin} has an older version` : undefined;
@@ -203,6 +204,7 @@ export function addInstall(draft: Draft, candidate: Candidate, role: Role, previ
     ...{ ref, image, origin, needs, previousIds, pin },
     newRemote: candidate.newRemote,
     optional: role === "related",
+    subpaths: subpathsFor(draft.facts, ref, present, isRequested),
     reinstall: present !== undefined,
   });
   addRelated(draft, candidate);
@@ -232,7 +234,8 @@ function addUpdateTo(draft: Draft, deployment: Deployment, candidate: Candidate,
   const { ref } = deployment;
   const held = heldBack(draft, candidate, deployment);
   const asks = held.length === 0 ? undefined : `it asks for new permissions: ${held.join(" ")}`;
-  const reason = whyNot(candidate, deployment) ?? asks;
+  const subpaths = subpathsFor(draft.facts, ref, deployment, role === "requested");
+  const reason = whyNot(candidate, deployment, subpaths) ?? asks;
   if (reason === undefined && !isUsable(draft, "update", candidate, role)) return;
   const needs = needsFor(draft, candidate, deployment);
   if (needs === undefined) return;
@@ -241,6 +244,7 @@ function addUpdateTo(draft: Draft, deployment: Deployment, candidate: Candidate,
       operation: "update",
       ...{ ref, image: candidate.image, origin: candidate.origin, newRemote: candidate.newRemote, needs },
       previousIds: deployment.previousIds ?? [],
+      subpaths,
       optional: role === "related",
       from: deployment,
     });

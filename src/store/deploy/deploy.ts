@@ -20,7 +20,7 @@ import type { Installation } from "../installation.ts";
 import { type Change, noteOrWarn } from "../journal.ts";
 import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
 import { keptVersions } from "../settings.ts";
-import { ensureShown } from "../shown.ts";
+import { ensureShown, unmountUnused } from "../shown.ts";
 import type { Deployment } from "../types.ts";
 import { swapLink } from "./links.ts";
 import { removeFolder } from "./remove.ts";
@@ -58,6 +58,8 @@ export async function deployImage(
   try {
     await activate(installation, deployment, before, options);
     dropOlder(installation, deployment, before, keep);
+    // Other folders of the same image make another one to mount.
+    if (before?.commit === deployment.commit) unmountUnused(installation, [before.imageDigest]);
   } catch (error) {
     throw fileError(error, "deploy", deployment.path);
   }

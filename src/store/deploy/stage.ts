@@ -50,6 +50,7 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
     ...(options.previousIds === undefined || options.previousIds.length === 0
       ? {}
       : { previousIds: options.previousIds }),
+    ...(image.subpaths.length === 0 ? {} : { subpaths: image.subpaths }),
     labels: image.labels,
   };
   if (deployment.shownAs === "composefs") sealImage(installation, image.commit, image.imageDigest);

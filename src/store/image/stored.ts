@@ -26,6 +26,7 @@ import { addExtra, loadExtra } from "./extra.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
 import { loadRecord } from "./record.ts";
+import { parseSubpaths, subsetOf } from "./subset.ts";
 import { type FileNode, type FolderNode, filesOf } from "./tree.ts";
 import { type ImageView, viewOf } from "./view.ts";
 
@@ -38,6 +39,8 @@ export interface ImageFacts {
   /** Text of the metadata keyfile. */
   readonly metadata: string;
   readonly view: ImageView;
+  /** The folders that the view has, where it is not all of the image; see subset.ts. */
+  readonly subpaths: readonly string[];
   /** Bytes of all layers as they are transferred. */
   readonly downloadSize: number;
 }
@@ -61,6 +64,14 @@ export function imageFolder(installation: Pick<Installation, "images">, commit: 
 /** The composefs image of a commit. */
 export function imageFile(installation: Pick<Installation, "images">, commit: string): string {
   return join(imageFolder(installation, commit), "image.cfs");
+}
+
+const subpathsFile = "subpaths";
+
+/** The folders that a stored image shows; all where it is whole, or not there. */
+export function storedSubpaths(installation: Pick<Installation, "images">, commit: string): readonly string[] {
+  const path = join(imageFolder(installation, commit), subpathsFile);
+  return existsSync(path) ? parseSubpaths(readFileSync(path, "utf8").split("\n")) : [];
 }
 
 function storedDigest(folder: string): string | undefined {
@@ -98,6 +109,7 @@ export function writeImage(
       metadata: image.metadata,
       "download-size": `${image.downloadSize}\n`,
       "objects.list": encodeObjectList(objectSizes(image.view)),
+      ...(image.subpaths.length === 0 ? {} : { [subpathsFile]: image.subpaths.join("\n") }),
       ...Object.fromEntries(records),
     };
     for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
@@ -170,12 +182,14 @@ export function loadImage(installation: Installation, commit: string): StoredIma
     const root = treeOf(installation, config.diffIds, folder);
     if (root === undefined) return undefined;
     const ref = refOfLabels(config.labels, folder);
+    const subpaths = storedSubpaths(installation, commit);
     const facts: ImageFacts = {
       commit,
       ref,
       labels: config.labels,
       metadata: read("metadata"),
-      view: viewOf(root, ref.kind, folder),
+      view: subsetOf(viewOf(root, ref.kind, folder), subpaths),
+      subpaths,
       downloadSize: Number(read("download-size")),
     };
     return describe(facts, digest, 0);

@@ -15,9 +15,11 @@ import {
   imageOf,
   objectSizes,
   type StoredImage,
+  storedSubpaths,
   treeOf,
   writeImage,
 } from "../image/stored.ts";
+import { subsetOf } from "../image/subset.ts";
 import { type ImageView, viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { visitObjects } from "../objects/list.ts";
@@ -128,13 +130,15 @@ function derive(
   const root = treeOf(installation, config.diffIds, imageFolder(installation, commit));
   if (root === undefined) return undefined;
   const ref = refOfLabels(config.labels, name);
-  const view = viewOf(root, ref.kind, name);
+  const subpaths = storedSubpaths(installation, commit);
+  const view = subsetOf(viewOf(root, ref.kind, name), subpaths);
   return {
     commit,
     ref,
     labels: config.labels,
     metadata: metadataOf(config.labels, metadataFile(installation, view), ref, name),
     view,
+    subpaths,
     downloadSize: manifest.layers.reduce((sum, layer) => sum + layer.size, 0),
   };
 }

@@ -17,6 +17,7 @@ import {
   treeOf,
   writeImage,
 } from "../image/stored.ts";
+import { subsetOf } from "../image/subset.ts";
 import { viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { ObjectStaging } from "../objects/staging.ts";
@@ -118,7 +119,7 @@ export async function storeExtra(
   if (root === undefined) throw new DowelError("STORE_INVALID", `${folder}: its layers are gone`);
   addExtra(root, diffIds.length, layer);
   await staging.commit();
-  const view = viewOf(root, image.ref.kind, folder);
+  const view = subsetOf(viewOf(root, image.ref.kind, folder), image.subpaths);
   const records = new Map([...ownRecords(folder), [extraRecord, encodeRecord(layer.map(encodeEntry))]]);
   const made = imageOf({ ...image, view }, image.newObjects + staging.newObjects);
   const stored = writeImage(installation, made, documents, records);

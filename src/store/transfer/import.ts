@@ -13,6 +13,7 @@ import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
 import { encodeRecord, ownRecordName, saveRecord } from "../image/record.ts";
 import { imageFolder, imageOf, type MadeImage, objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
+import { subsetOf } from "../image/subset.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import { treeDigest, voucherOf } from "../image/voucher.ts";
@@ -33,6 +34,8 @@ export interface ImportOptions {
   readonly config?: Uint8Array | undefined;
   /** Where a catalogue says that deltas to the image are. */
   readonly deltaUrl?: string | undefined;
+  /** The folders that are to be shown, of `parseSubpaths`; all where empty. */
+  readonly subpaths?: readonly string[] | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -51,7 +54,7 @@ export async function importImage(
   document: ResolvedDocument,
   options: ImportOptions = {},
 ): Promise<StoredImage> {
-  const { report = silent, signal } = options;
+  const { report = silent, signal, subpaths = [] } = options;
   using _pin = await pinObjects(installation, { report, signal });
   const { descriptor, bytes } = document;
   const name = `${source.name}@${descriptor.digest}`;
@@ -72,7 +75,7 @@ export async function importImage(
   const layerDeltas = await deltasFor(installation, source, image, options);
   const vouched = voucher !== undefined;
   const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched };
-  const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, name };
+  const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, subpaths, name };
   const extra = completeExtra(imageFolder(installation, facts.commit), (digest, size) => staging.has(digest, size));
   const make = ({ root }: AddedLayers): MadeImage | undefined => {
     if (extra !== undefined) addExtra(root, manifest.layers.length, extra.entries);
@@ -97,11 +100,11 @@ export async function importImage(
 function makeImage(
   staging: ObjectStaging,
   manifest: ImageManifest,
-  { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels"> & { readonly name: string },
+  { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels" | "subpaths"> & { readonly name: string },
   root: FolderNode,
 ): MadeImage | undefined {
   if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
-  const view = viewOf(root, facts.ref.kind, name);
+  const view = subsetOf(viewOf(root, facts.ref.kind, name), facts.subpaths);
   if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) return undefined;
   const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
   const metadata = metadataOf(facts.labels, file, facts.ref, name);

@@ -96,6 +96,7 @@ export function plan(table: Table, wishes: Wishes): { readonly plan: Plan; reado
   const answers = new Map<string, Answer>();
   const facts: Omit<Facts, "answers"> = {
     ...{
+      languages: [],
       target: "here",
       installed: here,
       remotes,
