@@ -132,6 +132,17 @@ describe("flatpak-spawn", () => {
     await until("nothing runs any more", () => pit.succeed(["ps"]).trim() === "");
   });
 
+  test("lets the caller see the new processes, or shares its own with them", async () => {
+    const seen = async (option: string): Promise<readonly number[]> => {
+      const outcome = await spawnIn([option, "probe", "processes"]);
+      expect(outcome).toMatchObject({ status: 0, stderr: "" });
+      return JSON.parse(outcome.stdout).numbers;
+    };
+    expect(await seen("--expose-pids")).toEqual([1, 2]);
+    // The caller's own two, and two of the new sandbox.
+    expect((await seen("--share-pids")).length).toBe(4);
+  });
+
   test("tells what the service refuses", async () => {
     const outcome = await spawnIn(["--sandbox", "--sandbox-expose=../other", "probe", "env"]);
     expect(outcome.status).toBe(1);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import type { ParentNamespace } from "../../instances/parent.ts";
@@ -10,6 +11,11 @@ export interface ExecOptions {
   /** A descriptor that is told the instance's id. */
   readonly instanceIdFd?: number | undefined;
   readonly parent?: ParentNamespace | undefined;
+}
+
+/** The engine marks what it was started with to be closed; the launcher says of what is not open that it is not. */
+function isOpen(fd: number | undefined): boolean {
+  return fd !== undefined && existsSync(`/proc/self/fd/${fd}`);
 }
 
 /**
@@ -27,7 +33,7 @@ export function execPlan(bytes: Uint8Array, words: readonly string[], options: E
   ];
   try {
     const plan = createSealedFile("plan", bytes);
-    const kept = parent === undefined ? [plan] : [plan, parent.fd];
+    const kept = [plan, parent?.fd, isOpen(instanceIdFd) ? instanceIdFd : undefined].filter((fd) => fd !== undefined);
     replaceProcess(launcher, ["dowel-launch", ...told, String(plan), ...words], process.env, kept);
   } catch (cause) {
     throw new DowelError("SANDBOX_FAILED", `Cannot start the launcher ${launcher}`, {

@@ -35,6 +35,7 @@ export class PortalWorld implements AsyncDisposable {
     this.socket = join(folder, "gateway");
     mkdirSync(join(folder, "instances/7"), { recursive: true });
     writeFileSync(join(folder, "instances/7/info"), "[Application]\nname=org.example.App\n");
+    writeFileSync(join(folder, "instances/7/bwrapinfo.json"), JSON.stringify({ "child-pid": process.pid }));
     const failed = (error: unknown): number => this.failures.push(error);
     const host = new PortalHost(this.loop, join(folder, "instances"), decide, failed, portals);
     const policy = new BusPolicy();
