@@ -30,7 +30,7 @@ export interface PortalCall extends Caller {
 /** What portals use of the service. */
 export interface PortalServices {
   readonly loop: EventLoop;
-  /** What the fleet's policy, the permission table or a default says. */
+  /** What the policy of the machine's owner says; where that says nothing, what the portal gives as default. */
   readonly decide: Decide;
   /** A portal has failed in a way that is nobody's business but the maker's. */
   readonly failed: (error: unknown) => void;

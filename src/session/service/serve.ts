@@ -9,6 +9,7 @@ import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import { PortalHost } from "../portals/host.ts";
+import { decideByFile } from "../portals/policy.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
 import { policyNumber } from "./policy.ts";
@@ -34,6 +35,9 @@ export function sessionSocketPath(runFolder: string): string {
   return `${runFolder}/session.sock`;
 }
 
+/** Decisions for all users of this machine, made by its owner. */
+const portalPolicyPath = "/etc/dowel/portals.json";
+
 const buffer = new FixedBuffer(4096);
 
 /** All instances of one user; says what it does by way of its options. */
@@ -51,7 +55,7 @@ class SessionService implements Disposable {
     this.#portals = new PortalHost(
       loop,
       options.instances,
-      async (_app, _table, _id, otherwise) => otherwise,
+      decideByFile(portalPolicyPath, options.failed),
       options.failed,
     );
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { Decoder } from "../../base/decode.ts";
+import { errnoOf, fileError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import type { CallingApp } from "./app.ts";
+import type { Decide, Decision } from "./decide.ts";
+
+/** Decides for apps that fit; `NAME.*` is a name's whole namespace, `*` is anything. */
+interface PortalRule {
+  readonly app: string;
+  readonly table: string;
+  readonly id: string;
+  readonly decision: Decision;
+}
+
+/** What the owner of a fleet decides, so that nobody is asked. */
+export interface PortalPolicy {
+  /** The first one that fits counts. */
+  readonly rules: readonly PortalRule[];
+  /** A file that each decision of a rule is appended to, as one line of JSON; undefined: none. */
+  readonly log: string | undefined;
+}
+
+const decisions: readonly Decision[] = ["yes", "no", "ask"];
+
+/** Reads a policy: `{"rules": [{"app", "table", "id", "decision"}], "log"}`. Throws `POLICY_INVALID`. @param name in errors */
+export function parsePortalPolicy(text: string, name: string): PortalPolicy {
+  const decoder = new Decoder("POLICY_INVALID", name);
+  const top = decoder.object(decoder.parse(text), "");
+  const unknown = Object.keys(top).find((key) => key !== "rules" && key !== "log");
+  if (unknown !== undefined) decoder.fail(unknown, "rules or log");
+  const rules = decoder.array(top["rules"] ?? [], "rules").map((value, index): PortalRule => {
+    const at = `rules.${index}`;
+    const rule = decoder.object(value, at);
+    const decision =
+      decisions.find((one) => one === rule["decision"]) ?? decoder.fail(`${at}.decision`, "yes, no or ask");
+    const read = (key: string): string => decoder.string(rule[key], `${at}.${key}`);
+    return { app: read("app"), table: read("table"), id: read("id"), decision };
+  });
+  const log = decoder.optional(top["log"], (value) => decoder.string(value, "log"));
+  if (log !== undefined && !log.startsWith("/")) decoder.fail("log", "an absolute path");
+  return { rules, log };
+}
+
+function fits(pattern: string, name: string): boolean {
+  if (pattern === "*" || pattern === name) return true;
+  return pattern.endsWith(".*") && name.startsWith(pattern.slice(0, -1));
+}
+
+/** What a policy says; undefined where no rule fits. Pure. */
+export function decideBy(policy: PortalPolicy, app: string, table: string, id: string): Decision | undefined {
+  return policy.rules.find((rule) => fits(rule.app, app) && fits(rule.table, table) && fits(rule.id, id))?.decision;
+}
+
+function readPolicy(path: string): PortalPolicy | undefined {
+  try {
+    if (statSync(path).size > limits.policyBytes) throw new Error(`more than ${limits.policyBytes} bytes`);
+    return parsePortalPolicy(readFileSync(path, "utf8"), path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw fileError(error, "read", path);
+  }
+}
+
+/**
+ * Decides by the policy at a path, which is read anew each time; where none fits, what the portal says itself counts. A
+ * policy that cannot be read, or a log that cannot be written, lets nothing through.
+ */
+export function decideByFile(path: string, failed: (error: unknown) => void): Decide {
+  return (app: CallingApp, table: string, id: string, otherwise: Decision): Promise<Decision> => {
+    try {
+      const policy = readPolicy(path);
+      const decision = policy === undefined ? undefined : decideBy(policy, app.id, table, id);
+      if (decision !== undefined && policy?.log !== undefined) {
+        const line = { time: new Date().toISOString(), app: app.id, instance: app.instance, table, id, decision };
+        appendFileSync(policy.log, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+      }
+      return Promise.resolve(decision ?? otherwise);
+    } catch (error) {
+      failed(error);
+      return Promise.resolve("no");
+    }
+  };
+}
