@@ -51,7 +51,7 @@ export async function unpackPackages(
   ];
   try {
     mkdirSync(aside, { recursive: true });
-    await promisify(execFile)("mmdebstrap", [...options, suite, aside], { timeout: 60_000 });
+    await promisify(execFile)("mmdebstrap", [...options, suite, aside], { timeout: 240_000 });
     renameSync(aside, folder);
     return undefined;
   } catch (error) {

@@ -11,6 +11,7 @@ import { checkTocAgainstTarSplit } from "../../src/formats/zstd-chunked/crossche
 import { openTarSplit, openToc } from "../../src/formats/zstd-chunked/open.ts";
 import type { Toc } from "../../src/formats/zstd-chunked/toc.ts";
 import { entry, file, gather, noise, writeLayer } from "../formats/zstd-chunked/support.ts";
+import { addLayers } from "../support/layout.ts";
 import { unpackPackages } from "./mkcomposefs.ts";
 
 const inputs: readonly TarInput[] = [
@@ -98,6 +99,21 @@ async function compare(skopeo: readonly string[], name: string, withTarSplit: bo
   }
 }
 
+/** What a skopeo unpacks of a layer that Dowel wrote, with its annotations. */
+async function unpackedBy(skopeo: readonly string[], name: string): Promise<Buffer> {
+  const { blob, layer } = await writeLayer(inputs);
+  const layout = join(folder, `${name}-layout`);
+  const metadata = "[Application]\nname=org.test.Hello\n";
+  const mediaType = "application/vnd.oci.image.layer.v1.tar+zstd";
+  const { annotations, diffId } = layer;
+  addLayers(layout, { ref: "app/org.test.Hello/x86_64/1", metadata }, [{ mediaType, data: blob, diffId, annotations }]);
+  const target = join(folder, `${name}-unpacked`);
+  const [program = "", ...start] = skopeo;
+  const options = ["copy", "--insecure-policy", "--dest-decompress", `oci:${layout}`, `dir:${target}`];
+  execFileSync(program, [...start, ...options]);
+  return readFileSync(join(target, diffId.slice("sha256:".length)));
+}
+
 test("zstd unpacks a layer to its archive", async () => {
   const { blob } = await writeLayer(inputs);
   const { stdout, status } = spawnSync("zstd", ["-d", "-c"], { input: blob, maxBuffer: 1 << 28 });
@@ -111,12 +127,23 @@ test("a layer of Debian 12's skopeo, in the old dialect, has the same entries an
 
 const cache = "/var/cache/dowel-tests/skopeo-tools";
 const problem = existsSync(cache) ? undefined : await unpackPackages("trixie", ["skopeo"], cache);
+test("Debian 12's skopeo reads a layer of Dowel", async () => {
+  expect(Buffer.compare(await unpackedBy(["skopeo"], "written-old"), tar)).toBe(0);
+});
+
 describe.skipIf(problem !== undefined)(`beside Debian 13's skopeo (${problem ?? "at hand"})`, () => {
-  test("a layer of it has the same entries and chunks, and tar-split data that fit", async () => {
+  const start = (): readonly string[] => {
     const triple = readdirSync(join(cache, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "";
     const libraries = join(cache, "usr/lib", triple);
     const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? "";
-    const start = [join(libraries, loader), "--library-path", libraries, join(cache, "usr/bin/skopeo")];
-    await compare(start, "new", true);
+    return [join(libraries, loader), "--library-path", libraries, join(cache, "usr/bin/skopeo")];
+  };
+
+  test("a layer of it has the same entries and chunks, and tar-split data that fit", async () => {
+    await compare(start(), "new", true);
+  });
+
+  test("it reads a layer of Dowel", async () => {
+    expect(Buffer.compare(await unpackedBy(start(), "written-new"), tar)).toBe(0);
   });
 });
