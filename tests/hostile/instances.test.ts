@@ -107,6 +107,7 @@ for (const [who, uid] of [
       if (hasGroups) expect(existsSync(String(row?.["control_group"]))).toBe(false);
     });
 
+    // Left out where ./dev could make no control group: the kernel or the container gives none.
     test.skipIf(!hasGroups)("an app finds no way to another control group", async () => {
       await start("forks", "3");
       const [row] = rows();
@@ -127,23 +128,21 @@ for (const [who, uid] of [
         expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toEndWith(`/dowel-${row?.["instance"]}\n`);
     });
 
-    test.skipIf(uid === 0)(
-      "a sandbox inside, with a /.flatpak-info of its own making, stays the app to ps and the kernel",
-      async () => {
-        // It makes namespaces, where it may cover what it likes; its control group and its instance stay.
-        const process = pit.start(["run", "--allow=userns", id, "nest", "wait"]);
-        started.push(process);
-        let said = "";
-        process.child.stdout.on("data", (more) => {
-          said += more;
-        });
-        await until("the namespaces are there", () => said.includes('"verb":"nest"'));
-        const [row] = rows();
-        expect(JSON.parse(said)).toMatchObject({ made: 32, error: "ENOSPC" });
-        expect([row?.["application"], row?.["tasks"]]).toEqual([id, 34]);
-        pit.succeed(["kill", id]);
-        expect((await process.outcome).status).toBe(137);
-      },
-    );
+    test("namespaces that an app makes, with a /.flatpak-info of its own making, leave it the app to ps and the kernel", async () => {
+      // It may cover what it likes there; its control group and its instance stay. As root it can make them, but map no
+      // user: the one it could map is 0, for which Linux since 5.12 asks CAP_SETFCAP of who made the namespace.
+      const process = pit.start(["run", "--allow=userns", id, "nest", "wait"]);
+      started.push(process);
+      let said = "";
+      process.child.stdout.on("data", (more) => {
+        said += more;
+      });
+      await until("the namespaces are there", () => said.includes('"verb":"nest"'));
+      const [row] = rows();
+      expect(JSON.parse(said)).toMatchObject({ made: 32, error: "ENOSPC" });
+      expect([row?.["application"], row?.["tasks"]]).toEqual([id, 34]);
+      pit.succeed(["kill", id]);
+      expect((await process.outcome).status).toBe(137);
+    });
   });
 }

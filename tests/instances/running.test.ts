@@ -183,6 +183,7 @@ for (const uid of [0, ordinaryUser]) {
       expect(nobody).toMatchObject({ status: 1, stderr: expect.stringContaining("4711 does not run") });
     });
 
+    // Left out where ./dev could make no control group: the kernel or the container gives none.
     test.skipIf(!hasGroups)("a control group holds all processes of the sandbox and says whose they are", async () => {
       const { row } = await start();
       const group = String(row["control_group"]);
@@ -203,6 +204,7 @@ for (const uid of [0, ordinaryUser]) {
       expect(inside).toContain("0::/\n");
     });
 
+    // Left out where ./dev could make no control group: the kernel or the container gives none.
     test.skipIf(!hasGroups)("a start without a place for a control group says so, and how to do without", () => {
       const user = uid === 0 ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
       // Without any, and for an ordinary user also where the group is somebody else's.

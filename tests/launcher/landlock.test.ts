@@ -26,6 +26,7 @@ const landlock = (changes: Partial<LandlockPlan>): LandlockPlan => ({
   ...changes,
 });
 
+// Before Linux 5.19 Landlock forbids every move to another folder, so Dowel leaves files to the mounts.
 describe.skipIf(version < 2)("launch() with Landlock", () => {
   for (const user of [0, ordinaryUser]) {
     test(`launch() gives below a rule what the mounts give, and nothing beside it, as user ${user}`, () => {
@@ -52,6 +53,7 @@ describe.skipIf(version < 2)("launch() with Landlock", () => {
     });
   }
 
+  // Landlock has scopes since Linux 6.12.
   test.skipIf(version < 6)(
     "launch() keeps abstract sockets of the host out of reach where the scope says so",
     async () => {

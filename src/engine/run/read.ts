@@ -70,9 +70,14 @@ export function effectivePermissionsText(request: RunRequest): string {
 
 /** What the kernel's Landlock adds to a sandbox, by its version (landlock(7)). */
 function describeLandlock(version: number): string {
-  if (version < 2) return "none in this kernel";
-  const parts = version < 6 ? "files" : "files, signals, abstract sockets";
-  return `${parts} (version ${version})`;
+  if (version < 2) return "none in this kernel (Linux 5.19 has it)";
+  const parts = [
+    "files",
+    ...(version < 3 ? [] : ["truncation"]),
+    ...(version < 5 ? [] : ["devices"]),
+    ...(version < 6 ? [] : ["signals", "abstract sockets"]),
+  ];
+  return `${parts.join(", ")} (version ${version})`;
 }
 
 /** What bounds an installed app besides its permissions: limits as `NAME=VALUE`, and what Landlock does on this machine. */
