@@ -14,6 +14,7 @@ const rooms = [
   "instances",
   "sandbox",
   "engine",
+  "system",
   "builder",
   "registry",
   "session",

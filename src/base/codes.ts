@@ -67,6 +67,7 @@ const errorCodes = {
   RUNTIME_NOT_FOUND: "The runtime that an app needs cannot be found",
   RUNTIME_USED: "Installed apps still need the runtime",
   NOT_CACHED: "What may not be fetched is not here",
+  PLAN_CHANGED: "What was agreed to is not what would be done now",
   TRANSACTION_FAILED: "Several operations of a transaction failed",
   EXTRA_DATA: "What an app fetches from elsewhere cannot be had or prepared, or is not what it should be",
   EXPORT_INVALID: "A file that an app exports is malformed or not allowed",
@@ -91,6 +92,8 @@ const errorCodes = {
   SESSION_PROTOCOL: "A message to or from the session service is malformed",
   SESSION_RUNNING: "The session service runs already",
   SESSION_UNREACHABLE: "The session service does not answer",
+  SYSTEM_UNREACHABLE: "The system service does not answer",
+  SYSTEM_PROTOCOL: "A message to or from the system service is malformed",
   // building
   MANIFEST_INVALID: "A build manifest is malformed",
   SOURCE_FETCH: "A source could not be fetched",
@@ -103,3 +106,7 @@ const errorCodes = {
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCodes, text);
+}

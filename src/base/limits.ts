@@ -121,6 +121,11 @@ export const limits = {
   portalProcesses: 1024,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
+  /** A change that the system service is asked for, as JSON, and the items of a list in it. */
+  changeBytes: 4 * MiB,
+  changeItems: 20_000,
+  /** Changes of one caller that the system service has taken and not finished. */
+  changesOutstanding: 16,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

@@ -80,6 +80,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   "session serve": { brief: "Serve the buses of all running apps", load: () => import("./session/serve.ts") },
   "session status": { brief: "Show what the session service does", load: () => import("./session/status.ts") },
   "registry serve": { brief: "Serve a folder as an OCI registry", load: () => import("./registry/serve.ts") },
+  "system serve": {
+    brief: "Change the system's installations for users who may",
+    load: () => import("./system/serve.ts"),
+  },
   "plumbing spec": {
     brief: "Print the sandbox that an app would get, as JSON",
     hidden: true,

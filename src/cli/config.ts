@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import { configKeys, getConfig, setConfig } from "../engine/config.ts";
+import { configKeys, getConfig } from "../engine/config.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, jsonFlag, optionalArgument, textFlag } from "./flags.ts";
-import { installationForAdding, installationToShow } from "./transaction.ts";
+import { change, installationForChange, installationToShow } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly list?: boolean;
@@ -27,17 +27,17 @@ function show(flags: Flags, only: string | undefined): Result {
 }
 
 async function run(context: Context, flags: Flags, first?: string, second?: string): Promise<Result> {
-  const change = async (name: string, text: string | undefined): Promise<Result> => {
-    await setConfig(installationForAdding(flags), name, text, context.signal);
+  const set = async (key: string, value: string | undefined): Promise<Result> => {
+    await change(context, installationForChange(flags), { kind: "config", key, value });
     return nothing;
   };
   if (flags.get !== undefined) return show(flags, flags.get);
-  if (flags.unset !== undefined) return await change(flags.unset, undefined);
+  if (flags.unset !== undefined) return await set(flags.unset, undefined);
   const key = flags.set ?? first;
   const value = flags.set === undefined ? second : first;
   if (flags.list === true || key === undefined) return show(flags, undefined);
   if (value === undefined && flags.set !== undefined) throw new DowelError("USAGE", `--set=${key} needs a value`);
-  return value === undefined ? show(flags, key) : await change(key, value);
+  return value === undefined ? show(flags, key) : await set(key, value);
 }
 
 export default defineCommand<Flags, [string?, string?]>({

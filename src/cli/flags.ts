@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../base/errors.ts";
 
 import { parseSubpaths } from "../store/image/subset.ts";
 
@@ -120,6 +121,16 @@ export function planOptions({ noDeps, noRelated, includeSdk, includeDebug, subpa
 /** An option that takes a text. */
 export function textFlag(brief: string, placeholder: string) {
   return { kind: "parsed", parse: text, brief, placeholder, optional: true } as const;
+}
+
+function parseSeconds(input: string): number {
+  if (/^[0-9]{1,6}$/.test(input)) return Number(input) * 1000;
+  throw new DowelError("USAGE", `--linger=${input}: there must be a number of seconds`);
+}
+
+/** How long a service stays without work; in milliseconds, given in seconds. */
+export function lingerFlag(brief: string) {
+  return { kind: "parsed", parse: parseSeconds, brief, placeholder: "SECONDS", optional: true } as const;
 }
 
 /** An option that takes a text and may be given more than once. */

@@ -5,7 +5,7 @@ import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { changeAliases, type FetchFlags, fetchFlags, planOptions, switchFlag, textArgument } from "./flags.ts";
-import { chooser, installationForAdding, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
+import { chooser, installationForChange, installationsBeside, kindOf, runTransactions } from "./transaction.ts";
 
 interface Flags extends FetchFlags {
   readonly orUpdate?: boolean;
@@ -17,7 +17,7 @@ interface Flags extends FetchFlags {
 }
 
 async function run(context: Context, flags: Flags, ...typed: string[]): Promise<Result> {
-  const installation = installationForAdding(flags);
+  const installation = installationForChange(flags);
   const words = installWords(typed, flags);
   const options = {
     ...planOptions(flags),
@@ -28,7 +28,7 @@ async function run(context: Context, flags: Flags, ...typed: string[]): Promise<
     noAutoPin: flags.noAutoPin ?? false,
     cached: flags.noPull,
     mayBeOld: flags.sideloadRepo !== undefined,
-    installations: installationsToRead({}),
+    installations: installationsBeside(installation),
     choose: chooser(context, flags),
     signal: context.signal,
   };

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { makeCurrent } from "../engine/current.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, optionalArgument, textArgument, textFlag } from "./flags.ts";
-import { installationChoice } from "./transaction.ts";
+import { change, installationChoice } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly arch?: string;
@@ -14,7 +13,7 @@ interface Flags extends InstallationFlags {
 async function run(context: Context, flags: Flags, id: string, branch?: string): Promise<Result> {
   const selection = { arch: flags.arch, kind: "app" } as const;
   for (const { installation } of spreadNames(installationChoice(flags), [id], { ...selection, one: true })) {
-    await makeCurrent(installation, id, { branch, arch: flags.arch }, { signal: context.signal });
+    await change(context, installation, { kind: "make-current", id, branch, arch: flags.arch });
   }
   return nothing;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { shownName } from "../engine/list.ts";
-import { addPatterns, listPatterns, type PatternList, removePatterns } from "../engine/patterns.ts";
+import { listPatterns, type PatternList } from "../engine/patterns.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { type InstallationFlags, installationFlags, jsonFlag, switchFlag, textArgument } from "./flags.ts";
-import { installationForAdding, installationsToRead } from "./transaction.ts";
+import { change, installationForChange, installationsToRead } from "./transaction.ts";
 
 export interface PatternFlags extends InstallationFlags {
   readonly remove?: boolean;
@@ -25,8 +25,9 @@ export async function changeOrShow(
   patterns: readonly string[],
 ): Promise<Result> {
   if (patterns.length > 0) {
-    const change = flags.remove === true ? removePatterns : addPatterns;
-    await change(installationForAdding(flags), list, patterns, context.signal);
+    await change(context, installationForChange(flags), {
+      ...{ kind: "patterns", list, patterns, remove: flags.remove === true },
+    });
     return nothing;
   }
   const found = installationsToRead(flags).flatMap((installation) =>

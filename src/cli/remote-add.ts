@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { addRemote, deleteRemote } from "../remotes/config.ts";
 import { loadRepoFile } from "../remotes/repofile.ts";
-import { adoptKey, checkVerificationChosen, chooseVerification } from "../remotes/trust/choice.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument } from "./flags.ts";
 import { type RemoteFlags, remoteFlags, remoteSettings } from "./remoteoptions.ts";
-import { installationForAdding } from "./transaction.ts";
+import { change, installationForChange } from "./transaction.ts";
 import { gpgSetting, type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
 
 interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
@@ -16,22 +14,15 @@ interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
 }
 
 async function run(context: Context, flags: Flags, name: string, location: string): Promise<Result> {
-  const installation = installationForAdding(flags);
+  const installation = installationForChange(flags);
   const isFile = flags.from === true || /\.flatpakrepo(?:[?#].*)?$/.test(location);
-  const loaded = isFile ? await loadRepoFile(location, context.signal) : { url: location, gpgKey: undefined };
-  const choice = verifyChoice(flags);
-  const settings = { ...loaded, ...remoteSettings(flags), ...gpgSetting(choice), url: loaded.url };
-  const { signal } = context;
-  if (choice === undefined && loaded.gpgKey === undefined) checkVerificationChosen(installation, settings.url);
-  const added = await addRemote(installation, name, settings, { ifNotExists: flags.ifNotExists ?? false, signal });
-  if (!added) return nothing;
-  try {
-    if (choice !== undefined) await chooseVerification(installation, settings.url, choice, signal);
-    else if (loaded.gpgKey !== undefined) await adoptKey(installation, settings.url, loaded.gpgKey, signal);
-  } catch (error) {
-    await deleteRemote(installation, name, { force: true });
-    throw error;
-  }
+  const { gpgKey, ...loaded } = isFile
+    ? await loadRepoFile(location, context.signal)
+    : { url: location, gpgKey: undefined };
+  const verify = verifyChoice(flags);
+  const settings = { ...loaded, ...remoteSettings(flags), ...gpgSetting(verify), url: loaded.url };
+  const ifNotExists = flags.ifNotExists ?? false;
+  await change(context, installation, { kind: "remote-add", name, settings, ifNotExists, verify, gpgKey });
   return nothing;
 }
 

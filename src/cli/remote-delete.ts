@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { installationOfRemote } from "../engine/spread.ts";
-import { deleteRemote } from "../remotes/config.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument } from "./flags.ts";
-import { installationChoice } from "./transaction.ts";
+import { change, installationChoice } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly force?: boolean;
@@ -13,7 +12,7 @@ interface Flags extends InstallationFlags {
 
 async function run(context: Context, flags: Flags, name: string): Promise<Result> {
   const installation = installationOfRemote(installationChoice(flags), name);
-  await deleteRemote(installation, name, { force: flags.force ?? false, signal: context.signal });
+  await change(context, installation, { kind: "remote-delete", name, force: flags.force ?? false });
   return nothing;
 }
 

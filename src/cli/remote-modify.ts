@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { installationOfRemote } from "../engine/spread.ts";
-import { getRemote, modifyRemote } from "../remotes/config.ts";
 import type { RemoteSettings } from "../remotes/settings.ts";
-import { chooseVerification } from "../remotes/trust/choice.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textArgument, textFlag } from "./flags.ts";
 import { type RemoteFlags, remoteFlags, remoteSettings } from "./remoteoptions.ts";
-import { installationChoice } from "./transaction.ts";
+import { change, installationChoice } from "./transaction.ts";
 import { gpgSetting, type VerifyFlags, verifyChoice, verifyFlags } from "./verifyoptions.ts";
 
 interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
@@ -34,12 +32,9 @@ function changes(flags: Flags): RemoteSettings {
 
 async function run(context: Context, flags: Flags, name: string): Promise<Result> {
   const installation = installationOfRemote(installationChoice(flags), name);
-  const choice = verifyChoice(flags);
-  const settings = { ...remoteSettings(flags), ...changes(flags), ...gpgSetting(choice) };
-  await modifyRemote(installation, name, settings, context.signal);
-  if (choice !== undefined) {
-    await chooseVerification(installation, getRemote(installation, name).url, choice, context.signal);
-  }
+  const verify = verifyChoice(flags);
+  const settings = { ...remoteSettings(flags), ...changes(flags), ...gpgSetting(verify) };
+  await change(context, installation, { kind: "remote-modify", name, settings, verify });
   return nothing;
 }
 

@@ -2,14 +2,14 @@
 
 import { DowelError } from "../base/errors.ts";
 import { findInstalled } from "../engine/find.ts";
-import { previousVersion, switchVersion } from "../engine/rollback.ts";
+import { previousVersion, wholeCommit } from "../engine/rollback.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type ChangeFlags, changeAliases, changeFlags, textArgument, textFlag } from "./flags.ts";
-import { installationsToRead, kindOf } from "./transaction.ts";
+import { change, installationsToRead, kindOf } from "./transaction.ts";
 
 interface Flags extends ChangeFlags {
   readonly to?: string;
@@ -28,8 +28,9 @@ async function run(context: Context, flags: Flags, name: string): Promise<Result
     if (!askYesNo(context.terminal, question)) throw new DowelError("ABORTED", "Nothing was changed");
   }
   await withReporter(context, json, async (report) => {
-    const done = await switchVersion(installation, ref, commit, { report, signal: context.signal });
-    if (done === undefined)
+    const request = { kind: "switch", ref: formatRef(ref), commit: wholeCommit(installation, ref, commit) } as const;
+    const { noninteractive } = flags;
+    if (!(await change(context, installation, request, { report, noninteractive })))
       report({ type: "note", text: `${formatRef(ref)} ${commit.slice(0, 12)} is active already.` });
   });
   return nothing;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
-import type { DowelEvent } from "../base/events.ts";
+import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import type { Choose } from "../engine/choose.ts";
-import { isChosen, placeForAdding, placesToRead } from "../engine/places.ts";
+import { checkWritable, isChosen, isServed, placeForAdding, placesToRead, placeToChange } from "../engine/places.ts";
+import { installationToChange } from "../engine/spread.ts";
 import { type Questions, type Transaction, transact, type UndecidedPlace } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
 import type { RefKind } from "../metadata/ref.ts";
@@ -10,6 +11,9 @@ import { askNumber, askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
 import { createInstallation, type Installation, openInstallation } from "../store/installation.ts";
+import { applyChange } from "../system/apply.ts";
+import type { PlainChange } from "../system/change.ts";
+import { SystemService } from "../system/client.ts";
 import { type Context, withReporter } from "./context.ts";
 import type { FetchFlags, InstallationFlags, KindFlags } from "./flags.ts";
 
@@ -34,6 +38,31 @@ export function installationToShow(flags: InstallationFlags): Installation {
 /** The installation that a command adds to, made where it is missing. */
 export function installationForAdding(flags: InstallationFlags): Installation {
   return createInstallation(placeForAdding(installationChoice(flags)));
+}
+
+/** The same; one that is not the caller's to write to is opened as it is, and changed by the system service. */
+export function installationForChange(flags: InstallationFlags): Installation {
+  return installationToChange(placeToChange(installationChoice(flags)));
+}
+
+/** What counts as installed already for a plan: what is for everybody cannot rely on what one user has. */
+export function installationsBeside(installation: Installation): readonly Installation[] {
+  const all = installationsToRead({});
+  return isServed(installation) ? all.filter(({ kind }) => kind === "system") : all;
+}
+
+/** Carries out a change, by the system service where the caller may not write. Answers whether there was anything to do. */
+export async function change(
+  context: Context,
+  installation: Installation,
+  wanted: PlainChange,
+  options: { readonly report?: Report | undefined; readonly noninteractive?: boolean | undefined } = {},
+): Promise<boolean> {
+  const { report = silent, noninteractive } = options;
+  return await applyChange(wanted, {
+    ...{ installation, report, signal: context.signal },
+    interactive: noninteractive !== true,
+  });
 }
 
 export function kindOf(flags: KindFlags): RefKind | undefined {
@@ -104,8 +133,13 @@ export interface ShownTransaction extends Transaction {
 async function runOne(context: Context, flags: FetchFlags, transaction: ShownTransaction): Promise<boolean> {
   const { keepVersions, hides = () => false } = transaction;
   const json = flags.json === true;
-  const { plan } = await withReporter(context, json, (report) =>
+  const { installation } = transaction;
+  const interactive = flags.noninteractive !== true;
+  if (isServed(installation) && flags.sideloadRepo !== undefined) checkWritable(installation);
+  using service = isServed(installation) ? await SystemService.connect(installation, context.signal) : undefined;
+  const plan = await withReporter(context, json, (report) =>
     transact(transaction, {
+      carryOut: service?.carryOut({ report, signal: context.signal, interactive }),
       ...{ noDeploy: flags.noDeploy, noPull: flags.noPull, sideloadRepos: flags.sideloadRepo },
       keepVersions,
       questions: questionsFor(context, flags),

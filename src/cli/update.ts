@@ -6,10 +6,12 @@ import { escapeForTerminal } from "../base/text.ts";
 import { refreshAppstream } from "../engine/appstream.ts";
 import { type BackgroundSummary, updateInBackground } from "../engine/background/update.ts";
 import { findInstalled } from "../engine/find.ts";
+import { checkWritable, isChosen, isServed } from "../engine/places.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { upToDate } from "../engine/resolve/fetches.ts";
-import { switchVersion } from "../engine/rollback.ts";
+import { wholeCommit } from "../engine/rollback.ts";
 import { spreadNames } from "../engine/spread.ts";
+import { formatRef } from "../metadata/ref.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { parseKeptVersions } from "../store/settings.ts";
 import { type Context, withReporter } from "./context.ts";
@@ -23,7 +25,14 @@ import {
   textArgument,
   textFlag,
 } from "./flags.ts";
-import { installationChoice, installationsToRead, kindOf, runTransactions } from "./transaction.ts";
+import {
+  change,
+  installationChoice,
+  installationsBeside,
+  installationsToRead,
+  kindOf,
+  runTransactions,
+} from "./transaction.ts";
 
 interface Flags extends FetchFlags {
   readonly commit?: string;
@@ -48,6 +57,7 @@ async function updateAlone(context: Context, flags: Flags): Promise<Result> {
   const installations = installationsToRead({});
   const summaries: BackgroundSummary[] = [];
   for (const { installation } of spreadNames(installationChoice(flags), [], {})) {
+    checkWritable(installation);
     const options = { ...planOptions(flags), installations, signal: context.signal };
     summaries.push(await updateInBackground(installation, options));
   }
@@ -65,8 +75,11 @@ async function updateTo(context: Context, flags: Flags, commit: string, words: r
     kind: kindOf(flags),
   });
   await withReporter(context, flags.json === true, async (report) => {
-    const done = await switchVersion(installation, deployment.ref, commit, { report, signal: context.signal });
-    if (done === undefined) report({ type: "note", text: "Nothing to do." });
+    const wanted = wholeCommit(installation, deployment.ref, commit);
+    const request = { kind: "switch", ref: formatRef(deployment.ref), commit: wanted } as const;
+    const { noninteractive } = flags;
+    if (!(await change(context, installation, request, { report, noninteractive })))
+      report({ type: "note", text: "Nothing to do." });
   });
   return nothing;
 }
@@ -75,9 +88,16 @@ async function updateTo(context: Context, flags: Flags, commit: string, words: r
 async function updateAppstreamOf(context: Context, flags: Flags, words: readonly string[]): Promise<Result> {
   const [remote, ...others] = words;
   if (others.length > 0) throw new DowelError("USAGE", "--appstream takes the name of one remote, or none");
-  await withReporter(context, flags.json === true, (report) =>
-    refreshAppstream(installationsToRead(flags), { remote, arch: flags.arch, report, signal: context.signal }),
-  );
+  const installations = installationsToRead(flags);
+  const served = isChosen(installationChoice(flags)) ? installations.filter((one) => isServed(one)) : [];
+  const own = installations.filter((installation) => !served.includes(installation));
+  const { arch, noninteractive } = flags;
+  await withReporter(context, flags.json === true, async (report) => {
+    if (own.length > 0) await refreshAppstream(own, { remote, arch, report, signal: context.signal });
+    for (const installation of served) {
+      await change(context, installation, { kind: "appstream", remote, arch }, { report, noninteractive });
+    }
+  });
   return nothing;
 }
 
@@ -96,14 +116,18 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
     forceRemove: flags.forceRemove ?? false,
     cached: flags.noPull,
     mayBeOld: flags.sideloadRepo !== undefined,
-    installations: installationsToRead({}),
     signal: context.signal,
   };
   const transactions = places.map(({ installation, names }) => ({
     installation,
     keepVersions: flags.keepVersions,
     prepare: (report: Report, declined: ReadonlySet<string>) =>
-      prepareUpdate(installation, names, { ...options, declined, report }),
+      prepareUpdate(installation, names, {
+        ...options,
+        installations: installationsBeside(installation),
+        declined,
+        report,
+      }),
     // Of everything that is installed, what is new is of interest.
     hides: (event: DowelEvent) => words.length === 0 && event.type === "operation.skip" && event.reason === upToDate,
   }));

@@ -50,6 +50,8 @@ export interface Caller {
   /** The unique name that the bus gave the caller; it cannot be forged. */
   readonly sender: string;
   readonly path: string;
+  /** The caller agrees to a person's being asked for a password. */
+  readonly interactive: boolean;
   /** Fires when the connection over which the call came has ended. */
   readonly signal: AbortSignal;
 }

@@ -37,6 +37,8 @@ export interface CallOptions {
   readonly keepDescriptors?: boolean;
   /** Does not start a service that does not run. */
   readonly noAutoStart?: boolean;
+  /** Whoever answers may have a person asked for a password first. */
+  readonly interactive?: boolean;
 }
 
 const defaultTimeout = 25_000;
@@ -122,7 +124,9 @@ export class BusPeer implements Disposable {
     const { timeoutMilliseconds = defaultTimeout, signal, keepDescriptors = false } = options;
     checkCancelled(signal);
     if (this.#ended.signal.aborted) throw new BusCallError(busErrors.disconnected, `No bus to call ${member} on`);
-    const flags = options.noAutoStart === true ? messageFlag.noAutoStart : 0;
+    const flags =
+      (options.noAutoStart === true ? messageFlag.noAutoStart : 0) |
+      (options.interactive === true ? messageFlag.allowInteraction : 0);
     const fields = { type: messageType.call, flags, destination, path, interface: name, member };
     const serial = this.#wire.send(fields, signature, values);
     const answer = await this.#pending.wait(serial, `${destination} ${member}`, timeoutMilliseconds, signal);
@@ -245,7 +249,8 @@ export class BusPeer implements Disposable {
     const { sender, path, serial, flags } = message;
     const to = { destination: sender, replySerial: serial, flags: messageFlag.noReplyExpected };
     const silent = (flags & messageFlag.noReplyExpected) !== 0;
-    const call: Caller = { sender, path, signal: this.#ended.signal };
+    const interactive = (flags & messageFlag.allowInteraction) !== 0;
+    const call: Caller = { sender, path, interactive, signal: this.#ended.signal };
     try {
       const { signature, values } = await this.objects.answer(message, call);
       if (!silent) this.#wire.send({ type: messageType.return, ...to }, signature, values);

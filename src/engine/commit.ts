@@ -5,6 +5,7 @@ import { loadImage } from "../oci/image.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { parseLocation } from "../remotes/location.ts";
 import { openPlace } from "../remotes/place.ts";
+import { verifyImage } from "../remotes/trust/verify.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 import type { StoredImage } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
@@ -44,7 +45,7 @@ export function placeOf(installation: Installation, { origin, source }: Origin):
 /**
  * Brings a certain version of a ref from where it came from, by its digest, and hands it to `use`, which keeps it from
  * being collected as garbage. Throws what registries and layouts throw, and `IMAGE_UNSUITABLE` where it is for
- * another ref.
+ * another ref, and what the policy throws.
  */
 export async function withCommit<T>(
   ref: Ref,
@@ -53,7 +54,8 @@ export async function withCommit<T>(
   { installation, report, signal, subpaths }: ChangeContext & { readonly subpaths?: readonly string[] | undefined },
   use: (image: StoredImage) => Promise<T>,
 ): Promise<T> {
-  await using source = await openPlace(placeOf(installation, origin), signal);
+  const place = placeOf(installation, origin);
+  await using source = await openPlace(place, signal);
   const { descriptor, manifestBytes: bytes, labels } = await loadImage(source, `sha256:${commit}`, ref.arch, signal);
   if (labels === undefined || !sameRef(parseRef(labels.ref), ref)) {
     const found = labels?.ref ?? "no ref at all";
@@ -62,6 +64,8 @@ export async function withCommit<T>(
       `${source.name}@${descriptor.digest} is for ${found}, expected ${formatRef(ref)}`,
     );
   }
+  const remote = listRemotes(installation).find(({ name }) => name === origin.origin);
+  await verifyImage(installation, place, descriptor.digest, { remote, signal });
   using _pin = await pinObjects(installation, { report, signal });
   const image = await importImage(installation, source, { descriptor, bytes }, { report, signal, subpaths });
   return await use(await prepareExtra(image, { installation, report, signal }));

@@ -138,6 +138,13 @@ async function runAll(operations: readonly Operation[], work: Work): Promise<voi
   }
 }
 
+/** Says why a plan without operations has none. Throws the failures that were known when it was made. */
+export function tellIdle(plan: Plan, report: Report): void {
+  reportPlan(plan, report, true);
+  const failure = failureOf(plan.failed, plan.failed.length);
+  if (failure !== undefined) throw failure;
+}
+
 /**
  * Carries out a plan. Images are fetched ahead, several at a time; deployments change one after the other, in the order of
  * the plan. A failure leaves what was there before and does not keep the other operations from being done, except those

@@ -32,20 +32,41 @@ export function placesToRead(choice: InstallationChoice): readonly InstallationP
   return [userPlace(), ...shared];
 }
 
-/**
- * The one installation that a command adds to: the one named; else the system's for root, and the user's own for
- * everybody else. Throws `USAGE` where several are named and `NOT_PERMITTED` where the caller cannot write there.
- */
-export function placeForAdding(choice: InstallationChoice): InstallationPlace {
+function onePlace(choice: InstallationChoice): InstallationPlace {
   const [chosen, second] = chosenPlaces(choice);
   if (second !== undefined) {
     throw new DowelError("USAGE", "Only one installation can be added to", {
       hint: "Give one of --user, --system and --installation=NAME.",
     });
   }
-  const place = chosen ?? (process.getuid?.() === 0 ? systemPlace() : userPlace());
+  return chosen ?? (process.getuid?.() === 0 ? systemPlace() : userPlace());
+}
+
+/**
+ * The one installation that a command adds to: the one named; else the system's for root, and the user's own for
+ * everybody else. Throws `USAGE` where several are named and `NOT_PERMITTED` where the caller cannot write there.
+ */
+export function placeForAdding(choice: InstallationChoice): InstallationPlace {
+  const place = onePlace(choice);
   checkWritable(place);
   return place;
+}
+
+/** The same, where one that the caller cannot write to may be changed through the system service. */
+export function placeToChange(choice: InstallationChoice): InstallationPlace {
+  const place = onePlace(choice);
+  checkChangeable(place);
+  return place;
+}
+
+/** Whether an installation is changed through the system service: it is not the caller's own to write to. */
+export function isServed({ kind, path }: Pick<InstallationPlace, "kind" | "path">): boolean {
+  return kind === "system" && process.geteuid?.() !== 0 && !isWritable(path);
+}
+
+/** Throws `NOT_PERMITTED` where the caller cannot change an installation, nor the system service for it. */
+export function checkChangeable(place: InstallationPlace): void {
+  if (!isServed(place)) checkWritable(place);
 }
 
 /** Throws `NOT_PERMITTED` where the caller cannot change an installation. */

@@ -7,7 +7,7 @@ import type { Operation, Plan } from "./types.ts";
 /** Puts operations and their sizes together. */
 export function makePlan(
   operations: readonly Operation[],
-  { skipped, failed, notes, rebases }: Pick<Plan, "skipped" | "failed" | "notes" | "rebases">,
+  { skipped, failed, notes, rebases, basis }: Pick<Plan, "skipped" | "failed" | "notes" | "rebases" | "basis">,
 ): Plan {
   let downloadSize = 0;
   let installedSize = 0;
@@ -16,7 +16,7 @@ export function makePlan(
     downloadSize += operation.image.downloadSize;
     installedSize += operation.image.installedSize;
   }
-  return { operations, skipped, failed, notes, rebases, downloadSize, installedSize };
+  return { operations, skipped, failed, notes, rebases, downloadSize, installedSize, basis };
 }
 
 /** What an update lets an app do that it may not do now, or what a new app may do. */

@@ -18,8 +18,12 @@ export async function removeOperation(operation: UninstallOperation, context: Ch
   const { installation, report, signal } = context;
   await undeploy(installation, operation.ref, { report, signal });
   await dropOrigin(installation, operation.deployment.origin, signal);
-  if (!operation.deleteData) return;
-  for (const set of listSets(operation.ref.id)) eraseSet(set);
+  if (operation.deleteData) eraseDataOf(operation);
+}
+
+/** Erases what the caller kept with an app. */
+export function eraseDataOf({ ref }: UninstallOperation): void {
+  for (const set of listSets(ref.id)) eraseSet(set);
 }
 
 /** Removes the origin remote of a direct install when the last ref from it goes. */

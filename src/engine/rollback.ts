@@ -28,7 +28,7 @@ export function previousVersion(installation: Installation, { ref, commit }: Dep
 }
 
 /** The whole commit that a beginning means, among those deployed; a whole one need not be. Throws `USAGE`. */
-function wholeCommit(installation: Installation, ref: Ref, text: string): string {
+export function wholeCommit(installation: Installation, ref: Ref, text: string): string {
   const wanted = text.replace(/^sha256:/, "").toLowerCase();
   if (/^[0-9a-f]{64}$/.test(wanted)) return wanted;
   const [found, second] = /^[0-9a-f]{4,63}$/.test(wanted)

@@ -4,10 +4,11 @@ import { getRemote, listRemotes } from "../remotes/config.ts";
 import { findDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { createInstallation, openInstallation } from "../store/installation.ts";
+import type { InstallationPlace } from "../store/places.ts";
 import { type Choose, chooseOne } from "./choose.ts";
 import { findInstalled, readName } from "./find.ts";
 import { shownName } from "./list.ts";
-import { checkWritable, type InstallationChoice, isChosen, isWritable, placesToRead } from "./places.ts";
+import { checkChangeable, type InstallationChoice, isChosen, isServed, isWritable, placesToRead } from "./places.ts";
 import type { RefSelection } from "./types.ts";
 
 /** What a command changes in one installation; no names mean everything there. */
@@ -41,7 +42,7 @@ export function spreadNames(
   selection: SpreadOptions,
 ): readonly Share[] {
   const places = placesToRead(choice);
-  if (isChosen(choice)) return places.map((place) => ({ installation: createInstallation(place), names }));
+  if (isChosen(choice)) return places.map((place) => ({ installation: installationToChange(place), names }));
   const installations = places.map((place) => openInstallation(place));
   if (names.length === 0) {
     return installations.filter(({ path }) => isWritable(path)).map((installation) => ({ installation, names }));
@@ -59,12 +60,17 @@ export function spreadNames(
   return [...shares].map(([installation, own]) => ({ installation, names: own }));
 }
 
+/** Opens an installation to be changed by this process or by the system service. */
+export function installationToChange(place: InstallationPlace): Installation {
+  return isServed(place) ? openInstallation(place) : createInstallation(place);
+}
+
 /** The first of the chosen installations that has a remote, open for changes. Throws `REMOTE_NOT_FOUND`. */
 export function installationOfRemote(choice: InstallationChoice, name: string): Installation {
   const places = placesToRead(choice);
   const place = places.find((one) => listRemotes(one).some((remote) => remote.name === name)) ?? places[0];
   if (place === undefined) throw new Error("there is always an installation to read");
   getRemote(place, name);
-  checkWritable(place);
+  checkChangeable(place);
   return openInstallation(place);
 }

@@ -6,7 +6,7 @@ import { isUndecided } from "../remotes/trust/choice.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
 import { measurePlan } from "./cost.ts";
-import { type ExecuteOptions, execute, type TransactionResult } from "./execute.ts";
+import { type ExecuteOptions, execute } from "./execute.ts";
 import { describePlan } from "./plan.ts";
 import { findSideloads } from "./sideload.ts";
 import type { Plan } from "./types.ts";
@@ -35,18 +35,18 @@ export interface Questions {
   readonly confirms: (plan: Plan, installation: Installation) => void;
 }
 
+/** How an agreed plan is carried out, where it is not by this process. */
+export type CarryOut = (plan: Plan, how: Pick<ExecuteOptions, "noDeploy" | "noPull" | "keepVersions">) => Promise<void>;
+
 export interface TransactOptions extends Pick<ExecuteOptions, "noDeploy" | "noPull" | "keepVersions" | "signal"> {
+  /** Undefined: this process does it. */
+  readonly carryOut?: CarryOut | undefined;
   /** Undefined: everything is agreed to. */
   readonly questions?: Questions | undefined;
   /** Layouts to take images from, where they have them. */
   readonly sideloadRepos?: readonly string[] | undefined;
   /** Takes what happens while it is prepared, and while it is carried out. */
   readonly report?: Report | undefined;
-}
-
-export interface Transacted {
-  readonly plan: Plan;
-  readonly result: TransactionResult;
 }
 
 async function prepareWithConsent(
@@ -90,11 +90,11 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
 
 /**
  * Plans a transaction, works out what it costs, asks, and carries it out. Throws `ABORTED` where the answer is no;
- * nothing has been changed then.
+ * nothing has been changed then. Answers the plan.
  */
-export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Transacted> {
+export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Plan> {
   const { installation } = transaction;
-  const { report = silent, signal, noPull, noDeploy, keepVersions, questions } = options;
+  const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut } = options;
   const wished = await prepareWithConsent(transaction, report, questions);
   const configured = readSettings(installation).get("sideloadRepos") ?? [];
   const sideloads = await findSideloads(options.sideloadRepos ?? [], configured, { report, signal });
@@ -105,6 +105,8 @@ export async function transact(transaction: Transaction, options: TransactOption
   report({ type: "transaction.plan", operations: describePlan(plan) });
   askForTrust(plan, installation, questions);
   if (plan.operations.length > 0) questions?.confirms(plan, installation);
-  const how = { noPull, noDeploy, keepVersions, sideloads, loaded, announced: true };
-  return { plan, result: await execute(plan, installation, { ...how, report, signal }) };
+  const how = { noPull, noDeploy, keepVersions };
+  if (carryOut !== undefined) await carryOut(plan, how);
+  else await execute(plan, installation, { ...how, sideloads, loaded, announced: true, report, signal });
+  return plan;
 }

@@ -4,6 +4,7 @@ import type { PartialRef, Ref, RefKind } from "../metadata/ref.ts";
 import type { RemoteSettings } from "../remotes/settings.ts";
 import type { RemoteRef } from "../remotes/types.ts";
 import type { Deployment } from "../store/types.ts";
+import type { Request, TransactionOptions } from "./resolve/facts.ts";
 
 /** A deployment together with the path of the installation that has it. */
 export interface Installed {
@@ -86,6 +87,16 @@ export interface PlanNote {
   readonly text: string;
 }
 
+/** What a plan was made of besides facts, so that another process can make the same plan. */
+export interface PlanBasis {
+  readonly requests: readonly Request[];
+  readonly options: TransactionOptions;
+  /** The location of a direct install, and the remote that it is noted under. */
+  readonly direct: { readonly location: string; readonly origin: NewRemote } | undefined;
+  /** Remotes that are not configured yet and that runtimes may come from. */
+  readonly newRemotes: readonly NewRemote[];
+}
+
 /** What a transaction will do to one installation, in order. Sizes are bytes, 0 for what no image said. */
 export interface Plan {
   readonly operations: readonly Operation[];
@@ -98,6 +109,7 @@ export interface Plan {
   readonly downloadSize: number;
   /** What the disk needs in addition, at most: content that is there already is not counted out. */
   readonly installedSize: number;
+  readonly basis: PlanBasis;
 }
 
 /** Which refs a command means where the user leaves parts out. */

@@ -53,6 +53,12 @@ const booleanKeys = {
   authenticatorInstall: "xa.authenticator-install",
 } as const satisfies Partial<Record<keyof RemoteSettings, string>>;
 
+/** Names of settings by what they hold, besides `priority` and `authenticatorOptions`. */
+export const settingNames = {
+  texts: Object.keys(textKeys) as readonly (keyof typeof textKeys)[],
+  flags: Object.keys(booleanKeys) as readonly (keyof typeof booleanKeys)[],
+};
+
 const priorityKey = "xa.prio";
 const optionPrefix = "xa.authenticator-options.";
 const groupPattern = /^remote "([^"]+)"$/;

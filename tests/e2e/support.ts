@@ -36,7 +36,7 @@ export class Sandpit implements Disposable {
   readonly uid: number;
   readonly environment: Readonly<Record<string, string>>;
 
-  constructor(uid = 0) {
+  constructor(uid = 0, environment: Readonly<Record<string, string>> = {}) {
     this.folder = mkdtempSync(join(tmpdir(), "dowel-e2e-"));
     this.uid = uid;
     chmodSync(this.folder, 0o755);
@@ -55,6 +55,7 @@ export class Sandpit implements Disposable {
       XDG_RUNTIME_DIR: this.path("run"),
       DOWEL_SYSTEM_DIR: this.path("system"),
       LANG: "C.UTF-8",
+      ...environment,
     };
   }
 

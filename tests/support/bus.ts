@@ -187,9 +187,9 @@ export class Child implements AsyncDisposable {
   readonly process: ChildProcess;
   readonly #exit: Promise<unknown>;
 
-  constructor(words: readonly string[], stdio: ("ignore" | "inherit" | "pipe")[]) {
+  constructor(words: readonly string[], stdio: ("ignore" | "inherit" | "pipe")[], env?: Record<string, string>) {
     const [program = "", ...args] = words;
-    this.process = spawn(program, args, { stdio });
+    this.process = spawn(program, args, env === undefined ? { stdio } : { stdio, env });
     this.#exit = once(this.process, "exit");
   }
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
 import { instancesFolder } from "../../engine/run/instances.ts";
 import { formatError } from "../../render/error.ts";
 import { nothing, type Result } from "../../render/result.ts";
@@ -8,16 +7,10 @@ import { activationSocket } from "../../session/service/activation.ts";
 import { serveSession, sessionSocketPath } from "../../session/service/serve.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
-import { textFlag } from "../flags.ts";
+import { lingerFlag } from "../flags.ts";
 
 interface Flags {
-  readonly linger?: string;
-}
-
-function seconds(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^[0-9]{1,6}$/.test(text)) throw new DowelError("USAGE", `--linger=${text}: there must be a number of seconds`);
-  return Number(text) * 1000;
+  readonly linger?: number;
 }
 
 async function run(context: Context, flags: Flags): Promise<Result> {
@@ -28,7 +21,7 @@ async function run(context: Context, flags: Flags): Promise<Result> {
       folder,
       instances: instancesFolder(),
       listener: activationSocket(process.env, process.pid),
-      lingerMilliseconds: seconds(flags.linger),
+      lingerMilliseconds: flags.linger,
       ready: () => terminal.out(`listening at ${sessionSocketPath(folder)}\n`),
       failed: (reason) => terminal.err(formatError(reason)),
     },
@@ -45,6 +38,6 @@ export default defineCommand<Flags, []>({
     ["session serve", "serves until it is told to end"],
     ["session serve --linger=60", "ends when no app has run for a minute"],
   ],
-  parameters: { flags: { linger: textFlag("End after this long without apps", "SECONDS") } },
+  parameters: { flags: { linger: lingerFlag("End after this long without apps") } },
   run,
 });

@@ -2,7 +2,7 @@
 import { DowelError } from "../../base/errors.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { makePlan } from "../plan.ts";
-import type { Operation, Plan } from "../types.ts";
+import type { Operation, Plan, PlanBasis } from "../types.ts";
 import { Draft } from "./draft.ts";
 import type { Ask, Dependent, Facts, Request } from "./facts.ts";
 import { addInstall, addUpdate } from "./fetches.ts";
@@ -35,7 +35,7 @@ export function resolve(facts: Facts, requests: readonly Request[]): Resolution 
   if (draft.asks.size > 0) return { asks: [...draft.asks.values()] };
   if (draft.fatal !== undefined) throw draft.fatal;
   prune(draft, requests);
-  return { plan: toPlan(draft) };
+  return { plan: toPlan(draft, requests) };
 }
 
 function isRuntime(request: Request): boolean {
@@ -94,7 +94,13 @@ function prune(draft: Draft, requests: readonly Request[]): void {
   }
 }
 
-function toPlan({ operations, skipped, failed, notes, rebases }: Draft): Plan {
+function basisOf({ options, direct, newRemotes }: Facts, requests: readonly Request[]): PlanBasis {
+  const place = direct === undefined ? undefined : { location: direct.offer.remote.url, origin: direct.origin };
+  return { requests, options, direct: place, newRemotes: [...newRemotes.values()] };
+}
+
+function toPlan(draft: Draft, requests: readonly Request[]): Plan {
+  const { operations, skipped, failed, notes, rebases } = draft;
   const all = [...operations.values()];
   const fetches = all.filter(({ operation }) => operation !== "uninstall");
   const ordered: Operation[] = [
@@ -102,5 +108,6 @@ function toPlan({ operations, skipped, failed, notes, rebases }: Draft): Plan {
     ...fetches.filter(({ ref }) => ref.kind === "app"),
     ...all.filter(({ operation }) => operation === "uninstall"),
   ];
-  return makePlan(ordered, { skipped: [...skipped.values()], failed, notes, rebases });
+  const basis = basisOf(draft.facts, requests);
+  return makePlan(ordered, { skipped: [...skipped.values()], failed, notes, rebases, basis });
 }

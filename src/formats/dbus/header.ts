@@ -5,7 +5,7 @@ import { isInterface, isMember, isObjectPath, isPeerName } from "./names.ts";
 import { isSignature } from "./signature.ts";
 
 export const messageType = { call: 1, return: 2, error: 3, signal: 4 } as const;
-export const messageFlag = { noReplyExpected: 1, noAutoStart: 2 } as const;
+export const messageFlag = { noReplyExpected: 1, noAutoStart: 2, allowInteraction: 4 } as const;
 
 /** The fixed part: byte order, type, flags, version, length of the body, serial, length of the fields. */
 export const fixedBytes = 16;

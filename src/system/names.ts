@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { InterfaceShape } from "../dbus/interface.ts";
+
+/** Where the system service is on the system bus. */
+export const serviceName = "org.dowel.System1";
+export const servicePath = "/org/dowel/System1";
+
+/**
+ * What the service offers. `Change` takes a name for the job that the caller chooses, an installation by its name and path,
+ * and a change as JSON (`encode.ts`); it answers when all is done. `Event` goes to the caller alone, with an event as
+ * `--json` prints it. Errors are named `org.dowel.Error.CODE`.
+ */
+export const systemShape = {
+  name: serviceName,
+  methods: {
+    Change: { in: "s job, s installation, s path, s change", out: "b changed" },
+    Cancel: { in: "s job", out: "" },
+  },
+  signals: { Event: "s job, s event" },
+  properties: { Version: "s" },
+} as const satisfies InterfaceShape;
+
+/** The sockets of the system bus, as an address. */
+export function systemBusAddress(environment: Readonly<Record<string, string | undefined>> = process.env): string {
+  return environment["DBUS_SYSTEM_BUS_ADDRESS"] ?? "unix:path=/run/dbus/system_bus_socket";
+}
