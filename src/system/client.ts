@@ -2,7 +2,7 @@
 import { Decoder } from "../base/decode.ts";
 import { checkCancelled, isDowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
-import { BusCallError } from "../dbus/errors.ts";
+import { BusCallError, busErrors } from "../dbus/errors.ts";
 import { BusPeer } from "../dbus/peer.ts";
 import { tellIdle } from "../engine/execute.ts";
 import { checkWritable } from "../engine/places.ts";
@@ -105,22 +105,32 @@ export class SystemService implements Disposable {
 
   async #ask(change: SystemChange, { report, signal, interactive }: AskOptions): Promise<boolean> {
     const job = `job${++this.#jobs}`;
-    const rule = { sender: serviceName, path: servicePath, interface: systemShape.name, member: "Event" };
+    // It may have ended while a person was asked, and has then been started again by this.
+    await this.#greet(signal);
+    // From here on this very process is meant, whoever has the name later.
+    const owner = await this.#peer.ownerOf(serviceName);
+    const gone = Promise.withResolvers<never>();
+    using _watching = await this.#peer.watchOwner(owner, () =>
+      gone.reject(new BusCallError(busErrors.disconnected, "The system service has ended")),
+    );
+    const rule = { sender: owner, path: servicePath, interface: systemShape.name, member: "Event" };
     using _listening = await this.#peer.listen(rule, ({ values = [] }) => {
       if (values[0] === job) report(decodeEvent(values[1]));
     });
     // The answer to the change itself then says that it was cancelled, or that it was done before.
     const cancel = (): void => {
-      this.#peer.call({ ...service, member: "Cancel", signature: "s", values: [job] }).catch(() => undefined);
+      const call = { ...service, destination: owner, member: "Cancel" } as const;
+      this.#peer.call({ ...call, signature: "s", values: [job] }).catch(() => undefined);
     };
     signal.addEventListener("abort", cancel, { once: true });
     try {
       const { name, path } = this.#installation;
       const values = [job, name, path, encodeChange(change)] as const;
-      const [changed] = await this.#peer.call(
-        { ...service, member: "Change", signature: "ssss", values, returns: "b" },
+      const answer = this.#peer.call(
+        { ...service, destination: owner, member: "Change", signature: "ssss", values, returns: "b" },
         { timeoutMilliseconds: Number.POSITIVE_INFINITY, interactive },
       );
+      const [changed] = await Promise.race([answer, gone.promise]);
       return changed;
     } finally {
       signal.removeEventListener("abort", cancel);
