@@ -134,8 +134,9 @@ describe("a user whom polkit does not permit it", () => {
 
 describe("what goes on for long", () => {
   let proxy: FaultProxy;
-  /** What the service alone asks for: the client reads manifests and configs. */
+  /** What the service alone asks for, as the client reads manifests and configs; pushed anew for each test. */
   let layers: readonly string[] = [];
+  let versions = 0;
   const isLayer = ({ path }: { readonly path: string }): boolean => layers.some((digest) => path.endsWith(digest));
 
   async function layersOf(repository: string, tag: string): Promise<readonly string[]> {
@@ -149,7 +150,6 @@ describe("what goes on for long", () => {
 
   beforeAll(async () => {
     proxy = await FaultProxy.start(`http://${registry.address}`);
-    layers = [...(await layersOf("org.example.platform", "1")), ...(await layersOf("org.example.probe", "stable"))];
     served
       .user(mayAll)
       .succeed(["remote-modify", "--system", "--verify=none", `--url=oci+http://${proxy.host}/apps`, "apps"]);
@@ -159,10 +159,16 @@ describe("what goes on for long", () => {
   /** An install that waits for a layer that does not come. */
   async function begin(pit: Sandpit) {
     pit.dowel(["uninstall", "--system", "-y", "--all"]);
+    push(`held-${++versions}`);
+    layers = await layersOf("org.example.probe", "stable");
     proxy.requests.length = 0;
     proxy.fault = (request) => (isLayer(request) ? { stallAfter: 0 } : undefined);
     const started = pit.start(["install", "--system", "-y", "--noninteractive", "apps", id]);
-    await until("the service fetches a layer", () => proxy.requests.some(isLayer));
+    const ended = started.outcome.then(({ stderr }) => {
+      throw new Error(`The install ended: ${stderr}`);
+    });
+    await Promise.race([ended, until("the service fetches a layer", () => proxy.requests.some(isLayer))]);
+    ended.catch(() => undefined);
     return started;
   }
 
