@@ -79,6 +79,7 @@ export class PortalConnection implements LocalService {
     return {
       sender,
       path,
+      interactive: false,
       signal: this.#ended.signal,
       app: this.#app,
       emit: (...signal) => this.emit(...signal),
