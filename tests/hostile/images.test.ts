@@ -324,7 +324,7 @@ describe("install refuses an image whose parts do not belong together:", () => {
     [
       "a permission has an escape sequence (CVE-2023-28101)",
       both("[Session Bus Policy]\norg.x\u001b[2K=own\n"),
-      "KEYFILE_SYNTAX",
+      "METADATA_INVALID",
     ],
     ["the metadata is no keyfile", { metadata: "\u001b]0;owned\u0007", file: "\u001b]0;owned\u0007" }, "_"],
   ];

@@ -34,11 +34,11 @@ export function addEvil(
   return addLayers(layout, { ref: image.ref ?? evilRef, metadata: image.metadata ?? evilMetadata() }, layers);
 }
 
-/** Every path of a folder with mode, owner, size, link and content; without locks, the index and the folders that objects are spread over. */
+/** Every path of a folder with mode, owner, size, link and content; without locks, the history, the index and the folders that objects are spread over. */
 export function listing(folder: string): string[] {
   const rows: string[] = [];
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
-    if (/^(index\.sqlite.*|lock|pins|objects\/[0-9a-f]{2})$/.test(name)) continue;
+    if (/^(index\.sqlite.*|history\.jsonl|lock|pins|objects\/[0-9a-f]{2})$/.test(name)) continue;
     const path = join(folder, name);
     const found = lstatSync(path);
     const what = found.isSymbolicLink()
