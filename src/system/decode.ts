@@ -6,6 +6,7 @@ import type { NewRemote } from "../engine/types.ts";
 import { formatRef, isValidArch, parseRef } from "../metadata/ref.ts";
 import { checkRemoteName, type RemoteSettings, settingNames } from "../remotes/settings.ts";
 import { type VerifyChoice, verifyKinds } from "../remotes/trust/choice.ts";
+import { parseSubpaths } from "../store/image/subset.ts";
 import type {
   AcceptedOperation,
   AskedFor,
@@ -139,9 +140,13 @@ const optionNames = [
 ];
 
 function options(value: unknown): SentOptions {
-  const object = exact(value, "options", [...optionNames, "declined"]);
+  const object = exact(value, "options", [...optionNames, "subpaths", "declined"]);
   const switches = optionNames.map((name) => [name, flag(object[name], `options.${name}`)] as const);
-  return { ...Object.fromEntries(switches), declined: new Set(list(object["declined"], "options.declined", ref)) };
+  const subpaths = decoder.optional(object["subpaths"], (paths) =>
+    parseSubpaths(list(paths, "options.subpaths", text)),
+  );
+  const declined = new Set(list(object["declined"], "options.declined", ref));
+  return { ...Object.fromEntries(switches), subpaths, declined };
 }
 
 function direct(value: unknown): TransactionChange["direct"] {

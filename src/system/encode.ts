@@ -36,10 +36,10 @@ function encodeRemote({ name, url, settings, gpgKey }: NewRemote): object {
 /** By name: what plans are made with holds more than these. */
 function encodeOptions(options: SentOptions): object {
   const { noDeps, noRelated, orUpdate, reinstall, noAutoPin, includeSdk, includeDebug } = options;
-  const { forceRemove, removesAll, holdGrowth, declined = [] } = options;
+  const { forceRemove, removesAll, holdGrowth, subpaths, declined = [] } = options;
   return {
     ...{ noDeps, noRelated, orUpdate, reinstall, noAutoPin, includeSdk, includeDebug },
-    ...{ forceRemove, removesAll, holdGrowth, declined: [...declined] },
+    ...{ forceRemove, removesAll, holdGrowth, subpaths, declined: [...declined] },
   };
 }
 

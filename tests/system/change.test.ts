@@ -17,7 +17,7 @@ const transaction: TransactionChange = {
     { kind: "update", ref: runtime },
     { kind: "uninstall", ref: app },
   ],
-  options: { noDeps: true, reinstall: false, declined: new Set([app]) },
+  options: { subpaths: ["/de"], noDeps: true, reinstall: false, declined: new Set([app]) },
   accepted: [
     { operation: "install", ref: app, commit, origin: "apps" },
     { operation: "update", ref: runtime, commit, origin: "apps" },
