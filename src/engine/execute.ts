@@ -33,6 +33,8 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal | undefined;
   /** How many versions stay beside a new one, where that is not for the installation to say. */
   readonly keepVersions?: number | undefined;
+  /** Whose parental controls count, where that is not this process's user. */
+  readonly forUser?: number | undefined;
 }
 
 /** What a transaction did. */
@@ -156,10 +158,10 @@ export async function execute(
   installation: Installation,
   options: ExecuteOptions = {},
 ): Promise<TransactionResult> {
-  const { report = silent, signal, keepVersions, noPull = false, noDeploy = false } = options;
+  const { report = silent, signal, keepVersions, forUser, noPull = false, noDeploy = false } = options;
   const { sideloads = new Map(), loaded = new Map() } = options;
   if (plan.operations.length > 0) checkWritable(installation);
-  const context = { installation, report, signal, noPull, sideloads, loaded, keepVersions };
+  const context = { installation, report, signal, noPull, sideloads, loaded, keepVersions, forUser };
   const work: Work = { context, noDeploy, installed: [], updated: [], uninstalled: [], failed: [...plan.failed] };
   reportPlan(plan, report, options.announced ?? false);
   const isDone = ({ operation }: Operation): boolean => noDeploy && operation === "uninstall";

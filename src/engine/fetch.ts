@@ -37,6 +37,8 @@ export interface FetchContext extends ChangeContext {
   readonly sideloads: ReadonlyMap<string, ImagePlace>;
   /** Manifests and configs that are here already, by the commit. */
   readonly loaded: ReadonlyMap<string, LoadedImage>;
+  /** Whose parental controls count, where that is not this process's user. */
+  readonly forUser?: number | undefined;
 }
 
 export type FetchOperation = InstallOperation | UpdateOperation;
@@ -66,7 +68,8 @@ function checkImage(operation: FetchOperation, labels: ReadonlyMap<string, strin
 }
 
 /** An image that an earlier import brought whole. Throws `NOT_CACHED`. */
-async function stored(operation: FetchOperation, { installation, signal }: FetchContext): Promise<StoredImage> {
+async function stored(operation: FetchOperation, context: FetchContext): Promise<StoredImage> {
+  const { installation } = context;
   const image = loadStored(installation, operation.image.commit);
   if (image === undefined || ![...objectSizes(image.view).keys()].every((digest) => hasObject(installation, digest))) {
     throw new DowelError("NOT_CACHED", `${formatRef(operation.ref)} has not been fetched yet`, {
@@ -79,7 +82,7 @@ async function stored(operation: FetchOperation, { installation, signal }: Fetch
       hint: "Run the same command without --no-pull.",
     });
   }
-  if (operation.operation === "install") await checkMayInstall(operation.ref, image.labels, installation, signal);
+  if (operation.operation === "install") await checkMayInstall(operation.ref, image.labels, context);
   return image;
 }
 
@@ -91,7 +94,7 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
     context.loaded.get(image.commit) ?? (await loadImage(source, `sha256:${image.commit}`, ref.arch, signal));
   const { descriptor, manifestBytes: bytes, configBytes: config } = loaded;
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
-  if (operation.operation === "install") await checkMayInstall(ref, loaded.config.labels, installation, signal);
+  if (operation.operation === "install") await checkMayInstall(ref, loaded.config.labels, context);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
   const tags = [...image.tags, ref.branch];
   await verifyImage(installation, image.place, descriptor.digest, { remote, tags, signal });

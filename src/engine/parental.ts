@@ -70,18 +70,26 @@ async function askFilter(client: BusClient, uid: number): Promise<AppFilter> {
   return filterOf(properties);
 }
 
-/** What the caller may run; undefined where the host has no parental controls. Throws `BUS_CALL_FAILED`. */
-async function findFilter(address: string | undefined, signal?: AbortSignal): Promise<AppFilter | undefined> {
+/** What a user may run; undefined where the host has no parental controls. Throws `BUS_CALL_FAILED`. */
+async function findFilter(
+  uid: number,
+  address: string | undefined,
+  signal?: AbortSignal,
+): Promise<AppFilter | undefined> {
   const socket = "/run/dbus/system_bus_socket";
   if (!existsSync(interfaceFile) || (address === undefined && !existsSync(socket))) return undefined;
   using client = await BusClient.connect(address ?? `unix:path=${socket}`, signal);
   try {
-    return await askFilter(client, process.getuid?.() ?? 0);
+    return await askFilter(client, uid);
   } catch (error) {
     const isNone = unknown.some((name) => isBusError(error, `org.freedesktop.DBus.Error.${name}`));
     if (isNone || isBusError(error, withoutAccount)) return undefined;
     throw error;
   }
+}
+
+function ownUid(): number {
+  return process.getuid?.() ?? 0;
 }
 
 function refuse(what: string): DowelError {
@@ -105,21 +113,31 @@ export async function checkMayRun(host: RecordingHost, app: Deployment, signal?:
   const address = host.variable("DBUS_SYSTEM_BUS_ADDRESS");
   host.observe(interfaceFile);
   host.observe(settingsFolder);
-  const filter = await findFilter(address, signal);
+  const filter = await findFilter(ownUid(), address, signal);
   const { ref, previousIds = [] } = app;
   if (filter === undefined || mayRun(filter, { ref, previousIds, contentTypes: contentTypesOf(app) })) return;
   throw refuse(`Running ${formatRef(ref)}`);
 }
 
-/** Refuses an install of an app that the host's parental controls forbid the caller; never to root. Throws as `checkMayRun`. */
+/**
+ * Refuses an install of an app that the host's parental controls forbid `forUser` (else the caller); never to root.
+ * Throws as `checkMayRun`.
+ */
 export async function checkMayInstall(
   ref: Ref,
   labels: ReadonlyMap<string, string>,
-  { kind }: Pick<Installation, "kind">,
-  signal?: AbortSignal,
+  {
+    installation: { kind },
+    forUser: uid = ownUid(),
+    signal,
+  }: {
+    readonly installation: Installation;
+    readonly forUser?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<void> {
-  if (ref.kind !== "app" || process.getuid?.() === 0) return;
-  const filter = await findFilter(process.env["DBUS_SYSTEM_BUS_ADDRESS"], signal);
+  if (ref.kind !== "app" || uid === 0) return;
+  const filter = await findFilter(uid, process.env["DBUS_SYSTEM_BUS_ADDRESS"], signal);
   if (filter === undefined || mayInstall(filter, kind, labels.get("org.freedesktop.appstream.appdata"))) return;
   throw refuse(`Installing ${formatRef(ref)}`);
 }

@@ -87,9 +87,13 @@ export async function carryOutPlain(change: PlainChange, context: WorkContext): 
  */
 export async function carryOutTransaction(
   change: TransactionChange,
-  context: WorkContext & { readonly installations: readonly Installation[] },
+  context: WorkContext & {
+    readonly installations: readonly Installation[];
+    /** Who asked. */
+    readonly uid: number;
+  },
 ): Promise<boolean> {
-  const { report, signal } = context;
+  const { report, signal, uid: forUser } = context;
   const installation = createInstallation(context.installation);
   const wished = await replan(change, { ...context, installation });
   const { noPull, noDeploy, keepVersions } = change;
@@ -100,7 +104,7 @@ export async function carryOutTransaction(
   const { plan, loaded } = noPull
     ? { plan: wished, loaded: undefined }
     : await measurePlan(wished, installation, { sideloads, signal });
-  const how = { noPull, noDeploy, keepVersions, sideloads, loaded, announced: true };
+  const how = { noPull, noDeploy, keepVersions, sideloads, loaded, forUser, announced: true };
   await execute(plan, installation, { ...how, report, signal });
   return plan.operations.length > 0;
 }

@@ -6,6 +6,9 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkMayInstall } from "../../src/engine/parental.ts";
+import { parseRef } from "../../src/metadata/ref.ts";
+import { installationAt } from "../../src/store/installation.ts";
 import { appRef, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
 import { until } from "../support/until.ts";
 
@@ -150,5 +153,23 @@ describe("parental controls", () => {
     // The app says nothing of its contents.
     accounts.set(ordinaryUser, "OarsFilter", "('oars-1.1', {'violence-cartoon': 'mild'})");
     expect(install(ordinaryUser).status).toBe(1);
+  });
+
+  test("checkMayInstall() asks for the user for whom a service installs", async () => {
+    const before = process.env["DBUS_SYSTEM_BUS_ADDRESS"];
+    process.env["DBUS_SYSTEM_BUS_ADDRESS"] = accounts.address;
+    try {
+      const installation = installationAt({ name: "default", kind: "system", path: "/nowhere", priority: 0 });
+      const check = (forUser?: number) => checkMayInstall(parseRef(appRef), new Map(), { installation, forUser });
+      accounts.set(ordinaryUser, "OarsFilter", "('oars-1.1', @a{ss} {})");
+      for (const uid of [0, ordinaryUser]) accounts.set(uid, "AllowSystemInstallation", "false");
+      await expect(check(ordinaryUser)).rejects.toMatchObject({ code: "NOT_PERMITTED" });
+      await check();
+      accounts.set(ordinaryUser, "AllowSystemInstallation", "true");
+      await check(ordinaryUser);
+    } finally {
+      if (before === undefined) delete process.env["DBUS_SYSTEM_BUS_ADDRESS"];
+      else process.env["DBUS_SYSTEM_BUS_ADDRESS"] = before;
+    }
   });
 });

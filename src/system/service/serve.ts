@@ -150,7 +150,14 @@ class SystemService {
     const missing = rightsNow(job).find((right) => !granted.includes(right));
     if (missing !== undefined) throw new DowelError("PLAN_CHANGED", `This needs the right ${missing} by now`);
     if (change.kind !== "transaction") return await carryOutPlain(change, { installation, report, signal });
-    return await carryOutTransaction(change, { installation, installations: systemInstallations(), report, signal });
+    const { uid } = job.caller;
+    return await carryOutTransaction(change, {
+      installation,
+      installations: systemInstallations(),
+      uid,
+      report,
+      signal,
+    });
   }
 
   #quiet(milliseconds: number): void {
