@@ -5,6 +5,7 @@ import { benchCli } from "./cli.ts";
 import { benchClients } from "./clients.ts";
 import { benchInstall } from "./install.ts";
 import { unmountImages } from "./installed.ts";
+import { benchInstances } from "./instances.ts";
 import { benchLayers } from "./layers.ts";
 import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
@@ -17,6 +18,7 @@ import { benchVerify } from "./verify.ts";
 const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   start: benchStart,
   cli: benchCli,
+  instances: benchInstances,
   bus: benchBus,
   install: benchInstall,
   updates: benchUpdates,

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { isDowelError } from "../base/errors.ts";
 import type { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { isRecordLocked } from "../sys/locks.ts";
+import { readSmallText } from "./read.ts";
 import type { Instance } from "./types.ts";
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 /** The folder of an instance, dead or alive. */
 export interface InstanceFolder {
@@ -45,7 +38,7 @@ export function isAlive(folder: string): boolean {
 
 function readJson(path: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(readText(path) ?? "{}");
+    const value: unknown = JSON.parse(readSmallText(path) ?? "{}");
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
   } catch {
     return {};
@@ -74,9 +67,9 @@ function parseInfo(text: string, path: string): Keyfile | undefined {
 }
 
 function readInstance({ path: folder, since }: InstanceFolder): Instance | undefined {
-  const info = readText(`${folder}/info`);
+  const info = readSmallText(`${folder}/info`);
   const keyfile = info === undefined ? undefined : parseInfo(info, `${folder}/info`);
-  const pid = Number(readText(`${folder}/pid`));
+  const pid = Number(readSmallText(`${folder}/pid`));
   const childPid = readJson(`${folder}/bwrapinfo.json`)["child-pid"];
   if (info === undefined || keyfile === undefined || !Number.isSafeInteger(pid)) return undefined;
   const group = keyfile.hasGroup("Application") ? "Application" : "Runtime";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { readSmallText } from "./read.ts";
 import type { Instance, Usage } from "./types.ts";
 
 /** Bytes; on all machines that Dowel runs on by default. */
@@ -11,11 +12,7 @@ const clockTickMicroseconds = 10_000;
 const limitFiles = ["memory.max", "memory.swap.max", "cpu.max", "pids.max", "io.max"];
 
 function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
-  }
+  return readSmallText(path)?.trim();
 }
 
 function readNumber(path: string): number | undefined {
