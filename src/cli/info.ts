@@ -4,6 +4,7 @@ import { type ExtensionInfo, listExtensions } from "../engine/extensions.ts";
 import { type InstalledInfo, info } from "../engine/info.ts";
 import { boundsOf, effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
 import { sizeOf } from "../engine/sizes.ts";
+import { parseProfile } from "../metadata/profile.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { formatFields } from "../render/fields.ts";
 import type { Result } from "../render/result.ts";
@@ -31,6 +32,7 @@ interface Flags extends InstallationFlags {
   readonly showMetadata?: boolean;
   readonly showPermissions?: boolean;
   readonly fileAccess?: string;
+  readonly profile?: string;
   readonly showLocation?: boolean;
   readonly showRuntime?: boolean;
   readonly showSdk?: boolean;
@@ -97,9 +99,14 @@ function extensionsText(extensions: readonly ExtensionInfo[]): string {
   return blocks.map((block) => `\n${block}`).join("");
 }
 
+/** The start that is told of. */
+function requestOf(flags: Flags, name: string): ReturnType<typeof plainRequest> {
+  return plainRequest({ name, installations: installationChoice(flags), profile: parseProfile(flags.profile) });
+}
+
 /** What the two options print that look at overrides and the host as well. */
 async function permissionText(context: Context, flags: Flags, ref: string): Promise<string | undefined> {
-  const request = plainRequest({ name: ref, installations: installationChoice(flags) });
+  const request = requestOf(flags, ref);
   if (flags.showPermissions === true) return effectivePermissionsText(request);
   if (flags.fileAccess === undefined) return undefined;
   return `${await fileAccess(request, resolve(flags.fileAccess), context.signal)}\n`;
@@ -127,10 +134,7 @@ async function run(context: Context, flags: Flags, name: string, branch?: string
   const text = await permissionText(context, flags, found.ref);
   if (text !== undefined) return { kind: "text", text };
   const single = singleFields(found, flags);
-  const bounds = () =>
-    found.kind === "app"
-      ? boundsOf(plainRequest({ name: found.ref, installations: installationChoice(flags) }))
-      : undefined;
+  const bounds = () => (found.kind === "app" ? boundsOf(requestOf(flags, found.ref)) : undefined);
   const extensions = flags.showExtensions === true ? listExtensions(installationsToRead(flags), found.ref) : undefined;
   if (single.length > 0 && extensions === undefined) return { kind: "text", text: `${single.join(" ")}\n` };
   if (flags.json === true) {
@@ -168,6 +172,7 @@ export default defineCommand<Flags, [string, string?]>({
       showMetadata: switchFlag("Print the metadata"),
       showPermissions: switchFlag("Print the permissions"),
       fileAccess: textFlag("Print what the app can do with a path: hidden, read-only or read-write", "PATH"),
+      profile: textFlag("Permissions, limits and access of one of the app's profiles", "NAME"),
       showLocation: switchFlag("Print the folder"),
       showRuntime: switchFlag("Print the runtime"),
       showSdk: switchFlag("Print the Sdk"),

@@ -103,6 +103,14 @@ for (const [who, uid] of [
       pit.succeed(["override", "--user", "--reset", id]);
     });
 
+    test("info --profile tells of one profile of an app", () => {
+      pit.succeed(["override", "--user", "--profile=work", "--unshare=network", id]);
+      const shared = (...words: string[]) =>
+        /^shared=.*$/m.exec(pit.succeed(["info", "--show-permissions", ...words, id]))?.[0];
+      expect([shared(), shared("--profile=work")]).toEqual(["shared=ipc;network;", "shared=ipc;"]);
+      pit.succeed(["override", "--user", "--profile=work", "--reset", id]);
+    });
+
     test("info --file-access says what the sandbox does with a path", () => {
       const data = pit.path("home/.var/app", id);
       symlinkSync(pit.path("home/docs"), pit.path("home/link"));

@@ -14,8 +14,11 @@ import { landlockVersion } from "../../sys/process.ts";
 import { describeRun, locateMain, overridesFor, type RunRequest } from "./describe.ts";
 
 /** A request for the app as it is installed, with no options. */
-export function plainRequest(request: Pick<RunRequest, "name" | "installations">): RunRequest {
+export function plainRequest(
+  request: Pick<RunRequest, "name" | "installations"> & Partial<Pick<RunRequest, "profile">>,
+): RunRequest {
   return {
+    profile: undefined,
     ...request,
     branch: undefined,
     arch: undefined,
@@ -32,7 +35,6 @@ export function plainRequest(request: Pick<RunRequest, "name" | "installations">
     buses: { session: undefined, a11y: undefined, log: [] },
     parent: undefined,
     instanceIdFd: undefined,
-    profile: undefined,
   };
 }
 
@@ -60,7 +62,7 @@ function effectivePermissions(request: RunRequest): Permissions {
   const host = new RecordingHost();
   const main = locateMain(host, request);
   const own = parseMetadata(main.deployment.metadata).permissions;
-  return mergePermissions(own, overridesFor(host, main));
+  return mergePermissions(own, overridesFor(host, main, request.profile));
 }
 
 /** The permissions of an installed app with all overrides, in keyfile form, as `flatpak info --show-permissions` prints them. */
