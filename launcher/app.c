@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last steps before the app: folder, environment, filter, exec.
 #include <errno.h>
-#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -44,13 +43,30 @@ static size_t add_variable(size_t count, const char *variable) {
   return count + 1;
 }
 
-static void build_environment(const struct plan *plan) {
+// Whether one of the variables that the caller passed has the name of another.
+static bool is_passed(size_t passed, const char *variable) {
+  for (size_t i = 0; i < passed; i++) {
+    if (plan_compare_names(environment[i], variable) == 0) return true;
+  }
+  return false;
+}
+
+static void build_environment(const struct start *start) {
+  const struct plan *plan = &start->plan;
+  size_t length;
+  const char *variables = passed_variables(&start->passed, &length);
   size_t count = 0;
+  for (size_t at = 0; at < length; at += strlen(variables + at) + 1) count = add_variable(count, variables + at);
+  const size_t passed = count;
   bool clear = (plan->flags & PLAN_CLEAR_ENVIRONMENT) != 0;
   for (char **one = environ; !clear && *one != NULL; one++) {
-    if (!has_name(plan, plan->unset, *one) && !has_name(plan, plan->set, *one)) count = add_variable(count, *one);
+    if (has_name(plan, plan->unset, *one) || has_name(plan, plan->set, *one) || is_passed(passed, *one)) continue;
+    count = add_variable(count, *one);
   }
-  for (uint32_t i = 0; i < plan->set.count; i++) count = add_variable(count, plan_word(plan, plan->set, i));
+  for (uint32_t i = 0; i < plan->set.count; i++) {
+    const char *one = plan_word(plan, plan->set, i);
+    if (!is_passed(passed, one)) count = add_variable(count, one);
+  }
   environment[count] = NULL;
   environ = environment;
 }
@@ -128,11 +144,11 @@ static int search_and_execute(const char *command) {
 _Noreturn void app_execute(const struct start *start) {
   trace_mark("start the first process", NULL);
   build_arguments(start);
-  build_environment(&start->plan);
+  build_environment(start);
   enter_folder(start);
   umask(start->mask);
-  // Nothing that the caller or the launcher left open reaches the app; the report stays open until exec.
-  if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) die(STEP_PROCESS, -1, errno, NULL, NULL);
+  // Nothing that the launcher opened or the caller left open reaches the app; the report stays open until exec.
+  passed_close_others(&start->passed);
   identity_check(&start->plan);
   landlock_restrict(&start->plan);
   trace_mark("restrict with Landlock", NULL);

@@ -18,36 +18,12 @@
 
 static const char version[] = "Dowel " VERSION "\n";
 
-// The number of a descriptor or a process, or -1.
-static int parse_number(const char *word) {
-  int number = 0;
-  if (*word == '\0') return -1;
-  for (; *word != '\0'; word++) {
-    if (*word < '0' || *word > '9' || number > 10000000) return -1;
-    number = number * 10 + (*word - '0');
-  }
-  return number;
-}
-
-static const char *value_of(const char *word, const char *option) {
-  size_t length = strlen(option);
-  return word != NULL && strncmp(word, option, length) == 0 ? word + length : NULL;
-}
-
-// Tells a caller which instance it has started.
-static void tell_instance(const struct start *start, int fd) {
-  const char *number = start->instance.number;
-  if (write(fd, number, strlen(number)) < 0) die(STEP_INSTANCE, -1, errno, "(its id)", "Is the descriptor still open?");
-  close(fd);
-}
-
 static const char usage[] =
-    "dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--parent=FD [--share-pids]] [--enter=PID "
-    "[--group=FOLDER]] FD [ARGUMENT...]";
+    "dowel-launch [--report=FD] [--trace] [--instance-id-fd=FD] [--forward-fd=FD]... [--forward-env-fd=FD] "
+    "[--parent=FD [--share-pids]] [--enter=PID [--group=FOLDER]] FD [ARGUMENT...]";
 
 // What is asked for besides the plan; -1 or null for what is not.
 struct order {
-  int told;
   int parent;
   bool shared;
   const char *entered;
@@ -55,22 +31,22 @@ struct order {
 };
 
 static int number_or_die(const char *word) {
-  int number = parse_number(word);
+  int number = number_of(word);
   if (number < 0) die(STEP_USAGE, -1, 0, NULL, usage);
   return number;
 }
 
 // Reads the options and returns the words after them.
-static char **read_order(char **next, struct order *order) {
+static char **read_order(char **next, struct order *order, struct start_passed *passed) {
   const char *value;
-  *order = (struct order){.told = -1, .parent = -1};
+  *order = (struct order){.parent = -1};
   for (; *next != NULL && strncmp(*next, "--", 2) == 0; next++) {
     if ((value = value_of(*next, "--report=")) != NULL) {
       fail_report_to(number_or_die(value));
     } else if (strcmp(*next, "--trace") == 0) {
       trace_begin();
-    } else if ((value = value_of(*next, "--instance-id-fd=")) != NULL) {
-      order->told = number_or_die(value);
+    } else if (passed_take(passed, *next)) {
+      continue;
     } else if ((value = value_of(*next, "--parent=")) != NULL) {
       order->parent = number_or_die(value);
     } else if (strcmp(*next, "--share-pids") == 0) {
@@ -102,7 +78,8 @@ static void read_plan(int fd, struct start *start) {
 static _Noreturn void launch(char **words) {
   static struct start start;
   struct order order;
-  char **next = read_order(words + 1, &order);
+  passed_none(&start.passed);
+  char **next = read_order(words + 1, &order, &start.passed);
   if (*next == NULL) die(STEP_USAGE, -1, 0, NULL, usage);
   read_plan(number_or_die(*next), &start);
   start.arguments = next + 1;
@@ -117,7 +94,7 @@ static _Noreturn void launch(char **words) {
   trace_mark("read the plan", NULL);
   struct failure failure;
   if (!prepare_start(&start, &failure)) die(failure.step, -1, failure.error, failure.subject, failure.hint);
-  if (order.told >= 0) tell_instance(&start, order.told);
+  passed_tell(&start.passed, start.instance.number);
   monitor_run(&start);
 }
 

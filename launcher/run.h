@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "fail.h"
+#include "passed.h"
 #include "plan.h"
 
 // What tells others of a running sandbox.
@@ -94,6 +95,7 @@ struct start {
   struct start_wayland wayland;
   struct start_session session;
   struct start_parent parent;
+  struct start_passed passed;
 };
 
 // Why a start could not be prepared; nothing of it is left then.

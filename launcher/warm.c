@@ -118,7 +118,7 @@ static bool all_hold(const struct plan *plan) {
   return true;
 }
 
-void warm_run(char **words) {
+static void try_warm(struct start *start, char **words) {
   size_t count = words_before_arguments(words);
   if (count == 0) return;
   for (size_t i = 1; i < count; i++) {
@@ -126,17 +126,30 @@ void warm_run(char **words) {
   }
   int fd = open_plan(words + 1, count);
   if (fd < 0) return;
-  static struct start start;
   struct plan_error error;
-  if (plan_read(fd, &start, &error) != PLAN_OK) return;
-  if (!is_for(&start.plan, words + 1, count)) return;
+  if (plan_read(fd, start, &error) != PLAN_OK) return;
+  if (!is_for(&start->plan, words + 1, count)) return;
   trace_mark("read the plan", NULL);
   // Locked before it is looked at: what is there then stays.
-  if (!held_take(&start) || !all_hold(&start.plan)) return;
+  if (!held_take(start) || !all_hold(&start->plan)) return;
   trace_mark("check what it depends on", NULL);
   // What goes wrong here is for the program to solve, or else to tell.
   struct failure failure;
-  if (!prepare_start(&start, &failure)) return;
-  start.arguments = words + 1 + count;
-  monitor_run(&start);
+  if (!prepare_start(start, &failure)) return;
+  passed_tell(&start->passed, start->instance.number);
+  start->arguments = words + 1 + count;
+  monitor_run(start);
+}
+
+// What is passed for this start alone stands right behind `run`, and the plan was made without it.
+void warm_run(char **words) {
+  static struct start start;
+  passed_none(&start.passed);
+  if (words[1] == NULL || strcmp(words[1], "run") != 0) return try_warm(&start, words);
+  char **verb = words + 1;
+  while (verb[1] != NULL && passed_take(&start.passed, verb[1])) verb++;
+  char *last = *verb;
+  *verb = words[1];
+  try_warm(&start, verb - 1);
+  *verb = last;
 }

@@ -13,6 +13,7 @@ static const char *const with_value[] = {
     "command",          "commit",          "cwd",
     "device",           "device-if",       "disallow",
     "env",              "env-fd",          "filesystem",
+    "forward-env-fd",   "forward-fd",
     "installation",     "instance-id-fd",  "limit",
     "no-talk-name",
     "nodevice",         "nofilesystem",    "nosocket",

@@ -7,24 +7,18 @@ import { prepareRun } from "../engine/run/prepare.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { switchFlag, textArgument } from "./flags.ts";
-import { takesFiles } from "./permissionoptions.ts";
-import { isSaidByWords, type RunFlags, runAliases, runFlags, toRunRequest } from "./runoptions.ts";
+import { forwarded, isSaidByWords, keyWords, type RunFlags, runAliases, runFlags, toRunRequest } from "./runoptions.ts";
 
 interface Flags extends RunFlags {
   readonly fileForwarding?: boolean;
   readonly trace?: boolean;
 }
 
-/** The words from `run` to the app's name, as typed: the key of a warm start; none where they are not first. */
-function keyWords(words: readonly string[], args: readonly string[]): readonly string[] {
-  const head = words.slice(0, words.length - args.length);
-  return head[0] === "run" && !head.includes("--") && !takesFiles(head) ? head : [];
-}
-
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
   const forwards = flags.fileForwarding === true;
   const options = context.words.slice(0, context.words.length - args.length - 1);
-  const startedBy = isSaidByWords(flags) ? keyWords(context.words, args) : [];
+  const key = keyWords(context.words, args);
+  const startedBy = isSaidByWords(flags) ? key : [];
   const request = { ...toRunRequest(flags, name, options), startedBy };
   // First, since the portal that may be started by it changes what the sandbox can see.
   const words = forwards ? await forwardFiles(request, args, context.signal) : args;
@@ -38,6 +32,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
   return execPlan(bytes, words, {
     trace: flags.trace,
     instanceIdFd: request.instanceIdFd,
+    ...forwarded(flags),
     parent: findParent(specification),
   });
 }

@@ -2,6 +2,7 @@
 
 import { DowelError } from "../base/errors.ts";
 import type { RunRequest } from "../engine/run/describe.ts";
+import type { ExecOptions } from "../engine/run/exec.ts";
 import { descriptorNumber } from "../engine/run/trees.ts";
 import { noPermissions } from "../metadata/permissions/model.ts";
 import { applyPermissionOption } from "../metadata/permissions/options.ts";
@@ -9,7 +10,7 @@ import { parseProfile } from "../metadata/profile.ts";
 import type { ParentSandbox } from "../sandbox/spec/types.ts";
 import { type InstallationFlags, installationFlags, switchFlag, textFlag, textsFlag } from "./flags.ts";
 import { permissionFlags } from "./permissionflags.ts";
-import { typedPermissions } from "./permissionoptions.ts";
+import { takesFiles, typedPermissions } from "./permissionoptions.ts";
 import { installationChoice } from "./transaction.ts";
 
 /** The options that decide what a sandbox is like. */
@@ -40,6 +41,8 @@ export interface RunFlags extends InstallationFlags {
   readonly parentExposePids?: boolean;
   readonly parentSharePids?: boolean;
   readonly instanceIdFd?: string;
+  readonly forwardFd?: readonly string[];
+  readonly forwardEnvFd?: string;
   readonly profile?: string;
   readonly clearEnv?: boolean;
   readonly dieWithParent?: boolean;
@@ -77,6 +80,8 @@ export const runFlags = {
   parentExposePids: switchFlag("Let the running sandbox see the processes of the new one"),
   parentSharePids: switchFlag("Let both sandboxes see each other's processes"),
   instanceIdFd: textFlag("Write the instance's id to an open descriptor", "FD"),
+  forwardFd: textsFlag("Pass an open descriptor on to the app, under its number; stands right behind run", "FD"),
+  forwardEnvFd: textFlag("Set variables from a file's descriptor, for this start alone; stands right behind run", "FD"),
   profile: textFlag("Use another set of data, made where it is missing", "NAME"),
   clearEnv: switchFlag("Do not pass on the environment"),
   dieWithParent: switchFlag("End the sandbox when the caller ends"),
@@ -103,12 +108,50 @@ function parentOf({ parentPid, parentExposePids, parentSharePids }: RunFlags): P
 
 /** Whether the words say all about a start: what descriptors hold, and where relative paths lead, they do not. */
 export function isSaidByWords(flags: RunFlags): boolean {
-  const fds = [flags.appFd, flags.usrFd, flags.instanceIdFd, flags.parentPid, ...(flags.bindFd ?? [])];
+  const fds = [flags.appFd, flags.usrFd, flags.parentPid, ...(flags.bindFd ?? [])];
   const paths = [flags.appPath, flags.usrPath];
   return (
     [...fds, ...(flags.roBindFd ?? [])].every((fd) => fd === undefined) &&
     paths.every((path) => path === undefined || path === "" || path.startsWith("/"))
   );
+}
+
+const passedOptions = ["--instance-id-fd", "--forward-fd", "--forward-env-fd"];
+
+function isPassed(word: string): boolean {
+  return passedOptions.some((option) => word.startsWith(`${option}=`));
+}
+
+/**
+ * The words from `run` to the app's name, as typed, without what is passed for this start alone: the key of a warm start.
+ * None where they are not first. Throws `USAGE` for a descriptor to forward that does not stand right behind `run`: the
+ * launcher looks there whether it is open, before the engine opens others.
+ */
+export function keyWords(words: readonly string[], args: readonly string[]): readonly string[] {
+  const [verb = "", ...head] = words.slice(0, words.length - args.length);
+  const first = head.findIndex((word) => !isPassed(word));
+  const key = head.slice(first);
+  const late = key.find((word) => word.startsWith("--forward-"));
+  if (verb !== "run" ? head.some(isPassed) : late !== undefined) {
+    throw new DowelError("USAGE", "--forward-fd=FD and --forward-env-fd=FD must stand right behind 'run'");
+  }
+  const isKey =
+    verb === "run" &&
+    !key.includes("--") &&
+    !takesFiles(key) &&
+    !key.some((word) => word.startsWith("--instance-id-fd"));
+  return isKey ? [verb, ...key] : [];
+}
+
+/** Descriptors that one start passes to the app. Throws `USAGE`. */
+export function forwarded({
+  forwardFd = [],
+  forwardEnvFd,
+}: RunFlags): Pick<ExecOptions, "forwardFds" | "forwardEnvironment"> {
+  return {
+    forwardFds: forwardFd.map((fd) => descriptorNumber(fd, "--forward-fd")),
+    forwardEnvironment: forwardEnvFd === undefined ? undefined : descriptorNumber(forwardEnvFd, "--forward-env-fd"),
+  };
 }
 
 /** What to run, from the options and the words up to the app's name. */

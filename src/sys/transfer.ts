@@ -92,9 +92,9 @@ class MessageFrame {
 
 const frame = new MessageFrame();
 
-/** A second descriptor for the same open file, which the caller closes (F_DUPFD_CLOEXEC). Throws a `SystemError`. */
-export function duplicateDescriptor(fd: number): number {
-  return check("fcntl", undefined, () => libc.fcntl(fd, F_DUPFD_CLOEXEC, 3));
+/** A second descriptor for the same open file, with a number from `least` on; the caller closes it (F_DUPFD_CLOEXEC). Throws a `SystemError`. */
+export function duplicateDescriptor(fd: number, least = 3): number {
+  return check("fcntl", undefined, () => libc.fcntl(fd, F_DUPFD_CLOEXEC, least));
 }
 
 export function closeDescriptors(descriptors: readonly number[]): void {

@@ -44,6 +44,51 @@ for (const [who, uid] of [
       expect(readFileSync(file, "utf8")).toMatch(/^[0-9]+$/);
     });
 
+    test("--forward-fd passes a descriptor on, warm or not, and nothing else that is open", () => {
+      const file = pit.path("work/passed");
+      writeFileSync(file, "of the caller");
+      const passed = openSync(file, "r");
+      const other = openSync("/dev/null", "r");
+      const [cold, warm] = [1, 2].map(() =>
+        spawnSync(dowelPath, ["run", "--forward-fd=4", id, "fds"], {
+          env: pit.environment,
+          stdio: ["ignore", "pipe", "pipe", other, passed, other],
+          encoding: "utf8",
+          ...(uid === 0 ? {} : { uid, gid: uid }),
+        }),
+      );
+      for (const outcome of [cold, warm]) {
+        expect(outcome?.stderr).toBe("");
+        expect(JSON.parse(outcome?.stdout ?? "").numbers).toEqual([0, 1, 2, 4]);
+      }
+      expect(withDescriptor(other, "--forward-fd=9", id, "fds").stderr).toContain(
+        "--forward-fd=9: Bad file descriptor",
+      );
+      expect(withDescriptor(other, "--share=ipc", "--forward-fd=3", id, "fds").stderr).toContain("right behind 'run'");
+      closeSync(other);
+      closeSync(passed);
+    });
+
+    test("--forward-env-fd sets variables for one start, in place of all others of these names", () => {
+      const file = pit.path("work/variables");
+      const start = (text: string, ...words: readonly string[]): Outcome => {
+        writeFileSync(file, text);
+        const fd = openSync(file, "r");
+        const outcome = withDescriptor(fd, "--forward-env-fd=3", ...words, id, "env");
+        closeSync(fd);
+        return outcome;
+      };
+      for (const colour of ["red", "blue"]) {
+        const { stdout } = start(`COLOUR=${colour}\0USER=one\0EMPTY=\0`, "--env=COLOUR=green");
+        expect(JSON.parse(stdout).variables).toMatchObject({ COLOUR: colour, USER: "one", EMPTY: "" });
+        // What the caller's process needs is not what the app is told.
+        expect(JSON.parse(start(`HOME=/nowhere\0XDG_RUNTIME_DIR=/${colour}\0`).stdout).variables.HOME).toBe("/nowhere");
+      }
+      for (const wrong of ["COLOUR=red", "COLOUR\0", "=red\0"]) {
+        expect(start(wrong)).toMatchObject({ status: 1, stderr: expect.stringContaining("NAME=VALUE") });
+      }
+    });
+
     test("--bind-fd and --ro-bind-fd show a folder at its own place; --app-fd shows it as /app", () => {
       const fd = openSync(pit.path("work/tree"), "r");
       const mark = pit.path("work/tree/mark");

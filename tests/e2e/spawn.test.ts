@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sandboxes that apps ask for: the real flatpak-spawn inside an app, against the service's own portal on a real bus.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { startBus, type TestBus } from "../support/bus.ts";
 import { addImage } from "../support/layout.ts";
 import { until } from "../support/until.ts";
-import { makeLayout, runtimeRef, Sandpit } from "./support.ts";
+import { dowelPath, makeLayout, runtimeRef, Sandpit } from "./support.ts";
 
 const id = "org.example.Spawner";
 let pit: Sandpit;
@@ -141,6 +141,23 @@ describe("flatpak-spawn", () => {
     expect(await seen("--expose-pids")).toEqual([1, 2]);
     // The caller's own two, and two of the new sandbox.
     expect((await seen("--share-pids")).length).toBe(4);
+  });
+
+  test("passes descriptors on under the numbers that it is told, also where they change places", () => {
+    const names = ["five", "six"];
+    const files = names.map((name) => pit.path("work", name));
+    for (const [index, file] of files.entries()) writeFileSync(file, names[index] ?? "");
+    const fds = files.map((file) => openSync(file, "r"));
+    const [command = "", ...rest] = own("flatpak-spawn");
+    for (const last of ["/proc/self/fd/5", "/proc/self/fd/6"]) {
+      const passed = ["--forward-fd=5", "--forward-fd=6"];
+      const words = ["run", ...passed, `--command=${command}`, id, ...rest, ...passed, ...own("cat"), last];
+      const stdio = ["ignore", "pipe", "pipe", "ignore", "ignore", ...fds] as const;
+      const outcome = spawnSync(dowelPath, words, { env: pit.environment, stdio: [...stdio], encoding: "utf8" });
+      expect(outcome).toMatchObject({ status: 0, stderr: "" });
+      expect(outcome.stdout).toBe(last.endsWith("5") ? "five" : "six");
+    }
+    for (const fd of fds) closeSync(fd);
   });
 
   test("tells what the service refuses", async () => {

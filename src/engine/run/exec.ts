@@ -10,6 +10,10 @@ export interface ExecOptions {
   readonly trace?: boolean | undefined;
   /** A descriptor that is told the instance's id. */
   readonly instanceIdFd?: number | undefined;
+  /** Descriptors that the app keeps under their numbers. */
+  readonly forwardFds?: readonly number[] | undefined;
+  /** A file of variables for this start. */
+  readonly forwardEnvironment?: number | undefined;
   readonly parent?: ParentNamespace | undefined;
 }
 
@@ -23,17 +27,20 @@ function isOpen(fd: number | undefined): boolean {
  * throwing `SANDBOX_FAILED`.
  */
 export function execPlan(bytes: Uint8Array, words: readonly string[], options: ExecOptions = {}): never {
-  const { trace, instanceIdFd, parent } = options;
+  const { trace, instanceIdFd, forwardFds = [], forwardEnvironment, parent } = options;
   const launcher = launcherPath();
   const told = [
     ...(trace === true ? ["--trace"] : []),
     ...(instanceIdFd === undefined ? [] : [`--instance-id-fd=${instanceIdFd}`]),
+    ...forwardFds.map((fd) => `--forward-fd=${fd}`),
+    ...(forwardEnvironment === undefined ? [] : [`--forward-env-fd=${forwardEnvironment}`]),
     ...(parent === undefined ? [] : [`--parent=${parent.fd}`]),
     ...(parent?.shared === true ? ["--share-pids"] : []),
   ];
   try {
     const plan = createSealedFile("plan", bytes);
-    const kept = [plan, parent?.fd, isOpen(instanceIdFd) ? instanceIdFd : undefined].filter((fd) => fd !== undefined);
+    const passed = [instanceIdFd, forwardEnvironment, ...forwardFds].filter(isOpen);
+    const kept = [plan, parent?.fd, ...passed].filter((fd) => fd !== undefined);
     replaceProcess(launcher, ["dowel-launch", ...told, String(plan), ...words], process.env, kept);
   } catch (cause) {
     throw new DowelError("SANDBOX_FAILED", `Cannot start the launcher ${launcher}`, {

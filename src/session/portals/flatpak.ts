@@ -34,7 +34,9 @@ const highestDescriptor = 1023;
 /** The options of `run` for descriptors, and under which numbers they go. */
 class Passed {
   readonly descriptors: Map<number, number>;
-  readonly words: string[] = [];
+  readonly #forwarded: readonly string[];
+  readonly #once: string[] = [];
+  readonly #words: string[] = [];
   #next: number;
 
   constructor(fds: ReadonlyMap<number, number>) {
@@ -43,12 +45,26 @@ class Passed {
       throw invalid(`A descriptor can be passed as one up to ${highestDescriptor}`);
     }
     this.descriptors = new Map(fds);
+    this.#forwarded = [...fds.keys()].filter((target) => target > 2).map((target) => `--forward-fd=${target}`);
     this.#next = Math.max(2, ...fds.keys()) + 1;
   }
 
+  /** Behind `run`; what is for one start alone stands first, so that a start that differs in nothing else is a warm one. */
+  get words(): readonly string[] {
+    return [...this.#forwarded, ...this.#once, ...this.#words];
+  }
+
+  #give(option: string, fd: number): string {
+    this.descriptors.set(this.#next, fd);
+    return `--${option}=${this.#next++}`;
+  }
+
+  addOnce(option: "forward-env-fd" | "instance-id-fd", fd: number): void {
+    this.#once.push(this.#give(option, fd));
+  }
+
   add(option: string, fd: number): void {
-    this.words.push(`--${option}=${this.#next}`);
-    this.descriptors.set(this.#next++, fd);
+    this.#words.push(this.#give(option, fd));
   }
 }
 
@@ -81,8 +97,9 @@ function parentWords(app: CallingApp, flags: number): readonly string[] {
   return [`--parent-pid=${app.child()}`, shared ? "--parent-share-pids" : "--parent-expose-pids"];
 }
 
-function environmentFile({ environment, words }: SpawnRequest): number {
-  const text = [...environment].map(([name, value]) => `${name}=${value}\0`).join("");
+function environmentFile({ environment, unset, words }: SpawnRequest): number {
+  const set = [...environment].filter(([name]) => !unset.includes(name));
+  const text = set.map(([name, value]) => `${name}=${value}\0`).join("");
   if (text.length + words.join("").length > limits.portalSpawnBytes) throw invalid("Too many words or variables");
   return createSealedFile("environment", Buffer.from(text));
 }
@@ -98,13 +115,14 @@ export const flatpakPortal = definePortal(
     function start(call: PortalCall, passed: Passed, words: readonly string[], flags: number): StartedProcess {
       const notify = (flags & (spawnFlag.notifyStart | spawnFlag.exposePids | spawnFlag.sharePids)) !== 0;
       const { app } = call;
-      if (!notify) return startDowel(loop, words, passed.descriptors);
+      const run = (): StartedProcess => startDowel(loop, ["run", ...passed.words, ...words], passed.descriptors);
+      if (!notify) return run();
       return watchStart(
         loop,
         app,
         (fd) => {
-          passed.add("instance-id-fd", fd);
-          return startDowel(loop, ["run", ...passed.words.slice(-1), ...words.slice(1)], passed.descriptors);
+          passed.addOnce("instance-id-fd", fd);
+          return run();
         },
         (pid, relative) => call.emit(call.path, shape, "SpawnStarted", [pid, relative]),
       );
@@ -123,9 +141,9 @@ export const flatpakPortal = definePortal(
           passTrees(passed, app, options);
           const file = environmentFile(request);
           try {
-            passed.add("env-fd", file);
-            const words = ["run", ...passed.words, ...spawnWords(info, request), ...parentWords(app, flags)];
-            const process = start(call, passed, [...words, app.id, ...request.words.slice(1)], flags);
+            passed.addOnce("forward-env-fd", file);
+            const words = [...spawnWords(info, request), ...parentWords(app, flags), app.id];
+            const process = start(call, passed, [...words, ...request.words.slice(1)], flags);
             processes.add(process, (flags & spawnFlag.watchBus) !== 0, (status) => {
               call.emit(call.path, shape, "SpawnExited", [process.pid, status]);
             });

@@ -7,7 +7,7 @@ import { launcherPath } from "../../instances/launcher.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { openProcess } from "../../sys/process.ts";
-import { closeDescriptors } from "../../sys/transfer.ts";
+import { closeDescriptors, duplicateDescriptor } from "../../sys/transfer.ts";
 import { portalErrors } from "./errors.ts";
 
 /** `waitpid(2)`'s status. */
@@ -28,11 +28,17 @@ export function startDowel(
   descriptors: ReadonlyMap<number, number>,
 ): StartedProcess {
   const most = Math.max(2, ...descriptors.keys());
-  const stdio = Array.from({ length: most + 1 }, (_, target) => descriptors.get(target) ?? ("ignore" as const));
-  const child = spawn(launcherPath(), words, { cwd: "/", detached: true, stdio });
-  const { pid } = child;
-  if (pid === undefined) throw new BusCallError(portalErrors.failed, "The process could not be started");
-  return { pid, ended: waitFor(loop, child, pid) };
+  // Above all targets: the new process puts one after the other in its place, and none must lie where another comes.
+  const copies = new Map([...descriptors].map(([target, fd]) => [target, duplicateDescriptor(fd, most + 1)]));
+  try {
+    const stdio = Array.from({ length: most + 1 }, (_, target) => copies.get(target) ?? ("ignore" as const));
+    const child = spawn(launcherPath(), words, { cwd: "/", detached: true, stdio });
+    const { pid } = child;
+    if (pid === undefined) throw new BusCallError(portalErrors.failed, "The process could not be started");
+    return { pid, ended: waitFor(loop, child, pid) };
+  } finally {
+    closeDescriptors([...copies.values()]);
+  }
 }
 
 /** The engine tells of the end only when it runs; the kernel tells when that is worth it. */
