@@ -119,6 +119,13 @@ export const limits = {
   portalSessions: 64,
   portalCalls: 1024,
   portalProcesses: 1024,
+  /** How long a program of the maker's may take to answer for a portal, and how much it may print. */
+  portalBackendMilliseconds: 600_000,
+  portalBackendBytes: 64 * KiB,
+  /** What an app says to a portal in one text, or one file that a portal keeps for it. */
+  portalTextBytes: 64 * KiB,
+  /** Notifications of one connection that are remembered, to take them back and to tell of their buttons. */
+  portalNotifications: 256,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */

@@ -21,6 +21,7 @@ async function run(context: Context, flags: Flags): Promise<Result> {
       folder,
       instances: instancesFolder(),
       listener: activationSocket(process.env, process.pid),
+      environment: process.env,
       lingerMilliseconds: flags.linger,
       ready: () => terminal.out(`listening at ${sessionSocketPath(folder)}\n`),
       failed: (reason) => terminal.err(formatError(reason)),

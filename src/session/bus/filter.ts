@@ -59,13 +59,17 @@ export class BusFilter {
     this.#options = options;
     this.#peers = new Peers(options.policy);
     this.#toBus = new CallsToBus(options.firstSerial);
-    for (const name of options.local?.names ?? []) this.#peers.setOwner(name, "", localUnique);
   }
 
   /** Whether the owners of all names that matter are known. */
   get settled(): boolean {
     if (this.#options.local !== undefined && this.#greeted && this.#peers.own === "") return false;
     return this.#questions === 0;
+  }
+
+  /** The unique name that the client believes to have a name. */
+  ownerOf(name: string): string {
+    return this.#peers.ownerOf(name) ?? localUnique;
   }
 
   /** The client's unique name; "" before the bus has given one. */
@@ -124,13 +128,26 @@ export class BusFilter {
       return decideBusCall(header, bytes, start, this.#peers, this.#ownRules, local);
     }
     const unique = destination.startsWith(":");
-    if (local?.serves(destination) === true && this.#peers.allowsCall(destination, header)) {
-      if (!complete) return "whole";
-      return this.settled ? "take" : "wait";
+    if (local !== undefined && this.#peers.allowsCall(destination, header)) {
+      const own = local.serves(destination) || this.#takesShared(local, header, bytes, start, complete);
+      if (own !== false && !complete) return "whole";
+      if (own !== false) return this.settled ? "take" : "wait";
     }
     if (unique && !this.settled) return "wait";
     if (this.#peers.allowsCall(destination, header)) return unique ? { kind: "from", peer: destination } : plain;
     return this.#peers.levelOf(destination) >= level.see ? answers.accessDenied : hidden(header);
+  }
+
+  #takesShared(
+    local: LocalNames,
+    header: MessageHeader,
+    bytes: Uint8Array,
+    start: number,
+    complete: boolean,
+  ): boolean | undefined {
+    const { destination } = header;
+    const name = local.shared.find((one) => one === destination || this.#peers.ownerOf(one) === destination);
+    return name !== undefined && local.takes(name, header, bytes, start, complete);
   }
 
   #refuse(header: MessageHeader, answer: Answer): Decision {
@@ -145,6 +162,7 @@ export class BusFilter {
   #greet(): void {
     if (this.#greeted) return;
     this.#greeted = true;
+    for (const name of this.#options.local?.names ?? []) this.#peers.setOwner(name, "", localUnique);
     this.policyChanged();
   }
 

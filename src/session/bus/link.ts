@@ -43,6 +43,8 @@ export interface LocalService {
 export interface LocalClient {
   /** Sends a message; copies of the descriptors go along. */
   send(bytes: Uint8Array, descriptors: readonly number[]): void;
+  /** The unique name that the client believes to have a name. */
+  ownerOf(name: string): string;
 }
 
 interface ForClient {
@@ -181,7 +183,14 @@ export class Link implements Disposable {
     // The name that the bus gave the client, whatever it says itself.
     const message = { ...takeMessage(bytes, start, header, descriptors), sender: this.#filter?.clientName ?? "" };
     if (local === undefined) closeDescriptors(descriptors);
-    else local.call(message, { send: (...answer) => this.#sendLocal(...answer) });
+    else local.call(message, this.#asLocalClient());
+  }
+
+  #asLocalClient(): LocalClient {
+    return {
+      send: (...answer) => this.#sendLocal(...answer),
+      ownerOf: (name) => this.#filter?.ownerOf(name) ?? name,
+    };
   }
 
   /** Goes to the client at the next border between messages of the bus. */

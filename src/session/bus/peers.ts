@@ -33,6 +33,12 @@ export class Peers {
     else others.add(name);
   }
 
+  /** The unique name behind a name that the policy knows; undefined where nobody is known to have it. */
+  ownerOf(name: string): string | undefined {
+    for (const [owner, names] of this.#owned) if (names.has(name)) return owner;
+    return undefined;
+  }
+
   /** Lets the client see who sent it something; the oldest is forgotten where there are too many. */
   show(unique: string): void {
     if (this.#visible.has(unique)) return;

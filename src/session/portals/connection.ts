@@ -4,15 +4,15 @@ import { limits } from "../../base/limits.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import { type InterfaceShape, signatureOf } from "../../dbus/interface.ts";
 import type { Message } from "../../dbus/message.ts";
-import { answerableError, ObjectTree } from "../../dbus/objects.ts";
+import { answerableError, ObjectTree, propertiesShape } from "../../dbus/objects.ts";
 import { encodeWithValues, type Outgoing } from "../../dbus/wire.ts";
 import { messageFlag, messageType } from "../../formats/dbus/header.ts";
+import type { Variant } from "../../formats/dbus/types.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 import type { LocalClient, LocalService } from "../bus/link.ts";
-import type { LocalNames } from "../bus/local.ts";
-import { localUnique } from "../bus/local.ts";
+import { LocalNames } from "../bus/local.ts";
 import type { CallingApp } from "./app.ts";
-import type { Portal, PortalCall, PortalServices } from "./portal.ts";
+import { type ConnectionServices, desktopPortal, type Portal, type PortalCall, type PortalServices } from "./portal.ts";
 import { Requests } from "./request.ts";
 import { Sessions } from "./session.ts";
 
@@ -25,7 +25,7 @@ export class PortalConnection implements LocalService {
   readonly objects = new ObjectTree<PortalCall>();
   readonly #app: CallingApp;
   readonly #services: PortalServices;
-  readonly #portals: readonly Portal[];
+  #portals: readonly Portal[];
   readonly #ended = new AbortController();
   readonly #requests = new Requests(this);
   readonly #sessions = new Sessions(this);
@@ -34,11 +34,23 @@ export class PortalConnection implements LocalService {
   #serial = 0;
   #calls = 0;
 
-  constructor(names: LocalNames, portals: readonly Portal[], app: CallingApp, services: PortalServices) {
-    this.names = names;
+  constructor(portals: readonly Portal[], app: CallingApp, services: PortalServices) {
+    const places = new Set(portals.map(({ path }) => path));
+    this.names = new LocalNames(
+      [...new Set(portals.map(({ busName }) => busName))],
+      (path) => !places.has(path) && this.objects.has(path),
+    );
     this.#portals = portals;
     this.#app = app;
     this.#services = services;
+  }
+
+  /** Serves only these of its portals, and leaves the rest of a name to its owner on the bus; before the first call. */
+  restrict(portals: readonly Portal[], sharedName: string | undefined): void {
+    this.#portals = portals;
+    if (sharedName === undefined) return;
+    const own = portals.filter(({ busName }) => busName === sharedName);
+    this.names.share(sharedName, new Set(own.map((portal) => portal.interface)));
   }
 
   call(message: Message, client: LocalClient): void {
@@ -51,7 +63,23 @@ export class PortalConnection implements LocalService {
   /** Most connections never call a portal, and cost nothing. */
   #begin(client: LocalClient): void {
     this.#client = client;
-    for (const portal of this.#portals) this.objects.export(portal.path, portal.serve(this.#services));
+    for (const portal of this.#portals) this.objects.export(portal.path, portal.serve(this.#servicesFor(portal)));
+  }
+
+  #servicesFor({ path, busName }: Portal): ConnectionServices {
+    const emit = (from: InterfaceShape, member: string, values: readonly unknown[]): void =>
+      this.emit(path, from, member, values, busName);
+    return {
+      ...this.#services,
+      emit,
+      emitChanged: (shape, changed) => {
+        const values = new Map<string, Variant>(
+          Object.entries(changed).map(([name, value]) => [name, { signature: shape.properties?.[name] ?? "", value }]),
+        );
+        emit(propertiesShape, "PropertiesChanged", [shape.name, values, []]);
+      },
+      ended: this.#ended.signal,
+    };
   }
 
   async #answer(message: Message): Promise<void> {
@@ -63,11 +91,14 @@ export class PortalConnection implements LocalService {
     try {
       if (this.#calls > limits.portalCalls) throw new BusCallError(busErrors.limitsExceeded, "Too many open calls");
       const { signature, values } = await this.objects.answer(message, this.#callOf(sender, path, later));
-      if (!silent) this.#send({ type: messageType.return, ...to }, signature, values);
+      if (!silent) this.#send({ type: messageType.return, ...to }, message.destination, signature, values);
     } catch (error) {
       if (!(error instanceof DowelError)) this.failed(error);
       const { errorName, message: text } = answerableError(error);
-      if (!silent) this.#send({ type: messageType.error, errorName, ...to }, "s", [text.replaceAll("\0", "")]);
+      if (!silent) {
+        const values = [text.replaceAll("\0", "")];
+        this.#send({ type: messageType.error, errorName, ...to }, message.destination, "s", values);
+      }
     } finally {
       this.#calls--;
       closeDescriptors(message.descriptors);
@@ -82,28 +113,37 @@ export class PortalConnection implements LocalService {
       interactive: false,
       signal: this.#ended.signal,
       app: this.#app,
-      emit: (...signal) => this.emit(...signal),
+      emit: (from, shape, member, values) => this.emit(from, shape, member, values, this.#nameAt(from)),
       request: (options, work) => this.#requests.open(sender, options, work, (action) => later.push(action)),
       openSession: (options, closed) => this.#sessions.open(sender, options, closed),
       session: (handle) => this.#sessions.at(handle),
     };
   }
 
-  #send(fields: Outgoing, signature: string, values: readonly unknown[]): void {
-    if (this.#ended.signal.aborted) return;
+  /** @param name whose owner the client believes to hear */
+  #send(fields: Outgoing, name: string, signature: string, values: readonly unknown[]): void {
+    const client = this.#client;
+    if (this.#ended.signal.aborted || client === undefined) return;
+    const sender = name.startsWith(":") ? name : client.ownerOf(name);
     this.#serial = (this.#serial % 0xffff_ffff) + 1;
-    const { bytes, descriptors } = encodeWithValues(
-      { ...fields, serial: this.#serial, sender: localUnique },
-      signature,
-      values,
-    );
-    this.#client?.send(bytes, descriptors);
+    const { bytes, descriptors } = encodeWithValues({ ...fields, serial: this.#serial, sender }, signature, values);
+    client.send(bytes, descriptors);
   }
 
   /** Sends a signal to the app. */
-  emit(path: string, shape: InterfaceShape, member: string, values: readonly unknown[]): void {
+  emit(
+    path: string,
+    shape: InterfaceShape,
+    member: string,
+    values: readonly unknown[],
+    name: string = desktopPortal.busName,
+  ): void {
     const fields = { type: messageType.signal, path, interface: shape.name, member, destination: this.#caller };
-    this.#send(fields, signatureOf(shape.signals?.[member] ?? ""), values);
+    this.#send(fields, name, signatureOf(shape.signals?.[member] ?? ""), values);
+  }
+
+  #nameAt(path: string): string {
+    return this.#portals.find((portal) => portal.path === path)?.busName ?? desktopPortal.busName;
   }
 
   failed(error: unknown): void {

@@ -1,38 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { EventLoop } from "../../loop/loop.ts";
-import type { LocalService } from "../bus/link.ts";
-import { LocalNames } from "../bus/local.ts";
 import { callingApp } from "./app.ts";
+import type { Backends } from "./backends.ts";
 import { PortalConnection } from "./connection.ts";
-import type { Decide } from "./decide.ts";
-import { flatpakPortal } from "./flatpak.ts";
-import type { Portal } from "./portal.ts";
+import type { Desktop, DesktopInterfaces } from "./desktop.ts";
+import { desktopPortal, type Portal, type PortalServices } from "./portal.ts";
 
-const builtIn: readonly Portal[] = [flatpakPortal];
+/** What there is besides the portals of the service. */
+export interface HostOptions {
+  /** The desktop's own portal; undefined: nobody looks for one. */
+  readonly desktop?: Desktop;
+  readonly backends?: () => Backends;
+}
 
 /** The portals that the service itself answers for, in place of whoever has their names on the bus. */
 export class PortalHost {
-  readonly #services: { readonly loop: EventLoop; readonly decide: Decide; readonly failed: (error: unknown) => void };
+  readonly #services: PortalServices;
   readonly #instances: string;
   readonly #portals: readonly Portal[];
-  readonly #names: LocalNames;
+  readonly #options: HostOptions;
 
-  /** @param instances folder of all instances of the user; @param portals those of the maker of a device come besides */
-  constructor(
-    loop: EventLoop,
-    instances: string,
-    decide: Decide,
-    failed: (error: unknown) => void,
-    portals: readonly Portal[] = builtIn,
-  ) {
-    this.#services = { loop, decide, failed };
+  /** @param instances folder of all instances of the user */
+  constructor(services: PortalServices, instances: string, portals: readonly Portal[], options: HostOptions = {}) {
+    this.#services = services;
     this.#instances = instances;
     this.#portals = portals;
-    this.#names = new LocalNames([...new Set(portals.map(({ busName }) => busName))]);
+    this.#options = options;
   }
 
-  /** The portals for one connection of an app. */
-  connect(app: string, instance: string): LocalService {
-    return new PortalConnection(this.#names, this.#portals, callingApp(this.#instances, app, instance), this.#services);
+  /** The portals for one connection of an app; it may talk when `ready` was called. */
+  connect(app: string, instance: string, ready: () => void): PortalConnection {
+    const connection = new PortalConnection(this.#portals, callingApp(this.#instances, app, instance), this.#services);
+    const { desktop } = this.#options;
+    // What follows waits for promises.
+    this.#services.loop.yield();
+    if (desktop === undefined) {
+      this.#restrict(connection, undefined);
+      queueMicrotask(ready);
+      return connection;
+    }
+    desktop
+      .interfaces()
+      .then(
+        (interfaces) => this.#restrict(connection, interfaces),
+        (error: unknown) => {
+          this.#services.failed(error);
+          this.#restrict(connection, "all");
+        },
+      )
+      .finally(ready);
+    return connection;
+  }
+
+  #restrict(connection: PortalConnection, desktop: DesktopInterfaces): void {
+    const served = this.#options.backends?.().interfaces;
+    const isServed = (portal: Portal): boolean => {
+      if (portal.busName !== desktopPortal.busName) return true;
+      const by = served?.get(portal.interface) ?? "auto";
+      if (by === "auto") return desktop === undefined || (desktop !== "all" && !desktop.has(portal.interface));
+      return by === "dowel";
+    };
+    const shared = desktop === undefined ? undefined : desktopPortal.busName;
+    connection.restrict(this.#portals.filter(isServed), shared);
   }
 }

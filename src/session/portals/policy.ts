@@ -4,6 +4,7 @@ import { Decoder } from "../../base/decode.ts";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { CallingApp } from "./app.ts";
+import { type Backends, noBackends, parseBackends } from "./backends.ts";
 import type { Decide, Decision } from "./decide.ts";
 
 /** Decides for apps that fit; `NAME.*` is a name's whole namespace, `*` is anything. */
@@ -20,16 +21,18 @@ export interface PortalPolicy {
   readonly rules: readonly PortalRule[];
   /** A file that each decision of a rule is appended to, as one line of JSON; undefined: none. */
   readonly log: string | undefined;
+  readonly backends: Backends;
 }
 
 const decisions: readonly Decision[] = ["yes", "no", "ask"];
+const keys = ["rules", "log", "interfaces", "commands", "proxies"];
 
-/** Reads a policy: `{"rules": [{"app", "table", "id", "decision"}], "log"}`. Throws `POLICY_INVALID`. @param name in errors */
+/** Reads a policy: `{"rules": [{"app", "table", "id", "decision"}], "log"}`, and what `parseBackends` reads. Throws `POLICY_INVALID`. @param name in errors */
 export function parsePortalPolicy(text: string, name: string): PortalPolicy {
   const decoder = new Decoder("POLICY_INVALID", name);
   const top = decoder.object(decoder.parse(text), "");
-  const unknown = Object.keys(top).find((key) => key !== "rules" && key !== "log");
-  if (unknown !== undefined) decoder.fail(unknown, "rules or log");
+  const unknown = Object.keys(top).find((key) => !keys.includes(key));
+  if (unknown !== undefined) decoder.fail(unknown, `one of ${keys.join(", ")}`);
   const rules = decoder.array(top["rules"] ?? [], "rules").map((value, index): PortalRule => {
     const at = `rules.${index}`;
     const rule = decoder.object(value, at);
@@ -40,7 +43,7 @@ export function parsePortalPolicy(text: string, name: string): PortalPolicy {
   });
   const log = decoder.optional(top["log"], (value) => decoder.string(value, "log"));
   if (log !== undefined && !log.startsWith("/")) decoder.fail("log", "an absolute path");
-  return { rules, log };
+  return { rules, log, backends: parseBackends(decoder, top) };
 }
 
 function fits(pattern: string, name: string): boolean {
@@ -60,6 +63,16 @@ function readPolicy(path: string): PortalPolicy | undefined {
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw fileError(error, "read", path);
+  }
+}
+
+/** The backends of the policy at a path; none where it cannot be read, which is told. */
+export function backendsOfFile(path: string, failed: (error: unknown) => void): Backends {
+  try {
+    return readPolicy(path)?.backends ?? noBackends;
+  } catch (error) {
+    failed(error);
+    return noBackends;
   }
 }
 

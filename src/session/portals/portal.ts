@@ -36,11 +36,22 @@ export interface PortalServices {
   readonly failed: (error: unknown) => void;
 }
 
+/** What a portal uses of the service for one connection of an app. */
+export interface ConnectionServices extends PortalServices {
+  /** Sends a signal from the portal's path to the connection. */
+  readonly emit: (shape: InterfaceShape, member: string, values: readonly unknown[]) => void;
+  /** Tells the connection the new value of properties. */
+  readonly emitChanged: (shape: InterfaceShape, changed: Readonly<Record<string, unknown>>) => void;
+  /** Fires when the connection has ended. */
+  readonly ended: AbortSignal;
+}
+
 /** One portal: where it is, and how it is served. One file each. */
 export interface Portal {
   readonly busName: string;
   readonly path: string;
-  readonly serve: (services: PortalServices) => Served<PortalCall>;
+  readonly interface: string;
+  readonly serve: (services: ConnectionServices) => Served<PortalCall>;
 }
 
 /** The name and path that most portals share. */
@@ -75,7 +86,7 @@ export const desktopPortal = {
 export function definePortal<const I extends InterfaceShape>(
   shape: I,
   place: { readonly busName: string; readonly path: string },
-  make: (services: PortalServices) => Implementation<I, PortalCall>,
+  make: (services: ConnectionServices) => Implementation<I, PortalCall>,
 ): Portal {
-  return { ...place, serve: (services) => implement<I, PortalCall>(shape, make(services)) };
+  return { ...place, interface: shape.name, serve: (services) => implement<I, PortalCall>(shape, make(services)) };
 }

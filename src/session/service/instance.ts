@@ -59,11 +59,19 @@ export class Instance implements Disposable {
     this.#rules.set(bus, rules);
     this.#traffic.set(bus, traffic);
     const listener = new Listener(this.#loop, fd, (client) => {
-      const link = new Link(this.#loop, client, this.#user, {
+      const join = (): void =>
+        this.#monitor.connect(bus, (connection) =>
+          link.attachBusFrom(() => {
+            if (connection instanceof DowelError) throw connection;
+            return connection;
+          }),
+        );
+      const portals = bus === "session" ? this.#portals : undefined;
+      const link: Link = new Link(this.#loop, client, this.#user, {
         policy: rules.filter ? rules.policy : undefined,
         sloppyNames: rules.sloppyNames,
         traffic,
-        local: bus === "session" ? this.#portals?.connect(this.app, this.number) : undefined,
+        local: portals?.connect(this.app, this.number, join),
         denied: (header, answer) => this.#denied(bus, header, answer),
         ...(rules.log
           ? { log: (...message: Parameters<typeof logLines>) => this.#log?.tell(logLines(...message)) }
@@ -74,12 +82,7 @@ export class Instance implements Disposable {
         },
       });
       this.#links.add(link);
-      this.#monitor.connect(bus, (connection) =>
-        link.attachBusFrom(() => {
-          if (connection instanceof DowelError) throw connection;
-          return connection;
-        }),
-      );
+      if (portals === undefined) join();
     });
     this.#listeners.push(listener);
   }

@@ -8,8 +8,12 @@ import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
+import type { Backends } from "../portals/backends.ts";
+import { type Environment, HostBuses } from "../portals/buses.ts";
+import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
-import { decideByFile } from "../portals/policy.ts";
+import { backendsOfFile, decideByFile } from "../portals/policy.ts";
+import { servedPortals } from "../portals/served.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
 import { policyNumber } from "./policy.ts";
@@ -22,6 +26,7 @@ export interface ServeOptions {
   readonly instances: string;
   /** A listening SEQPACKET socket that the service manager gave; undefined: one is made. */
   readonly listener: number | undefined;
+  readonly environment: Environment;
   /** Without instances for this long it ends; undefined: never. */
   readonly lingerMilliseconds: number | undefined;
   /** Told when it listens. */
@@ -45,6 +50,7 @@ class SessionService implements Disposable {
   readonly #loop: EventLoop;
   readonly #options: ServeOptions;
   readonly #listener: Listener;
+  readonly #buses: HostBuses;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #user = process.getuid?.() ?? 0;
@@ -52,17 +58,30 @@ class SessionService implements Disposable {
   constructor(loop: EventLoop, fd: number, options: ServeOptions) {
     this.#loop = loop;
     this.#options = options;
-    this.#portals = new PortalHost(
-      loop,
-      options.instances,
-      decideByFile(portalPolicyPath, options.failed),
-      options.failed,
-    );
+    this.#buses = new HostBuses(loop, options.environment);
+    this.#portals = this.#makePortals();
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
       const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
       if (this.#instances.size === 0 && (milliseconds >= lingerMilliseconds || !this.#isReachable())) loop.stop();
     };
+  }
+
+  #makePortals(): PortalHost {
+    const { instances, environment, failed } = this.#options;
+    const backends = (): Backends => backendsOfFile(portalPolicyPath, failed);
+    const services = {
+      loop: this.#loop,
+      decide: decideByFile(portalPolicyPath, failed),
+      failed,
+      buses: this.#buses,
+      environment,
+      backends,
+    };
+    return new PortalHost(services, instances, servedPortals(services), {
+      desktop: new Desktop(this.#buses),
+      backends,
+    });
   }
 
   /** Nobody finds a service whose socket was removed. */
@@ -136,6 +155,7 @@ class SessionService implements Disposable {
   [Symbol.dispose](): void {
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);
+    this.#buses[Symbol.dispose]();
   }
 }
 

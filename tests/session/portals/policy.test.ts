@@ -44,7 +44,7 @@ describe("decideBy()", () => {
 test.each([
   ["[]", "the document must be an object"],
   ["{", "not valid JSON"],
-  ['{"rule": []}', "rule must be rules or log"],
+  ['{"rule": []}', "rule must be one of rules, log"],
   [
     '{"rules": [{"app": "a", "table": "b", "id": "c", "decision": "perhaps"}]}',
     "rules.0.decision must be yes, no or ask",

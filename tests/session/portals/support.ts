@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { connectBus } from "../../../src/dbus/connect.ts";
 import { BusPeer } from "../../../src/dbus/peer.ts";
 import { Listener } from "../../../src/loop/listener.ts";
@@ -9,9 +9,13 @@ import { EventLoop } from "../../../src/loop/loop.ts";
 import { Link } from "../../../src/session/bus/link.ts";
 import { BusPolicy } from "../../../src/session/bus/policy.ts";
 import { noTraffic } from "../../../src/session/bus/stream.ts";
+import { type Backends, noBackends } from "../../../src/session/portals/backends.ts";
+import { HostBuses } from "../../../src/session/portals/buses.ts";
 import type { Decide } from "../../../src/session/portals/decide.ts";
+import { Desktop } from "../../../src/session/portals/desktop.ts";
 import { PortalHost } from "../../../src/session/portals/host.ts";
 import type { Portal } from "../../../src/session/portals/portal.ts";
+import { type BackendServices, servedPortals } from "../../../src/session/portals/served.ts";
 import { listenUnix } from "../../../src/sys/sockets.ts";
 import { startBus, type TestBus } from "../../support/bus.ts";
 
@@ -29,7 +33,16 @@ export class PortalWorld implements AsyncDisposable {
   readonly #running: Promise<void>;
   readonly #resources = new DisposableStack();
 
-  private constructor(folder: string, bus: TestBus, portals: readonly Portal[], decide: Decide) {
+  /** What the maker says; it counts from the next call. */
+  backends: Backends = noBackends;
+
+  private constructor(
+    folder: string,
+    bus: TestBus,
+    decide: Decide,
+    makePortals: (services: BackendServices) => readonly Portal[],
+    withDesktop: boolean,
+  ) {
     this.folder = folder;
     this.bus = bus;
     this.socket = join(folder, "gateway");
@@ -37,23 +50,36 @@ export class PortalWorld implements AsyncDisposable {
     writeFileSync(join(folder, "instances/7/info"), "[Application]\nname=org.example.App\n");
     writeFileSync(join(folder, "instances/7/bwrapinfo.json"), JSON.stringify({ "child-pid": process.pid }));
     const failed = (error: unknown): number => this.failures.push(error);
-    const host = new PortalHost(this.loop, join(folder, "instances"), decide, failed, portals);
+    const environment = {
+      HOME: folder,
+      XDG_CONFIG_HOME: join(folder, "config"),
+      XDG_DATA_HOME: join(folder, "data"),
+      DBUS_SESSION_BUS_ADDRESS: bus.address,
+      DBUS_SYSTEM_BUS_ADDRESS: bus.address,
+    };
+    const buses = this.#resources.use(new HostBuses(this.loop, environment));
+    const backends = (): Backends => this.backends;
+    const services = { loop: this.loop, decide, failed, buses, environment, backends };
+    const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
+      ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
+      backends,
+    });
     const policy = new BusPolicy();
     policy.allowCalls("org.freedesktop.portal.*", "*");
     const links = new Set<Link>();
     const listener = new Listener(this.loop, listenUnix({ path: this.socket }), (fd) => {
-      const link = new Link(this.loop, fd, process.getuid?.() ?? 0, {
+      const ready = (): void => link.attachBusFrom(() => connectBus([{ path: bus.socket }]));
+      const link: Link = new Link(this.loop, fd, process.getuid?.() ?? 0, {
         policy,
         sloppyNames: false,
         traffic: noTraffic(),
-        local: host.connect("org.example.App", "7"),
+        local: host.connect("org.example.App", "7", ready),
         ended: () => {
           links.delete(link);
           listener.released();
         },
       });
       links.add(link);
-      link.attachBusFrom(() => connectBus([{ path: bus.socket }]));
     });
     this.#resources.use(listener);
     this.#resources.defer(() => {
@@ -64,7 +90,27 @@ export class PortalWorld implements AsyncDisposable {
 
   static async start(portals: readonly Portal[], decide: Decide): Promise<PortalWorld> {
     const folder = mkdtempSync(join(tmpdir(), "dowel-portals-"));
-    return new PortalWorld(folder, await startBus(folder), portals, decide);
+    return new PortalWorld(folder, await startBus(folder), decide, () => portals, false);
+  }
+
+  /** With the portals of the service, and with what the bus has for a desktop. @param extra of the bus's configuration */
+  static async device(decide: Decide, extra = ""): Promise<PortalWorld> {
+    const folder = mkdtempSync(join(tmpdir(), "dowel-portals-"));
+    return new PortalWorld(folder, await startBus(folder, extra), decide, servedPortals, true);
+  }
+
+  /** A file of the app's home, or of the maker. */
+  file(path: string, text: string): string {
+    const whole = join(this.folder, path);
+    mkdirSync(dirname(whole), { recursive: true });
+    writeFileSync(`${whole}.new`, text, { mode: 0o755 });
+    renameSync(`${whole}.new`, whole);
+    return whole;
+  }
+
+  /** What the launcher notes of the instance. */
+  info(text: string): void {
+    this.file("instances/7/info", text);
   }
 
   /** A program in the sandbox. */
