@@ -25,6 +25,7 @@ export type DowelEvent =
   | { readonly type: "build.command"; readonly stage: string; readonly command: string }
   | { readonly type: "build.output"; readonly stage: string; readonly text: string }
   | { readonly type: "build.done"; readonly ref: string; readonly digest: string; readonly layout: string }
+  | { readonly type: "repair.finding"; readonly finding: RepairFinding }
   | { readonly type: "registry.listening"; readonly address: string }
   | { readonly type: "registry.request"; readonly method: string; readonly path: string; readonly status: number }
   | { readonly type: "note"; readonly text: string }
@@ -40,6 +41,16 @@ export interface PlannedOperation {
   readonly newPermissions?: readonly string[];
   /** What a new app may do, as options. */
   readonly permissions?: readonly string[];
+}
+
+/** One thing in an installation that is not as it should be; `kind` and `what` are words of `store/repair/findings.ts`. */
+export interface RepairFinding {
+  readonly kind: string;
+  readonly what: string;
+  readonly path: string;
+  /** What exactly, or why it could not be mended. */
+  readonly detail: string;
+  readonly mended: boolean;
 }
 
 export type Report = (event: DowelEvent) => void;

@@ -131,8 +131,11 @@ export const limits = {
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */
   changeBytes: 4 * MiB,
   changeItems: 20_000,
-  /** Changes of one caller that the system service has taken and not finished. */
+  /** Changes of one caller, and of one user, that the system service has taken and not finished. */
   changesOutstanding: 16,
+  changesOfUser: 32,
+  /** Open folders with media that come with a change. */
+  changeMedia: 4,
   /** Pages of a list of tags or repositories. */
   registryListPages: 10_000,
 } as const;

@@ -2,16 +2,24 @@
 import { readFileSync } from "node:fs";
 import { DowelError, fileError } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
+import { isServed } from "../engine/places.ts";
 import { applySettings, dropRemotes, prepareRefs } from "../engine/state/apply.ts";
 import { decodeState } from "../engine/state/decode.ts";
 import { type Change, describeChange, diffStates } from "../engine/state/diff.ts";
 import { readState } from "../engine/state/read.ts";
 import { askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
+import { droppedRemotesAsChanges, settingsAsChanges } from "../system/state.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { changeAliases, type FetchFlags, fetchFlags, switchFlag, textArgument } from "./flags.ts";
-import { installationForAdding, installationsToRead, installationToShow, runTransactions } from "./transaction.ts";
+import {
+  changeAll,
+  installationForChange,
+  installationsBeside,
+  installationToShow,
+  runTransactions,
+} from "./transaction.ts";
 
 interface Flags extends FetchFlags {
   readonly dryRun?: boolean;
@@ -46,18 +54,22 @@ async function run(context: Context, flags: Flags, file: string): Promise<Result
   if (flags.dryRun === true) {
     return show(diffStates(readState(installationToShow(flags)), wanted), flags.json === true);
   }
-  const installation = installationForAdding(flags);
+  const installation = installationForChange(flags);
   const changes = diffStates(readState(installation), wanted);
   if (changes.length > 0) confirm(context, flags, changes);
-  await applySettings(installation, changes, signal);
-  const options = { installations: installationsToRead({}), signal };
+  const served = isServed(installation);
+  const how = { noninteractive: flags.noninteractive };
+  if (served) await changeAll(context, installation, settingsAsChanges(changes), how);
+  else await applySettings(installation, changes, signal);
+  const options = { installations: installationsBeside(installation), signal };
   await runTransactions(context, changes.length === 0 ? flags : { ...flags, assumeyes: true }, [
     {
       installation,
       prepare: (report, declined) => prepareRefs(installation, changes, { ...options, report, declined }),
     },
   ]);
-  await dropRemotes(installation, changes, signal);
+  if (served) await changeAll(context, installation, droppedRemotesAsChanges(changes), how);
+  else await dropRemotes(installation, changes, signal);
   return withReporter(context, flags.json === true, async (report) => {
     for (const change of changes) report({ type: "note", text: describeChange(change) });
     return nothing;

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import { notePreinstalled, preparePreinstall } from "../engine/preinstall/prepare.ts";
+import { preparePreinstall, unnotedPreinstalled } from "../engine/preinstall/prepare.ts";
 import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { changeAliases, type FetchFlags, fetchFlags, planOptions, switchFlag } from "./flags.ts";
-import { installationForAdding, installationsToRead, runTransactions } from "./transaction.ts";
+import { change, installationForChange, installationsBeside, runTransactions } from "./transaction.ts";
 
 interface Flags extends FetchFlags {
   readonly reinstall?: boolean;
 }
 
 async function run(context: Context, flags: Flags): Promise<Result> {
-  const installation = installationForAdding(flags);
+  const installation = installationForChange(flags);
   const options = {
     ...planOptions(flags),
     reinstall: flags.reinstall ?? false,
     cached: flags.noPull,
     mayBeOld: flags.sideloadRepo !== undefined,
-    installations: installationsToRead({}),
+    installations: installationsBeside(installation),
     signal: context.signal,
   };
   try {
@@ -28,7 +28,9 @@ async function run(context: Context, flags: Flags): Promise<Result> {
       },
     ]);
   } finally {
-    if (flags.noDeploy !== true) await notePreinstalled(installation, { signal: context.signal });
+    if (flags.noDeploy !== true && unnotedPreinstalled(installation) !== undefined) {
+      await change(context, installation, { kind: "preinstalled" }, { noninteractive: flags.noninteractive });
+    }
   }
 }
 

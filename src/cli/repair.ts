@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { RepairFinding, Report } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import { shownName } from "../engine/list.ts";
 import { isChosen, isWritable } from "../engine/places.ts";
-import { isSound, repair } from "../engine/repair.ts";
+import { isSound } from "../engine/repair.ts";
 import type { Result } from "../render/result.ts";
-import type { Finding } from "../store/repair/findings.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type InstallationFlags, installationFlags, jsonFlag, switchFlag } from "./flags.ts";
-import { installationChoice, installationsToRead } from "./transaction.ts";
+import { change, installationChoice, installationsToRead } from "./transaction.ts";
 
 interface Flags extends InstallationFlags {
   readonly dryRun?: boolean;
@@ -17,7 +17,7 @@ interface Flags extends InstallationFlags {
   readonly json?: boolean;
 }
 
-function describe(finding: Finding): string {
+function describe(finding: RepairFinding): string {
   const { kind, what, path, detail, mended } = finding;
   return escapeForTerminal(`${mended ? "mended: " : ""}${kind} ${what}: ${path}: ${detail}`);
 }
@@ -25,17 +25,20 @@ function describe(finding: Finding): string {
 async function run(context: Context, flags: Flags): Promise<Result> {
   const all = installationsToRead(flags);
   const chosen = isChosen(installationChoice(flags)) ? all : all.filter(({ path }) => isWritable(path));
-  const found: (Finding & { readonly installation: string })[] = [];
+  const found: (RepairFinding & { readonly installation: string })[] = [];
   for (const installation of chosen) {
-    const findings = await withReporter(context, false, (report) =>
-      repair(installation, {
-        dryRun: flags.dryRun === true,
-        reinstallAll: flags.reinstallAll,
-        report,
-        signal: context.signal,
-      }),
-    );
-    found.push(...findings.map((finding) => ({ installation: shownName(installation), ...finding })));
+    const wanted = {
+      kind: "repair",
+      dryRun: flags.dryRun === true,
+      reinstallAll: flags.reinstallAll === true,
+    } as const;
+    await withReporter(context, false, async (shown) => {
+      const report: Report = (event) => {
+        if (event.type !== "repair.finding") shown(event);
+        else found.push({ installation: shownName(installation), ...event.finding });
+      };
+      await change(context, installation, wanted, { report });
+    });
   }
   if (!isSound(found)) context.process.exitCode = 1;
   if (flags.json === true) return { kind: "json", value: found };

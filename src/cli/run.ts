@@ -4,6 +4,8 @@ import { forwardFiles } from "../engine/run/forward.ts";
 import { findPlaceForGroup } from "../engine/run/group.ts";
 import { findParent } from "../engine/run/instances.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
+import { isShown } from "../store/shown.ts";
+import type { Deployment } from "../store/types.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { switchFlag, textArgument } from "./flags.ts";
@@ -12,6 +14,13 @@ import { forwarded, isSaidByWords, keyWords, type RunFlags, runAliases, runFlags
 interface Flags extends RunFlags {
   readonly fileForwarding?: boolean;
   readonly trace?: boolean;
+}
+
+/** Shows an image; the system service, which may have to be asked, is loaded only then. */
+async function show(deployment: Deployment, signal?: AbortSignal): Promise<void> {
+  if (isShown(deployment)) return;
+  const { showDeployment } = await import("../system/show.ts");
+  await showDeployment(deployment, signal);
 }
 
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
@@ -26,7 +35,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
     request,
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
     forwards ? [] : startedBy,
-    context.signal,
+    { show, signal: context.signal },
   );
   await findPlaceForGroup(specification, context.signal);
   return execPlan(bytes, words, {

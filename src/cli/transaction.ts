@@ -2,7 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import type { Choose } from "../engine/choose.ts";
-import { checkWritable, isChosen, isServed, placeForAdding, placesToRead, placeToChange } from "../engine/places.ts";
+import { isChosen, isServed, placeForAdding, placesToRead, placeToChange } from "../engine/places.ts";
 import { installationToChange } from "../engine/spread.ts";
 import { type Questions, type Transaction, transact, type UndecidedPlace } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
@@ -11,7 +11,7 @@ import { askNumber, askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
 import { createInstallation, type Installation, openInstallation } from "../store/installation.ts";
-import { applyChange } from "../system/apply.ts";
+import { applyChanges } from "../system/apply.ts";
 import type { PlainChange } from "../system/change.ts";
 import { SystemService } from "../system/client.ts";
 import { type Context, withReporter } from "./context.ts";
@@ -51,15 +51,30 @@ export function installationsBeside(installation: Installation): readonly Instal
   return isServed(installation) ? all.filter(({ kind }) => kind === "system") : all;
 }
 
+interface ChangeOptions {
+  readonly report?: Report | undefined;
+  readonly noninteractive?: boolean | undefined;
+}
+
 /** Carries out a change, by the system service where the caller may not write. Answers whether there was anything to do. */
 export async function change(
   context: Context,
   installation: Installation,
   wanted: PlainChange,
-  options: { readonly report?: Report | undefined; readonly noninteractive?: boolean | undefined } = {},
+  options: ChangeOptions = {},
+): Promise<boolean> {
+  return await changeAll(context, installation, [wanted], options);
+}
+
+/** The same for several changes, in their order. */
+export async function changeAll(
+  context: Context,
+  installation: Installation,
+  wanted: readonly PlainChange[],
+  options: ChangeOptions = {},
 ): Promise<boolean> {
   const { report = silent, noninteractive } = options;
-  return await applyChange(wanted, {
+  return await applyChanges(wanted, {
     ...{ installation, report, signal: context.signal },
     interactive: noninteractive !== true,
   });
@@ -129,14 +144,21 @@ export interface ShownTransaction extends Transaction {
   readonly hides?: (event: DowelEvent) => boolean;
 }
 
+/** The system service for an installation that is not the caller's to write to. */
+export async function serviceFor(
+  { signal }: Pick<Context, "signal">,
+  installation: Installation,
+): Promise<SystemService | undefined> {
+  return isServed(installation) ? await SystemService.connect(installation, signal) : undefined;
+}
+
 /** Carries out one transaction with its events shown. Answers whether there was anything to do. */
 async function runOne(context: Context, flags: FetchFlags, transaction: ShownTransaction): Promise<boolean> {
   const { keepVersions, hides = () => false } = transaction;
   const json = flags.json === true;
   const { installation } = transaction;
   const interactive = flags.noninteractive !== true;
-  if (isServed(installation) && flags.sideloadRepo !== undefined) checkWritable(installation);
-  using service = isServed(installation) ? await SystemService.connect(installation, context.signal) : undefined;
+  using service = await serviceFor(context, installation);
   const plan = await withReporter(context, json, (report) =>
     transact(transaction, {
       carryOut: service?.carryOut({ report, signal: context.signal, interactive }),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DowelError } from "../base/errors.ts";
-import type { DowelEvent, Report } from "../base/events.ts";
+import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import { refreshAppstream } from "../engine/appstream.ts";
 import { type BackgroundSummary, updateInBackground } from "../engine/background/update.ts";
 import { findInstalled } from "../engine/find.ts";
-import { checkWritable, isChosen, isServed } from "../engine/places.ts";
+import { isChosen, isServed } from "../engine/places.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { upToDate } from "../engine/resolve/fetches.ts";
 import { wholeCommit } from "../engine/rollback.ts";
@@ -32,6 +32,7 @@ import {
   installationsToRead,
   kindOf,
   runTransactions,
+  serviceFor,
 } from "./transaction.ts";
 
 interface Flags extends FetchFlags {
@@ -54,11 +55,13 @@ function describeSummary({ installation, postponed, changed, held, failure }: Ba
 
 /** Updates without anybody there; says what was done only in the end. */
 async function updateAlone(context: Context, flags: Flags): Promise<Result> {
-  const installations = installationsToRead({});
+  const { signal } = context;
   const summaries: BackgroundSummary[] = [];
   for (const { installation } of spreadNames(installationChoice(flags), [], {})) {
-    checkWritable(installation);
-    const options = { ...planOptions(flags), installations, signal: context.signal };
+    using service = await serviceFor(context, installation);
+    // Nobody is there to be asked for a password.
+    const carryOut = service?.carryOut({ report: silent, signal, interactive: false });
+    const options = { ...planOptions(flags), installations: installationsBeside(installation), carryOut, signal };
     summaries.push(await updateInBackground(installation, options));
   }
   if (summaries.some(({ failure }) => failure !== undefined)) context.process.exitCode = 1;

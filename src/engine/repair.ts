@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDowelError } from "../base/errors.ts";
-import { type Report, silent } from "../base/events.ts";
+import { type RepairFinding, type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
 import { lockForChange } from "../store/locks.ts";
@@ -27,7 +27,7 @@ export interface RepairOptions {
 const harmless: ReadonlySet<string> = new Set(["leftover", "dangling"]);
 
 /** Whether nothing is left that a user would miss. */
-export function isSound(findings: readonly Finding[]): boolean {
+export function isSound(findings: readonly RepairFinding[]): boolean {
   return findings.every(({ kind, what, mended }) => mended || harmless.has(what) || kind === "index");
 }
 

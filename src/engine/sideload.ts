@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { errnoOf, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { digestHex } from "../oci/digest.ts";
-import { openLayout, openLayoutArchive } from "../oci/layout.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
+import { openLocalPlace } from "../remotes/place.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 
 /** Where `create-usb` puts the images on a medium. */
@@ -16,7 +16,8 @@ export interface SideloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-function placeOf(path: string): ImagePlace {
+/** What `--sideload-repo` names: a layout in a folder or an archive. */
+export function sideloadPlace(path: string): ImagePlace {
   const location = parseLocation(looksLikeLocation(path) ? path : `oci:${path}`);
   if (location.kind === "layout" || location.kind === "archive") return location;
   return { kind: "layout", path };
@@ -28,12 +29,12 @@ function placeOf(path: string): ImagePlace {
  * a remote named, and nothing else, so it need not be trusted. Throws `OCI_LAYOUT_INVALID` for one that was named.
  */
 export async function findSideloads(
-  named: readonly string[],
+  named: readonly ImagePlace[],
   configured: readonly string[],
   { report = silent, signal }: SideloadOptions = {},
 ): Promise<ReadonlyMap<string, ImagePlace>> {
   const found = new Map<string, ImagePlace>();
-  for (const path of named) await addImages(placeOf(path), found, signal);
+  for (const place of named) await addImages(place, found, signal);
   for (const path of configured.flatMap(mediaBelow)) {
     try {
       await addImages({ kind: "layout", path }, found, signal);
@@ -47,8 +48,7 @@ export async function findSideloads(
 
 async function addImages(place: ImagePlace, found: Map<string, ImagePlace>, signal?: AbortSignal): Promise<void> {
   if (place.kind === "registry") return;
-  const open = place.kind === "layout" ? openLayout : openLayoutArchive;
-  await using source = await open(place.path, signal);
+  await using source = await openLocalPlace(place, signal);
   for (const { digest } of await source.images(signal)) {
     if (digest.startsWith("sha256:")) found.set(digestHex(digest), place);
   }

@@ -8,7 +8,7 @@ import { readSettings } from "../store/settings.ts";
 import { measurePlan } from "./cost.ts";
 import { type ExecuteOptions, execute } from "./execute.ts";
 import { describePlan } from "./plan.ts";
-import { findSideloads } from "./sideload.ts";
+import { findSideloads, sideloadPlace } from "./sideload.ts";
 import type { Plan } from "./types.ts";
 
 /** A change of one installation. */
@@ -36,7 +36,10 @@ export interface Questions {
 }
 
 /** How an agreed plan is carried out, where it is not by this process. */
-export type CarryOut = (plan: Plan, how: Pick<ExecuteOptions, "noDeploy" | "noPull" | "keepVersions">) => Promise<void>;
+export type CarryOut = (
+  plan: Plan,
+  how: Pick<TransactOptions, "noDeploy" | "noPull" | "keepVersions" | "sideloadRepos">,
+) => Promise<void>;
 
 export interface TransactOptions extends Pick<ExecuteOptions, "noDeploy" | "noPull" | "keepVersions" | "signal"> {
   /** Undefined: this process does it. */
@@ -94,10 +97,10 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
  */
 export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Plan> {
   const { installation } = transaction;
-  const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut } = options;
+  const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut, sideloadRepos } = options;
   const wished = await prepareWithConsent(transaction, report, questions);
   const configured = readSettings(installation).get("sideloadRepos") ?? [];
-  const sideloads = await findSideloads(options.sideloadRepos ?? [], configured, { report, signal });
+  const sideloads = await findSideloads((sideloadRepos ?? []).map(sideloadPlace), configured, { report, signal });
   const { plan, loaded } =
     noPull === true
       ? { plan: wished, loaded: undefined }
@@ -106,7 +109,7 @@ export async function transact(transaction: Transaction, options: TransactOption
   askForTrust(plan, installation, questions);
   if (plan.operations.length > 0) questions?.confirms(plan, installation);
   const how = { noPull, noDeploy, keepVersions };
-  if (carryOut !== undefined) await carryOut(plan, how);
+  if (carryOut !== undefined) await carryOut(plan, { ...how, sideloadRepos });
   else await execute(plan, installation, { ...how, sideloads, loaded, announced: true, report, signal });
   return plan;
 }

@@ -3,10 +3,11 @@ import { Decoder } from "../base/decode.ts";
 import { DowelError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { decodeUtf8 } from "../base/text.ts";
+import type { Descriptor as FileDescriptor } from "../sys/beneath.ts";
 import { openArchive } from "./archive.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "./digest.ts";
-import { FolderFiles, type LayoutFiles } from "./layoutfiles.ts";
+import { filesOfDescriptor, filesOfFolder, type LayoutFiles } from "./layoutfiles.ts";
 import { decodeIndex, type ImageIndex } from "./manifest.ts";
 import { mediaTypes } from "./mediatypes.ts";
 import type { BlobOptions, ByteRange, ImageSource, ResolvedDocument } from "./source.ts";
@@ -23,7 +24,16 @@ export function blobPath(digest: Digest): string {
 
 /** Opens an OCI layout folder (OCI image specification 1.1, image layout) for reading. */
 export async function openLayout(path: string, signal?: AbortSignal): Promise<LayoutSource> {
-  return LayoutSource.open(new FolderFiles(path), signal);
+  return LayoutSource.open(filesOfFolder(path), signal);
+}
+
+/** Opens an OCI layout in a folder that is open and may be changed by others; `name` is for messages. */
+export async function openHeldLayout(
+  folder: FileDescriptor,
+  name: string,
+  signal?: AbortSignal,
+): Promise<LayoutSource> {
+  return LayoutSource.open(filesOfDescriptor(folder, name), signal);
 }
 
 /** Opens a tar of an OCI layout for reading; nothing is unpacked. Dispose of it to close the file. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { Descriptor, O_PATH } from "../sys/beneath.ts";
 import { readFileRange } from "./durable.ts";
 import type { ByteStream } from "./verify.ts";
 
@@ -16,14 +17,17 @@ export interface LayoutFiles extends AsyncDisposable {
   read(path: string, offset: number, length: number, signal?: AbortSignal): ByteStream;
 }
 
-/** The files of a layout in a folder. Links as last part of a path, pipes and devices are refused. */
-export class FolderFiles implements LayoutFiles {
-  readonly name: string;
-  readonly #path: string;
+/** Opens a file of a layout, by its path in it; undefined where there is none. */
+type Opener = (path: string) => Promise<FileHandle | undefined>;
 
-  constructor(path: string) {
-    this.#path = path;
-    this.name = `oci:${path}`;
+/** The files of a layout in a folder. */
+class FolderFiles implements LayoutFiles {
+  readonly name: string;
+  readonly #open: Opener;
+
+  constructor(name: string, opener: Opener) {
+    this.name = name;
+    this.#open = opener;
   }
 
   async sizeOf(path: string): Promise<number | undefined> {
@@ -47,20 +51,49 @@ export class FolderFiles implements LayoutFiles {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
 
-  async #open(path: string): Promise<FileHandle | undefined> {
+function irregular(name: string, path: string): DowelError {
+  return new DowelError("OCI_LAYOUT_INVALID", `${name}: ${path} is not a regular file`);
+}
+
+/** What comes of a failed try to open a file: nothing where there is none. */
+function missing(error: unknown, path: string): undefined {
+  const errno = errnoOf(error);
+  if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
+  throw fileError(error, "open", path);
+}
+
+/** The files of a layout in a folder. Links as last part of a path, pipes and devices are refused. */
+export function filesOfFolder(folder: string): LayoutFiles {
+  const name = `oci:${folder}`;
+  return new FolderFiles(name, async (path) => {
     let file: FileHandle;
     try {
       // without O_NONBLOCK opening a pipe would wait for a writer
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      file = await open(join(this.#path, path), flags);
+      file = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
-      throw fileError(error, "open", join(this.#path, path));
+      return missing(error, join(folder, path));
     }
     if ((await file.stat()).isFile()) return file;
     await file.close();
-    throw new DowelError("OCI_LAYOUT_INVALID", `${this.name}: ${path} is not a regular file`);
-  }
+    throw irregular(name, path);
+  });
+}
+
+/**
+ * The files of a layout in a folder that is open, and that somebody else may change meanwhile: no link is followed, no
+ * other file system entered, and nothing but a regular file is ever opened. `folder` stays its owner's.
+ */
+export function filesOfDescriptor(folder: Descriptor, name: string): LayoutFiles {
+  return new FolderFiles(name, async (path) => {
+    try {
+      // This opens nothing yet: a device would notice, and a pipe would wait.
+      using found = Descriptor.within(folder, path, O_PATH);
+      if (fstatSync(found.fd).isFile()) return await open(found.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      return missing(error, `${name}: ${path}`);
+    }
+    throw irregular(name, path);
+  });
 }

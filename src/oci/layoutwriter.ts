@@ -7,7 +7,7 @@ import type { Descriptor } from "./descriptor.ts";
 import { type DigestAlgorithm, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
 import { type WrittenFile, writeFileDurably, writeStreamDurably } from "./durable.ts";
 import { blobPath, LayoutSource, layoutVersionText, refNameAnnotation } from "./layout.ts";
-import { FolderFiles } from "./layoutfiles.ts";
+import { filesOfFolder } from "./layoutfiles.ts";
 import { decodeIndex, encodeIndex } from "./manifest.ts";
 import { mediaTypes } from "./mediatypes.ts";
 import type { ImageDestination, ResolvedDocument } from "./source.ts";
@@ -31,7 +31,7 @@ export async function openLayoutWriter(path: string, signal?: AbortSignal): Prom
     await writeFileDurably(join(path, "oci-layout"), layoutVersionText);
   }
   // refuses a folder that is some other version of a layout
-  await (await LayoutSource.open(new FolderFiles(path), signal))[Symbol.asyncDispose]();
+  await (await LayoutSource.open(filesOfFolder(path), signal))[Symbol.asyncDispose]();
   return writer;
 }
 

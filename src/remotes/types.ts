@@ -2,6 +2,7 @@
 import type { Appdata } from "../metadata/appdata.ts";
 import type { Ref } from "../metadata/ref.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import type { Descriptor as OpenFolder } from "../sys/beneath.ts";
 
 /** A configured place that images come from. */
 export interface Remote {
@@ -44,7 +45,9 @@ export type ImagePlace =
       readonly repository: string;
     }
   | { readonly kind: "layout"; readonly path: string }
-  | { readonly kind: "archive"; readonly path: string };
+  | { readonly kind: "archive"; readonly path: string }
+  /** A layout in an open folder, which is its owner's to close; `name` is for people. */
+  | { readonly kind: "held"; readonly folder: OpenFolder; readonly name: string };
 
 /** An image that a remote offers. Sizes are bytes; 0 where the image does not say. */
 export interface RemoteRef {

@@ -66,7 +66,8 @@ function forgetForeignMounts(path: string): void {
   writeFileSync(objectsMark(path), objectsIdentity(path));
 }
 
-function installationOf(deployment: Pick<Deployment, "path">): string {
+/** The folder of the installation that has a deployment. */
+export function installationOf(deployment: Pick<Deployment, "path">): string {
   return resolve(deployment.path, "../../../../..");
 }
 
@@ -86,15 +87,21 @@ export function isMounted(path: string): boolean {
   }
 }
 
+/** Whether the files of a deployment can be read. */
+export function isShown(deployment: Deployment): boolean {
+  return (
+    deployment.shownAs === "checkout" || (isMounted(lowerOf(deployment)) && readsOwnObjects(installationOf(deployment)))
+  );
+}
+
 /**
  * Sees to it that the files of a deployment can be read: mounts its composefs image unless that is done. Only root can
  * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot.
  */
 export async function ensureShown(deployment: Deployment, signal?: AbortSignal): Promise<void> {
-  if (deployment.shownAs === "checkout") return;
+  if (isShown(deployment)) return;
   const target = lowerOf(deployment);
   const path = installationOf(deployment);
-  if (isMounted(target) && readsOwnObjects(path)) return;
   if (process.geteuid?.() !== 0) {
     throw new DowelError(
       "UNSUPPORTED",
@@ -171,16 +178,34 @@ export async function mountAll(installation: Installation, signal?: AbortSignal)
   return count;
 }
 
-/** Unmounts the images that no deployment of the installation shows any more. Does nothing unless called by root. */
-export function unmountUnused(installation: Installation, candidates: Iterable<string>): void {
-  if (process.geteuid?.() !== 0) return;
-  const used = new Set<string>();
+/**
+ * Mounts the image of a deployed version, active or only kept, by its composefs digest. Answers whether that had not been
+ * done. Throws `NOT_INSTALLED` where no version has it, and what `ensureShown` throws.
+ */
+export async function mountImage(installation: Installation, digest: string, signal?: AbortSignal): Promise<boolean> {
+  for (const deployment of allDeployments(installation)) {
+    if (deployment.imageDigest !== digest || deployment.shownAs !== "composefs") continue;
+    if (isShown(deployment)) return false;
+    await ensureShown(deployment, signal);
+    return true;
+  }
+  throw new DowelError("NOT_INSTALLED", `Nothing that is installed in ${installation.path} has the image ${digest}`);
+}
+
+/** Every version that is deployed, and whole. */
+function* allDeployments(installation: Installation): Iterable<Deployment> {
   for (const ref of refsOf(installation)) {
     for (const commit of deployedCommits(installation, ref)) {
       const deployment = tryRead(() => readDeployment(installation, ref, commit));
-      if (deployment !== undefined) used.add(deployment.imageDigest);
+      if (deployment !== undefined) yield deployment;
     }
   }
+}
+
+/** Unmounts the images that no deployment of the installation shows any more. Does nothing unless called by root. */
+export function unmountUnused(installation: Installation, candidates: Iterable<string>): void {
+  if (process.geteuid?.() !== 0) return;
+  const used = new Set([...allDeployments(installation)].map(({ imageDigest }) => imageDigest));
   for (const digest of candidates) if (!used.has(digest)) hideMountPoint(mountPoint(installation.path, digest));
 }
 

@@ -2,6 +2,7 @@
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { address, check, cString, syscall, syscallNumber } from "./libc.ts";
 
+const resolveNoMounts = 0x01;
 const resolveNoSymlinks = 0x04;
 const resolveBeneath = 0x08;
 
@@ -14,10 +15,18 @@ const O_CLOEXEC = 0o2000000;
  * (openat2(2), Linux 5.6). Throws a `SystemError`: ELOOP for a link, EXDEV for an escape.
  */
 export function openBeneath(folder: number, path: string, flags: number, mode = 0): number {
+  return openResolved(folder, path, { flags, mode, resolve: resolveBeneath | resolveNoSymlinks });
+}
+
+function openResolved(
+  folder: number,
+  path: string,
+  { flags, mode, resolve }: { readonly flags: number; readonly mode: number; readonly resolve: number },
+): number {
   const how = new BigUint64Array(new ArrayBuffer(24));
   how[0] = BigInt(flags | O_CLOEXEC);
   how[1] = BigInt(mode);
-  how[2] = BigInt(resolveBeneath | resolveNoSymlinks);
+  how[2] = BigInt(resolve);
   const bytes = new Uint8Array(how.buffer);
   const name = cString(path);
   return check("openat2", path, () =>
@@ -39,6 +48,12 @@ export class Descriptor implements Disposable {
 
   static beneath(folder: Descriptor, path: string, flags: number, mode = 0): Descriptor {
     return new Descriptor(openBeneath(folder.fd, path, flags, mode));
+  }
+
+  /** The same, and never through a mount point: EXDEV for one. */
+  static within(folder: Descriptor, path: string, flags: number): Descriptor {
+    const resolve = resolveBeneath | resolveNoSymlinks | resolveNoMounts;
+    return new Descriptor(openResolved(folder.fd, path, { flags, mode: 0, resolve }));
   }
 
   /** A path that names what the descriptor holds, for calls that take only paths. */

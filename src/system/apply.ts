@@ -15,12 +15,17 @@ export interface ApplyOptions {
 }
 
 /**
- * Does a change: with this process's own rights where it may write to the installation, else through the system service.
- * Answers whether anything had to be done. Throws `NOT_PERMITTED` where neither is possible.
+ * Does changes in their order: with this process's own rights where it may write to the installation, else through the
+ * system service. Answers whether anything had to be done. Throws `NOT_PERMITTED` where neither is possible.
  */
-export async function applyChange(change: PlainChange, options: ApplyOptions): Promise<boolean> {
+export async function applyChanges(changes: readonly PlainChange[], options: ApplyOptions): Promise<boolean> {
   const { installation, signal } = options;
-  if (!isServed(installation)) return await carryOutPlain(change, options);
-  using service = await SystemService.connect(installation, signal);
-  return await service.carryOutChange(change, options);
+  if (changes.length === 0) return false;
+  using service = isServed(installation) ? await SystemService.connect(installation, signal) : undefined;
+  let changed = false;
+  for (const change of changes) {
+    const done = await (service?.carryOutChange(change, options) ?? carryOutPlain(change, options));
+    changed = changed || done;
+  }
+  return changed;
 }

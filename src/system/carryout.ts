@@ -6,14 +6,17 @@ import { measurePlan } from "../engine/cost.ts";
 import { makeCurrent } from "../engine/current.ts";
 import { execute } from "../engine/execute.ts";
 import { addPatterns, removePatterns } from "../engine/patterns.ts";
+import { notePreinstalled } from "../engine/preinstall/prepare.ts";
+import { repair } from "../engine/repair.ts";
 import { switchVersion } from "../engine/rollback.ts";
 import { findSideloads } from "../engine/sideload.ts";
 import { parseRef } from "../metadata/ref.ts";
 import { addRemote, deleteRemote, getRemote, modifyRemote } from "../remotes/config.ts";
 import { adoptKey, checkVerificationChosen, chooseVerification } from "../remotes/trust/choice.ts";
+import type { ImagePlace } from "../remotes/types.ts";
 import { createInstallation, type Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
-import { mountAll } from "../store/shown.ts";
+import { mountImage } from "../store/shown.ts";
 import type { PlainChange, TransactionChange } from "./change.ts";
 import { replan } from "./replan.ts";
 
@@ -52,6 +55,13 @@ async function changePatterns(change: Of<"patterns">, { installation, signal }: 
   return true;
 }
 
+async function repairAll(change: Of<"repair">, { installation, report, signal }: WorkContext): Promise<boolean> {
+  const { dryRun, reinstallAll } = change;
+  const findings = await repair(installation, { dryRun, reinstallAll, report, signal });
+  for (const finding of findings) report({ type: "repair.finding", finding });
+  return findings.length > 0;
+}
+
 /** Does a plain change with this process's own rights. Answers whether anything had to be done. */
 export async function carryOutPlain(change: PlainChange, context: WorkContext): Promise<boolean> {
   const { installation, report, signal } = context;
@@ -77,7 +87,11 @@ export async function carryOutPlain(change: PlainChange, context: WorkContext): 
       await refreshAppstream([installation], { remote: change.remote, arch: change.arch, report, signal });
       return true;
     case "mount":
-      return (await mountAll(installation, signal)) > 0;
+      return await mountImage(installation, change.image, signal);
+    case "repair":
+      return await repairAll(change, context);
+    case "preinstalled":
+      return await notePreinstalled(installation, { signal });
   }
 }
 
@@ -91,13 +105,15 @@ export async function carryOutTransaction(
     readonly installations: readonly Installation[];
     /** Who asked. */
     readonly uid: number;
+    /** Layouts that the caller holds open. */
+    readonly media: readonly ImagePlace[];
   },
 ): Promise<boolean> {
-  const { report, signal, uid: forUser } = context;
+  const { report, signal, uid: forUser, media } = context;
   const installation = createInstallation(context.installation);
-  const wished = await replan(change, { ...context, installation });
+  const wished = await replan(change, { ...context, installation, mayBeOld: media.length > 0 });
   const { noPull, noDeploy, keepVersions } = change;
-  const sideloads = await findSideloads([], readSettings(installation).get("sideloadRepos") ?? [], {
+  const sideloads = await findSideloads(media, readSettings(installation).get("sideloadRepos") ?? [], {
     report: silent,
     signal,
   });

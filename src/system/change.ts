@@ -69,7 +69,11 @@ export type PlainChange =
       readonly arch: string | undefined;
     }
   | { readonly kind: "appstream"; readonly remote: string | undefined; readonly arch: string | undefined }
-  /** Mounts what is shown by mounts and is not mounted yet. */
-  | { readonly kind: "mount" };
+  /** Mounts the composefs image of something installed, by its digest. */
+  | { readonly kind: "mount"; readonly image: string }
+  /** Looks for damage and mends it; each finding comes as an event. */
+  | { readonly kind: "repair"; readonly dryRun: boolean; readonly reinstallAll: boolean }
+  /** Notes what is preinstalled by now, by the machine's own files. */
+  | { readonly kind: "preinstalled" };
 
 export type SystemChange = TransactionChange | PlainChange;

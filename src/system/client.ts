@@ -15,6 +15,7 @@ import { checkAcceptable } from "./accept.ts";
 import type { SystemChange } from "./change.ts";
 import { encodeChange, transactionOf } from "./encode.ts";
 import { fromBusError } from "./errors.ts";
+import { openMedia } from "./media.ts";
 import { serviceName, servicePath, systemBusAddress, systemShape } from "./names.ts";
 
 export interface AskOptions {
@@ -82,7 +83,8 @@ export class SystemService implements Disposable {
         tellIdle(plan, options.report);
         return;
       }
-      await this.carryOutChange(transactionOf(plan, how), options);
+      using media = openMedia(how.sideloadRepos ?? []);
+      await this.carryOutChange(transactionOf(plan, how), options, media.descriptors);
       for (const operation of plan.operations) {
         if (operation.operation === "uninstall" && operation.deleteData) eraseDataOf(operation);
       }
@@ -93,17 +95,21 @@ export class SystemService implements Disposable {
    * Has a change carried out, and reports what the service tells of it. Answers whether anything had to be done. Throws what
    * the same change throws where it is done here, `NOT_PERMITTED` where polkit refuses, and `SYSTEM_UNREACHABLE`.
    */
-  async carryOutChange(change: SystemChange, options: AskOptions): Promise<boolean> {
+  async carryOutChange(change: SystemChange, options: AskOptions, media: readonly number[] = []): Promise<boolean> {
     checkCancelled(options.signal);
     checkAcceptable(change);
     try {
-      return await this.#loop.runUntil(this.#ask(change, options));
+      return await this.#loop.runUntil(this.#ask(change, media, options));
     } catch (error) {
       throw error instanceof BusCallError ? fromBusError(error) : error;
     }
   }
 
-  async #ask(change: SystemChange, { report, signal, interactive }: AskOptions): Promise<boolean> {
+  async #ask(
+    change: SystemChange,
+    media: readonly number[],
+    { report, signal, interactive }: AskOptions,
+  ): Promise<boolean> {
     const job = `job${++this.#jobs}`;
     // It may have ended while a person was asked, and has then been started again by this.
     await this.#greet(signal);
@@ -125,9 +131,9 @@ export class SystemService implements Disposable {
     signal.addEventListener("abort", cancel, { once: true });
     try {
       const { name, path } = this.#installation;
-      const values = [job, name, path, encodeChange(change)] as const;
+      const values = [job, name, path, encodeChange(change), media] as const;
       const answer = this.#peer.call(
-        { ...service, destination: owner, member: "Change", signature: "ssss", values, returns: "b" },
+        { ...service, destination: owner, member: "Change", signature: "ssssah", values, returns: "b" },
         { timeoutMilliseconds: Number.POSITIVE_INFINITY, interactive },
       );
       const [changed] = await Promise.race([answer, gone.promise]);

@@ -54,10 +54,10 @@ function remoteName(value: unknown, path: string): string {
   return name;
 }
 
-function commit(value: unknown, path: string): string {
-  const digest = text(value, path);
-  if (!/^[0-9a-f]{64}$/.test(digest)) decoder.fail(path, "64 hex digits");
-  return digest;
+function digest(value: unknown, path: string): string {
+  const hex = text(value, path);
+  if (!/^[0-9a-f]{64}$/.test(hex)) decoder.fail(path, "64 hex digits");
+  return hex;
 }
 
 function settings(value: unknown, path: string): RemoteSettings {
@@ -129,7 +129,7 @@ function accepted(value: unknown, path: string): AcceptedOperation {
   return {
     operation,
     ref: ref(object["ref"], `${path}.ref`),
-    commit: commit(object["commit"], `${path}.commit`),
+    commit: digest(object["commit"], `${path}.commit`),
     origin: text(object["origin"], `${path}.origin`),
   };
 }
@@ -166,11 +166,14 @@ function transaction(object: JsonObject): TransactionChange {
   if (keepVersions !== undefined && keepVersions > limits.keptVersions) {
     decoder.fail("keepVersions", `at most ${limits.keptVersions}`);
   }
+  const agreed = list(object["accepted"], "accepted", accepted);
+  // It would need no right, and still have remotes asked.
+  if (agreed.length === 0) decoder.fail("accepted", "at least one operation");
   return {
     kind: "transaction",
     requests: list(object["requests"], "requests", asked),
     options: options(object["options"]),
-    accepted: list(object["accepted"], "accepted", accepted),
+    accepted: agreed,
     direct: direct(object["direct"]),
     newRemotes: list(object["newRemotes"], "newRemotes", newRemote),
     noPull: flag(object["noPull"], "noPull"),
@@ -214,7 +217,7 @@ const readers: { readonly [K in PlainChange["kind"]]: Reader<K> } = {
   },
   switch: (object) => {
     exact(object, "", ["kind", "ref", "commit"]);
-    return { kind: "switch", ref: ref(object["ref"], "ref"), commit: commit(object["commit"], "commit") };
+    return { kind: "switch", ref: ref(object["ref"], "ref"), commit: digest(object["commit"], "commit") };
   },
   "make-current": (object) => {
     exact(object, "", ["kind", "id", "branch", "arch"]);
@@ -227,8 +230,17 @@ const readers: { readonly [K in PlainChange["kind"]]: Reader<K> } = {
     return { kind: "appstream", remote, arch: arch(object["arch"], "arch") };
   },
   mount: (object) => {
+    exact(object, "", ["kind", "image"]);
+    return { kind: "mount", image: digest(object["image"], "image") };
+  },
+  repair: (object) => {
+    exact(object, "", ["kind", "dryRun", "reinstallAll"]);
+    const reinstallAll = flag(object["reinstallAll"], "reinstallAll");
+    return { kind: "repair", dryRun: flag(object["dryRun"], "dryRun"), reinstallAll };
+  },
+  preinstalled: (object) => {
     exact(object, "", ["kind"]);
-    return { kind: "mount" };
+    return { kind: "preinstalled" };
   },
 };
 

@@ -18,6 +18,8 @@ export interface ReplanContext {
   readonly installation: Installation;
   /** The other installations of the system. */
   readonly installations: readonly Installation[];
+  /** The images may be on media, so remotes need not be within reach. */
+  readonly mayBeOld: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -95,8 +97,8 @@ async function candidateOf(ref: string, remote: Remote, offers: Offers): Promise
  * than what was agreed to, and what planning throws.
  */
 export async function replan(change: TransactionChange, context: ReplanContext): Promise<Plan> {
-  const { installation, installations, signal } = context;
-  const options = { ...change.options, installations, cached: change.noPull, signal };
+  const { installation, installations, mayBeOld, signal } = context;
+  const options = { ...change.options, installations, cached: change.noPull, mayBeOld, signal };
   const before = gatherFacts(installation, options);
   const facts = { ...before, ...newRemotesOf(change, before.remotes), holds: agreedHolds(change, before) };
   const offers = offersFor(installation, options);

@@ -21,7 +21,10 @@ function names(change: SystemChange, known: ReadonlySet<string>): readonly strin
     case "config":
     case "patterns":
     case "make-current":
+    case "preinstalled":
       return ["configure"];
+    case "repair":
+      return change.reinstallAll ? ["modify-repo", "app-update", "runtime-update"] : ["modify-repo"];
     case "switch":
       return [change.ref.startsWith("app/") ? "app-downgrade" : "runtime-downgrade"];
     case "appstream":

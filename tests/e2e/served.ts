@@ -16,9 +16,13 @@ export class Served implements AsyncDisposable {
     this.host = host;
   }
 
-  static async start(options: readonly string[] = []): Promise<Served> {
+  /** `environment`: what the service and its users are told besides. */
+  static async start(
+    options: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Served> {
     const bus = await startSystemBus();
-    const served = new Served(bus, new Sandpit(0, { DBUS_SYSTEM_BUS_ADDRESS: bus.address }));
+    const served = new Served(bus, new Sandpit(0, { ...environment, DBUS_SYSTEM_BUS_ADDRESS: bus.address }));
     await served.startService(options);
     return served;
   }
@@ -38,8 +42,8 @@ export class Served implements AsyncDisposable {
 
   /** A user with a home, who means the same system installation and the same bus. */
   user(uid: number): Sandpit {
-    const { DBUS_SYSTEM_BUS_ADDRESS = "", DOWEL_SYSTEM_DIR = "" } = this.host.environment;
-    const pit = new Sandpit(uid, { DBUS_SYSTEM_BUS_ADDRESS, DOWEL_SYSTEM_DIR });
+    const { HOME: _home, USER: _user, XDG_RUNTIME_DIR: _run, ...environment } = this.host.environment;
+    const pit = new Sandpit(uid, environment);
     this.#users.push(pit);
     return pit;
   }

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, readdirSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  cpSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { BusCallError } from "../../src/dbus/errors.ts";
 import { BusPeer } from "../../src/dbus/peer.ts";
 import { parseBusAddress } from "../../src/formats/dbus/address.ts";
 import { EventLoop } from "../../src/loop/loop.ts";
+import { O_PATH } from "../../src/sys/beneath.ts";
 import { Served } from "../e2e/served.ts";
 import { appRef, makeLayout, runtimeRef, type Sandpit, startRegistry } from "../e2e/support.ts";
-import { RawPeer } from "../support/bus.ts";
+import { Child, RawPeer } from "../support/bus.ts";
 import { mayAll, mayUpdate } from "../support/systembus.ts";
 import { until } from "../support/until.ts";
 
@@ -49,14 +61,14 @@ interface Outcome {
 }
 
 /** Calls `Change` as root, whom polkit asks nothing: what is refused is refused for what it is. */
-async function change(wanted: unknown, extra: readonly unknown[] = []): Promise<Outcome> {
+async function change(wanted: unknown, media: readonly number[] = []): Promise<Outcome> {
   using loop = new EventLoop();
   using peer = await loop.runUntil(BusPeer.connect(loop, parseBusAddress(served.bus.address)));
   const json = typeof wanted === "string" ? wanted : JSON.stringify(wanted);
-  const values: readonly unknown[] = ["job1", "default", system(), json, ...extra];
-  const signature: string = `ssss${"h".repeat(extra.length)}`;
+  const values = ["job1", "default", system(), json, media] as const;
+  const call = { ...service, member: "Change", signature: "ssssah", values, returns: "b" } as const;
   try {
-    const [changed] = await loop.runUntil(peer.call({ ...service, member: "Change", signature, values, returns: "b" }));
+    const [changed] = await loop.runUntil(peer.call(call));
     return { changed };
   } catch (error) {
     if (!(error instanceof BusCallError)) throw error;
@@ -87,7 +99,10 @@ function installed(): string {
 describe("a change", () => {
   test.each([
     ["not JSON", "{", "SCHEMA"],
-    ["of another kind", { kind: "repair" }, "SCHEMA"],
+    ["that agrees to nothing, and so needs no right", { ...install, accepted: [] }, "SCHEMA"],
+    ["of a mount by path", { kind: "mount", image: "/etc/shadow" }, "SCHEMA"],
+    ["of a mount of what is not installed", { kind: "mount", image: "a".repeat(64) }, "NOT_INSTALLED"],
+    ["of another kind", { kind: "shell" }, "SCHEMA"],
     ["with an unknown key", { ...install, accepted: [], sideloadRepos: ["/home/x"] }, "SCHEMA"],
     ["that erases data", { ...install, accepted: [], options: { declined: [], deleteData: true } }, "SCHEMA"],
     [
@@ -121,7 +136,7 @@ describe("a change", () => {
       "a direct install from a folder",
       {
         ...install,
-        accepted: [],
+        accepted: [{ operation: "install", ref: appRef, commit: "a".repeat(64), origin: "x-origin" }],
         direct: { location: "oci:/home/x", origin: { name: "x-origin", url: "oci:/home/x" } },
       },
     ],
@@ -158,25 +173,117 @@ describe("what was agreed to", () => {
   });
 });
 
-test("descriptors of pipes, links and devices are refused with the call, and closed", async () => {
-  const pipe = pit.path("work/pipe");
-  execFileSync("mkfifo", [pipe]);
-  symlinkSync("/etc/shadow", pit.path("work/link"));
-  const folder = `/proc/${served.service.process.pid}/fd`;
-  const before = readdirSync(folder).length;
-  const descriptors = [
-    openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK),
-    openSync("/dev/zero", constants.O_RDONLY),
-    openSync(pit.path("work/link"), constants.O_RDONLY),
-  ];
-  try {
-    const { error } = await change({ ...install, accepted: accepted() }, descriptors);
-    expect(error).toBe("org.freedesktop.DBus.Error.InvalidArgs");
-  } finally {
-    for (const descriptor of descriptors) closeSync(descriptor);
+describe("descriptors", () => {
+  /** A layout as a user has it on a medium, with the images that the remote names. */
+  function medium(name: string): string {
+    const folder = pit.path("work", name);
+    cpSync(layout, folder, { recursive: true });
+    pit.own(folder);
+    return folder;
   }
-  await until("they are closed", () => readdirSync(folder).length === before);
-  expect(installed()).toBe("");
+
+  /** What the service has open. */
+  function openFiles(): readonly string[] {
+    const folder = `/proc/${served.service.process.pid}/fd`;
+    return readdirSync(folder).flatMap((fd) => {
+      try {
+        return [readlinkSync(`${folder}/${fd}`)];
+      } catch {
+        // It has been closed since.
+        return [];
+      }
+    });
+  }
+
+  /** Asks for the install with media; neither they nor what is in them stays open in the service. */
+  async function installFrom(...media: readonly number[]): Promise<Outcome> {
+    const held = media.map((fd) => readlinkSync(`/proc/self/fd/${fd}`));
+    try {
+      return await change({ ...install, accepted: accepted() }, media);
+    } finally {
+      for (const fd of media) closeSync(fd);
+      const isClosed = (): boolean => !openFiles().some((name) => held.some((path) => name.startsWith(path)));
+      await until("the service has closed them", isClosed);
+    }
+  }
+
+  const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY;
+
+  test.each([
+    ["a pipe", (path: string) => void execFileSync("mkfifo", [path]), constants.O_RDONLY | constants.O_NONBLOCK],
+    ["a device", (path: string) => symlinkSync("/dev/zero", path), constants.O_RDONLY],
+    ["what a link leads to", (path: string) => symlinkSync("/etc/shadow", path), constants.O_RDONLY],
+    ["a folder that its owner need not be able to list", (path: string) => symlinkSync("/boot", path), O_PATH],
+  ])("of %s are refused and closed", async (_what, make, flags) => {
+    const path = pit.path("work/descriptor");
+    make(path);
+    try {
+      expect((await installFrom(openSync(path, flags))).error).toBe("NOT_PERMITTED");
+    } finally {
+      rmSync(path);
+    }
+    expect(installed()).toBe("");
+  });
+
+  test("of more folders than there is room for, or with a change that takes none, are refused", async () => {
+    const folder = medium("many");
+    const open = (): number => openSync(folder, folderFlags);
+    expect((await installFrom(open(), open(), open(), open(), open())).error).toBe("LIMIT_EXCEEDED");
+    const fd = open();
+    expect((await change({ kind: "preinstalled" }, [fd])).error).toBe("USAGE");
+    closeSync(fd);
+  });
+
+  test.each([
+    ["a pipe", (blob: string) => void execFileSync("mkfifo", [blob])],
+    ["a link", (blob: string) => symlinkSync("/etc/shadow", blob)],
+    ["a device", (blob: string) => void execFileSync("mknod", [blob, "c", "1", "5"])],
+    ["other bytes", (blob: string) => writeFileSync(blob, "other bytes")],
+  ])("of a folder where a blob is %s: it comes from the remote instead", async (_what, make) => {
+    const folder = medium("swapped");
+    for (const name of readdirSync(`${folder}/blobs/sha256`)) {
+      rmSync(`${folder}/blobs/sha256/${name}`);
+      make(`${folder}/blobs/sha256/${name}`);
+    }
+    try {
+      expect(await installFrom(openSync(folder, folderFlags))).toEqual({ changed: true });
+      served.host.succeed(["repair", "--system", "--dry-run"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+      served.host.succeed(["uninstall", "--system", "-y", "--all"]);
+    }
+  });
+
+  test("of a folder whose parts are links lead nowhere", async () => {
+    const folder = medium("linked");
+    renameSync(`${folder}/blobs`, pit.path("work/elsewhere"));
+    symlinkSync(pit.path("work/elsewhere"), `${folder}/blobs`);
+    try {
+      const descriptor = openSync(folder, folderFlags);
+      expect(await installFrom(descriptor)).toEqual({ changed: true });
+    } finally {
+      served.host.succeed(["uninstall", "--system", "-y", "--all"]);
+    }
+  });
+
+  test("of a folder that its owner changes all the time do no harm", async () => {
+    const folder = medium("moving");
+    const other = medium("other");
+    for (const name of readdirSync(`${other}/blobs/sha256`)) writeFileSync(`${other}/blobs/sha256/${name}`, "swapped");
+    // renameat2(2) with RENAME_EXCHANGE, as mv(1) of coreutils 9.5 would, but many times over
+    const script = `import ctypes, sys
+libc = ctypes.CDLL(None)
+while True: libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)`;
+    await using _swapper = new Child(
+      ["python3", "-c", script, `${folder}/blobs/sha256`, `${other}/blobs/sha256`],
+      ["ignore", "ignore", "ignore"],
+    );
+    for (let round = 0; round < 3; round++) {
+      expect(await installFrom(openSync(folder, folderFlags))).toEqual({ changed: true });
+      expect(JSON.parse(served.host.succeed(["repair", "--system", "--dry-run", "--json"]))).toEqual([]);
+      served.host.succeed(["uninstall", "--system", "-y", "--all"]);
+    }
+  });
 });
 
 test("a name of the service's is for root alone", async () => {
@@ -218,10 +325,10 @@ test("a job's events go to its caller, and nobody else can cancel it", async () 
 test("one caller gets no more jobs than there is room for, and others still get theirs", async () => {
   using loop = new EventLoop();
   using peer = await loop.runUntil(BusPeer.connect(loop, parseBusAddress(served.bus.address)));
-  const mount = JSON.stringify({ kind: "mount" });
+  const wanted = JSON.stringify({ kind: "preinstalled" });
   const jobs = Array.from({ length: 100 }, async (_none, at) => {
-    const values = [`job${at}`, "default", system(), mount] as const;
-    const call = peer.call({ ...service, member: "Change", signature: "ssss", values, returns: "b" });
+    const values = [`job${at}`, "default", system(), wanted, []] as const;
+    const call = peer.call({ ...service, member: "Change", signature: "ssssah", values, returns: "b" });
     return await call.then(
       () => "done",
       (error: unknown) => (error instanceof BusCallError ? error.errorName : "?"),
@@ -229,5 +336,5 @@ test("one caller gets no more jobs than there is room for, and others still get 
   });
   const outcomes = new Set(await loop.runUntil(Promise.all(jobs)));
   expect(outcomes).toEqual(new Set(["done", "org.dowel.Error.LIMIT_EXCEEDED"]));
-  expect((await change({ kind: "mount" })).error).toBeUndefined();
+  expect((await change({ kind: "preinstalled" })).error).toBeUndefined();
 });

@@ -50,7 +50,9 @@ const changes: readonly SystemChange[] = [
   { kind: "switch", ref: app, commit },
   { kind: "make-current", id: "org.example.App", branch: "beta", arch: undefined },
   { kind: "appstream", remote: undefined, arch: "aarch64" },
-  { kind: "mount" },
+  { kind: "mount", image: commit },
+  { kind: "repair", dryRun: false, reinstallAll: true },
+  { kind: "preinstalled" },
 ];
 
 /** Bytes as one kind of array, and without what is undefined, as JSON leaves that out. */
@@ -105,7 +107,9 @@ describe("rightsFor()", () => {
     expect(changes.slice(1).map((change) => rights(change))).toEqual([
       ...[["configure-remote"], ["configure-remote"], ["configure-remote"], ["configure"], ["configure"]],
       ...[["app-downgrade"], ["configure"], ["appstream-update"], []],
+      ...[["modify-repo", "app-update", "runtime-update"], ["configure"]],
     ]);
+    expect(rights({ kind: "repair", dryRun: true, reinstallAll: false })).toEqual(["modify-repo"]);
     expect(rights({ kind: "switch", ref: runtime, commit })).toEqual(["runtime-downgrade"]);
   });
 });

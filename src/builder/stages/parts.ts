@@ -9,7 +9,8 @@ import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { type ExtensionMount, resolveExtensions } from "../../sandbox/spec/extensions.ts";
 import type { InstallationPlace } from "../../store/places.ts";
-import { ensureShown, lowerOf } from "../../store/shown.ts";
+import { lowerOf } from "../../store/shown.ts";
+import { showDeployment } from "../../system/show.ts";
 import type { Manifest, Named } from "../manifest/types.ts";
 import { deploymentOf, type Sdk } from "./sdk.ts";
 
@@ -46,7 +47,7 @@ async function findPart(ref: Ref, { places, signal }: Search, commit?: string): 
   for (const place of places) {
     const deployment = deploymentOf(place, ref, commit);
     if (deployment === undefined) continue;
-    await ensureShown(deployment, signal);
+    await showDeployment(deployment, signal);
     const { metadata } = deployment;
     return { ref, commit: deployment.commit, lower: lowerOf(deployment), metadata: parseMetadata(metadata) };
   }
@@ -143,7 +144,7 @@ async function findBuildExtensions(manifest: Manifest, ref: Ref, search: Search)
   const mounts = resolveExtensions(pointsOf(manifest.buildExtensions), ref, installed, new RecordingHost());
   for (const { image } of mounts) {
     const deployment = installed.deploymentOf(image);
-    if (deployment !== undefined) await ensureShown(deployment, search.signal);
+    if (deployment !== undefined) await showDeployment(deployment, search.signal);
   }
   return mounts;
 }

@@ -7,8 +7,9 @@ import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { activeDeployment, readDeployment } from "../../store/deployments.ts";
 import { openInstallation } from "../../store/installation.ts";
 import type { InstallationPlace } from "../../store/places.ts";
-import { ensureShown, lowerOf } from "../../store/shown.ts";
+import { lowerOf } from "../../store/shown.ts";
 import type { Deployment } from "../../store/types.ts";
+import { showDeployment } from "../../system/show.ts";
 import { readDocument } from "../manifest/include.ts";
 import { decodeSdkDefaults } from "../manifest/options.ts";
 import type { BuildOptions, Manifest } from "../manifest/types.ts";
@@ -54,7 +55,7 @@ export async function findSdk(
   for (const place of places) {
     const deployment = deploymentOf(place, ref, commit);
     if (deployment === undefined) continue;
-    await ensureShown(deployment, signal);
+    await showDeployment(deployment, signal);
     const lower = lowerOf(deployment);
     const metadata = parseMetadata(deployment.metadata);
     return { ref, commit: deployment.commit, lower, metadata, options: readOptions(lower) };

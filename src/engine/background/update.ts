@@ -9,7 +9,7 @@ import { readSettings } from "../../store/settings.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { shownName } from "../list.ts";
 import { prepareUpdate, type UpdateOptions } from "../prepareupdate.ts";
-import { transact } from "../transact.ts";
+import { type CarryOut, transact } from "../transact.ts";
 import type { Plan } from "../types.ts";
 import { whyNotNow } from "./conditions.ts";
 import { isMetered, powerSupplies } from "./probe.ts";
@@ -32,6 +32,11 @@ export interface BackgroundSummary {
   /** Updates that wait for `dowel update`, where a person is asked, and why. */
   readonly held: readonly { readonly ref: string; readonly newPermissions: readonly string[] }[];
   readonly failure?: { readonly code: string; readonly message: string };
+}
+
+export interface BackgroundOptions extends UpdateOptions {
+  /** Where it is not this process that changes the installation; then no summary is kept either. */
+  readonly carryOut?: CarryOut | undefined;
 }
 
 function versions(installation: Installation): ReadonlyMap<string, string> {
@@ -61,14 +66,15 @@ async function postponement(installation: Installation, signal?: AbortSignal): P
 }
 
 /** Updates; a failure is part of the answer, as whatever could be updated has been. */
-async function update(installation: Installation, options: UpdateOptions) {
+async function update(installation: Installation, options: BackgroundOptions) {
   let plan: Plan | undefined;
   const prepare = async (report: Report): Promise<Plan> => {
     plan = await prepareUpdate(installation, [], { ...options, holdGrowth: true, report });
     return plan;
   };
   try {
-    await transact({ installation, prepare }, { report: options.report, signal: options.signal });
+    const { carryOut, report, signal } = options;
+    await transact({ installation, prepare }, { carryOut, report, signal });
     return { held: plan === undefined ? [] : heldIn(plan) };
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED") throw error;
@@ -83,18 +89,22 @@ async function update(installation: Installation, options: UpdateOptions) {
  */
 export async function updateInBackground(
   installation: Installation,
-  options: UpdateOptions = {},
+  options: BackgroundOptions = {},
 ): Promise<BackgroundSummary> {
   const head = { time: Math.floor(Date.now() / 1000), installation: shownName(installation) };
   const postponed = await postponement(installation, options.signal);
   const before = versions(installation);
   const outcome = postponed === undefined ? await update(installation, options) : { held: [], postponed };
   const summary = { ...head, ...outcome, changed: changedBetween(before, versions(installation)) };
+  if (options.carryOut === undefined) keep(summary, installation);
+  return summary;
+}
+
+function keep(summary: BackgroundSummary, installation: Installation): void {
   const path = join(installation.path, "background.json");
   try {
     writeFileDurably(path, `${JSON.stringify(summary, undefined, 1)}\n`);
   } catch (error) {
     throw fileError(error, "write", path);
   }
-  return summary;
 }

@@ -92,10 +92,24 @@ export async function preparePreinstall(target: Installation, options: Preinstal
   return await planRequests(target, requests, options, { offers });
 }
 
-/** Notes what is preinstalled now, so that it is not installed again when a user removes it. */
-export async function notePreinstalled(target: Installation, options: PreinstallOptions = {}): Promise<void> {
+/** What is to be noted as preinstalled now; undefined where it is noted already. */
+export function unnotedPreinstalled(
+  target: Installation,
+  options: PreinstallOptions = {},
+): readonly string[] | undefined {
   const { preinstalled, install } = decideFor(target, options);
   const missing = new Set(install.map(({ ref }) => formatRef(ref)));
-  const noted = preinstalled.filter((name) => !missing.has(name));
-  await changeSetting(target, "preinstalled", () => noted, options.signal);
+  const wanted = preinstalled.filter((name) => !missing.has(name));
+  const present = readSettings(target).get("preinstalled") ?? [];
+  return wanted.join(";") === present.join(";") ? undefined : wanted;
+}
+
+/**
+ * Notes what is preinstalled now, so that it is not installed again when a user removes it. Answers whether that
+ * changed anything.
+ */
+export async function notePreinstalled(target: Installation, options: PreinstallOptions = {}): Promise<boolean> {
+  const wanted = unnotedPreinstalled(target, options);
+  if (wanted !== undefined) await changeSetting(target, "preinstalled", () => wanted, options.signal);
+  return wanted !== undefined;
 }

@@ -42,6 +42,9 @@ export interface RunRequest extends Omit<RunOptions, "app" | "usr" | "binds">, T
   readonly startedBy?: readonly string[] | undefined;
 }
 
+/** Sees to it that the files of a deployment can be read. */
+export type Show = (deployment: Deployment, signal?: AbortSignal) => Promise<void>;
+
 /** Where a start is described from, and whether it is about to happen. */
 export interface DescribeContext {
   readonly host: RecordingHost;
@@ -49,6 +52,8 @@ export interface DescribeContext {
   readonly runFolder: string;
   /** Makes the folders that the sandbox needs and shows images; else nothing is changed. */
   readonly makes: boolean;
+  /** How images are shown, where it is not by this process alone. */
+  readonly show?: Show | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -125,13 +130,9 @@ function locateRuntime(host: RecordingHost, app: SandboxImage, request: RunReque
   });
 }
 
-async function toImage(
-  host: RecordingHost,
-  deployment: Deployment,
-  makes: boolean,
-  signal?: AbortSignal,
-): Promise<SandboxImage> {
-  if (makes) await ensureShown(deployment, signal);
+async function toImage(context: DescribeContext, deployment: Deployment): Promise<SandboxImage> {
+  const { host, makes, show = ensureShown, signal } = context;
+  if (makes) await show(deployment, signal);
   const { ref, commit, path } = deployment;
   const lower = lowerOf(deployment);
   host.trustImage(lower);
@@ -140,7 +141,7 @@ async function toImage(
 
 /** The extensions of an app and its runtime, shown where the start is about to happen. */
 async function findExtensions(
-  { host, makes, signal }: DescribeContext,
+  { host, makes, show = ensureShown, signal }: DescribeContext,
   app: SandboxImage | undefined,
   runtime: SandboxImage,
 ): Promise<Extensions> {
@@ -151,7 +152,7 @@ async function findExtensions(
   for (const { image } of [...extensions.app, ...extensions.runtime]) {
     const deployment = installed.deploymentOf(image);
     if (deployment === undefined) continue;
-    if (makes) await ensureShown(deployment, signal);
+    if (makes) await show(deployment, signal);
     // The link to the active version, which is noted, names a checkout; a mount can go away all the same.
     host.trustImage(lowerOf(deployment), { noted: deployment.shownAs === "composefs" });
   }
@@ -171,11 +172,11 @@ async function gather(context: DescribeContext, request: RunRequest): Promise<Sp
   const { host, runFolder, makes, signal } = context;
   observePlaces(host);
   const main = locateMain(host, request);
-  const image = await toImage(host, main.deployment, makes, signal);
+  const image = await toImage(context, main.deployment);
   checkRequiredVersions(image.metadata.requiredFlatpak, formatRef(image.ref));
   const isApp = image.ref.kind === "app";
   if (isApp && makes) await checkMayRun(host, main.deployment, signal);
-  const runtime = isApp ? await toImage(host, locateRuntime(host, image, request), makes, signal) : image;
+  const runtime = isApp ? await toImage(context, locateRuntime(host, image, request)) : image;
   const home = findHome(host, findUser(host)).path;
   const trees = findTrees(request);
   const isReplaced = trees.app !== undefined || trees.usr !== undefined;

@@ -9,7 +9,7 @@ import { RecordingHost } from "../../sandbox/probe/recording.ts";
 import { runFolder } from "../../sandbox/run-folder.ts";
 import type { Specification } from "../../sandbox/spec/types.ts";
 import { keepPlan, sweep } from "./cache.ts";
-import { describeRun, type RunRequest } from "./describe.ts";
+import { type DescribeContext, describeRun, type RunRequest } from "./describe.ts";
 import { instancesFolder } from "./instances.ts";
 import { ensureSession } from "./session.ts";
 
@@ -29,11 +29,11 @@ export interface PreparedRun {
 export async function prepareRun(
   request: RunRequest,
   words: readonly string[],
-  signal?: AbortSignal,
+  { show, signal }: Pick<DescribeContext, "show" | "signal"> = {},
 ): Promise<PreparedRun> {
   const host = new RecordingHost();
   const folder = runFolder();
-  const specification = await describeRun({ host, runFolder: folder, makes: true, signal }, request);
+  const specification = await describeRun({ host, runFolder: folder, makes: true, show, signal }, request);
   if (specification.session !== undefined) await ensureSession(specification.session.socket, signal);
   const layer = storeLayer(folder, specification.layer);
   host.lookAt(layer);

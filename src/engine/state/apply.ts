@@ -18,18 +18,19 @@ import { remoteKeys, type StatedRemote } from "./types.ts";
 
 type RemoteChange = Extract<Change, { what: "remote" }>;
 
-/** Settings of a stated remote; keys that it does not have are taken away. */
-function settingsOf(stated: StatedRemote): RemoteSettings {
-  const pairs = Object.entries(remoteKeys).map(([key, name]) => [name, stated[key] ?? ""]);
-  return Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
+/** Settings of a stated remote; keys that it does not have are taken away. Throws `SCHEMA` where its place is missing. */
+export function settingsOfStated(name: string, stated: StatedRemote): RemoteSettings & { readonly url: string } {
+  const pairs = Object.entries(remoteKeys).map(([key, setting]) => [setting, stated[key] ?? ""]);
+  const settings: RemoteSettings = Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
+  const { url = "" } = settings;
+  if (url === "") throw new DowelError("SCHEMA", `remote ${name}: the key url is missing`);
+  return { ...settings, url };
 }
 
 async function applyRemote(installation: Installation, { name, from, to }: RemoteChange, signal?: AbortSignal) {
   if (to === undefined) return;
-  const settings = settingsOf(to);
-  const { url } = settings;
-  if (url === undefined) throw new DowelError("SCHEMA", `remote ${name}: the key url is missing`);
-  if (from === undefined) await addRemote(installation, name, { ...settings, url }, { signal });
+  const settings = settingsOfStated(name, to);
+  if (from === undefined) await addRemote(installation, name, settings, { signal });
   else await modifyRemote(installation, name, settings, signal);
 }
 

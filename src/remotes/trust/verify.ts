@@ -6,6 +6,7 @@ import { decodeDocument } from "../../oci/manifest.ts";
 import { findBundles, findClassic } from "../../oci/signatures/find.ts";
 import { judge } from "../../oci/signatures/judge.ts";
 import { findSimple } from "../../oci/signatures/lookaside.ts";
+import { formatPlace } from "../place.ts";
 import type { ImagePlace, Remote } from "../types.ts";
 import { type Home, readKey, rulingOf } from "./policyfile.ts";
 
@@ -39,7 +40,7 @@ export async function verifyImage(
   { remote, tags = [], signal }: VerifyOptions = {},
 ): Promise<readonly string[]> {
   if (place.kind !== "registry") {
-    if (remote?.gpgVerify === true) throw noKey(remote.name, place.path);
+    if (remote?.gpgVerify === true) throw noKey(remote.name, formatPlace(place));
     return [];
   }
   const { host } = new URL(place.baseUrl);

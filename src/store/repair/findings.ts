@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RepairFinding } from "../../base/events.ts";
 
 export type FindingKind =
   | "folder"
@@ -19,13 +20,9 @@ export type FindingKind =
 export type FindingWhat = "missing" | "damaged" | "mode" | "dangling" | "foreign" | "leftover";
 
 /** One thing that is not as it should be. */
-export interface Finding {
+export interface Finding extends RepairFinding {
   readonly kind: FindingKind;
-  readonly path: string;
   readonly what: FindingWhat;
-  /** What exactly, or why it could not be mended. */
-  readonly detail: string;
-  readonly mended: boolean;
 }
 
 /** A finding that may be mended later; `isMended` looks again. */

@@ -2,6 +2,7 @@
 import { DowelError } from "../../base/errors.ts";
 import type { DowelEvent, Report } from "../../base/events.ts";
 import { limits } from "../../base/limits.ts";
+import type { ImagePlace } from "../../remotes/types.ts";
 import type { Installation } from "../../store/installation.ts";
 import type { SystemChange } from "../change.ts";
 import { Queue } from "./queue.ts";
@@ -18,6 +19,8 @@ export interface Job {
   readonly token: string;
   readonly installation: Installation;
   readonly change: SystemChange;
+  /** Layouts that the caller holds open, and that are open here until the job has ended. */
+  readonly media: readonly ImagePlace[];
   /** The caller agrees to being asked for a password. */
   readonly interactive: boolean;
 }
@@ -41,7 +44,7 @@ export interface Steps {
 export class Jobs {
   readonly #steps: Steps;
   readonly #queue = new Queue();
-  readonly #running = new Map<string, AbortController>();
+  readonly #running = new Map<string, { readonly controller: AbortController; readonly uid: number }>();
   readonly #all = new AbortController();
   readonly #drained = Promise.withResolvers<void>();
 
@@ -53,43 +56,51 @@ export class Jobs {
     return this.#running.size === 0;
   }
 
-  /** Carries a job out. Throws `USAGE` for a token that is in use, `LIMIT_EXCEEDED` where one caller asks for too much. */
+  /** Carries a job out. Throws `USAGE` for a token that is in use, `LIMIT_EXCEEDED` where a caller or user asks for too much. */
   async run(job: Job): Promise<boolean> {
     const { authorize, work, tell } = this.#steps;
     const key = keyOf(job.caller.name, job.token);
     this.#checkRoom(job.caller, key);
     const controller = new AbortController();
-    this.#running.set(key, controller);
+    this.#running.set(key, { controller, uid: job.caller.uid });
     const signal = AbortSignal.any([controller.signal, this.#all.signal]);
     try {
       const granted = await authorize(job, signal);
       const report = thinned((event) => tell(job, event));
-      return await this.#queue.run(job.installation.path, signal, () => work(job, { granted, report, signal }));
+      const begin = (): Promise<boolean> => work(job, { granted, report, signal });
+      // A mount changes nothing of the installation, and somebody waits for an app to start.
+      if (job.change.kind === "mount") return await begin();
+      return await this.#queue.run(job.installation.path, signal, begin);
     } finally {
       this.#running.delete(key);
       if (this.idle && this.#all.signal.aborted) this.#drained.resolve();
     }
   }
 
-  #checkRoom({ name }: Caller, key: string): void {
+  #checkRoom({ name, uid }: Caller, key: string): void {
     if (this.#running.has(key)) throw new DowelError("USAGE", "This token names a job of yours that has not ended");
     const own = [...this.#running.keys()].filter((other) => other.startsWith(keyOf(name, "")));
-    if (own.length < limits.changesOutstanding) return;
-    throw new DowelError("LIMIT_EXCEEDED", `More than ${limits.changesOutstanding} jobs of one caller`);
+    if (own.length >= limits.changesOutstanding) {
+      throw new DowelError("LIMIT_EXCEEDED", `More than ${limits.changesOutstanding} jobs of one caller`);
+    }
+    // A user can have as many connections as the bus permits.
+    const users = [...this.#running.values()].filter((other) => other.uid === uid);
+    if (users.length < limits.changesOfUser) return;
+    throw new DowelError("LIMIT_EXCEEDED", `More than ${limits.changesOfUser} jobs of user ${uid}`);
   }
 
   /** Cancels a job. Throws `NOT_PERMITTED` where the caller has none of that name: nobody can name another's job. */
   cancel(caller: string, token: string): void {
-    const controller = this.#running.get(keyOf(caller, token));
-    if (controller === undefined) {
+    const running = this.#running.get(keyOf(caller, token));
+    if (running === undefined) {
       throw new DowelError("NOT_PERMITTED", `You have no job ${token} here; a job is cancelled by who asked for it`);
     }
-    controller.abort(new Error("Cancelled by the caller"));
+    running.controller.abort(new Error("Cancelled by the caller"));
   }
 
   /** A caller is gone, and nobody waits for its jobs any more. */
   callerGone(caller: string): void {
-    for (const [key, controller] of this.#running) {
+    for (const [key, { controller }] of this.#running) {
       if (key.startsWith(keyOf(caller, ""))) controller.abort(new Error("The caller has gone"));
     }
   }

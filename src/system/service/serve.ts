@@ -15,6 +15,7 @@ import { toBusError } from "../errors.ts";
 import { serviceName, servicePath, systemBusAddress, systemShape } from "../names.ts";
 import { rightsFor } from "../rights.ts";
 import { type Job, type JobContext, Jobs } from "./jobs.ts";
+import { mediaPlaces } from "./media.ts";
 import { requireRights } from "./polkit.ts";
 
 export interface ServeOptions {
@@ -79,8 +80,8 @@ class SystemService {
   async start(): Promise<void> {
     const served = implement(systemShape, {
       methods: {
-        Change: (call, token, name, path, change) =>
-          this.#counted(() => this.#change(call, token, { name, path }, change)),
+        Change: (call, token, name, path, change, media) =>
+          this.#counted(() => this.#change(call, token, { name, path }, { json: change, media })),
         Cancel: async ({ sender }, token) => {
           await answered(async () => this.#jobs.cancel(sender, token));
           return [];
@@ -117,18 +118,19 @@ class SystemService {
     { sender, interactive }: BusCaller,
     token: string,
     { name, path }: Pick<Installation, "name" | "path">,
-    json: string,
+    { json, media }: { readonly json: string; readonly media: readonly number[] },
   ): Promise<readonly [boolean]> {
     if (!/^[A-Za-z0-9_]{1,64}$/.test(token))
       throw new DowelError("USAGE", "A job's name has 1 to 64 letters and digits");
     const change = decodeChange(json);
     checkAcceptable(change);
     const installation = findInstallation(name, path);
+    const places = mediaPlaces(media, change);
     const { uid } = await this.#peer.credentialsOf(sender);
     const what = `${change.kind} of user ${uid} for the installation ${name}`;
     this.#options.log(`${what}: asked for`);
     try {
-      const job: Job = { caller: { name: sender, uid }, token, installation, change, interactive };
+      const job: Job = { caller: { name: sender, uid }, token, installation, change, media: places, interactive };
       const changed = await this.#jobs.run(job);
       this.#options.log(`${what}: done`);
       return [changed];
@@ -145,7 +147,7 @@ class SystemService {
   }
 
   async #work(job: Job, { granted, report, signal }: JobContext): Promise<boolean> {
-    const { change, installation } = job;
+    const { change, installation, media } = job;
     // What was done while this waited may have made more of it: a remote that would be made now was there then.
     const missing = rightsNow(job).find((right) => !granted.includes(right));
     if (missing !== undefined) throw new DowelError("PLAN_CHANGED", `This needs the right ${missing} by now`);
@@ -154,7 +156,7 @@ class SystemService {
     return await carryOutTransaction(change, {
       installation,
       installations: systemInstallations(),
-      uid,
+      ...{ uid, media },
       report,
       signal,
     });

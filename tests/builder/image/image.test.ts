@@ -8,7 +8,7 @@ import { addParents, type Tree, textContent } from "../../../src/builder/tree/ty
 import { readAnnotations } from "../../../src/formats/zstd-chunked/annotations.ts";
 import { loadImage } from "../../../src/oci/image.ts";
 import { LayoutSource } from "../../../src/oci/layout.ts";
-import { FolderFiles } from "../../../src/oci/layoutfiles.ts";
+import { filesOfFolder } from "../../../src/oci/layoutfiles.ts";
 import { openLayoutWriter } from "../../../src/oci/layoutwriter.ts";
 import { imageFolder, treeOf } from "../../../src/store/image/stored.ts";
 import { treeDigest, voucherOf } from "../../../src/store/image/voucher.ts";
@@ -57,7 +57,7 @@ async function write(
   const writer = await openLayoutWriter(path);
   const input = { ref, tree: sampleTree(folder, order), metadata, layout, timestamp: 7, subject: "test" };
   const written = await writeImage(writer, input, { compression, signal: undefined });
-  await using source = await LayoutSource.open(new FolderFiles(path));
+  await using source = await LayoutSource.open(filesOfFolder(path));
   return { ...written, path, image: await loadImage(source, "app/org.example.App/x86_64/stable", "x86_64") };
 }
 
@@ -134,7 +134,7 @@ describe("writeImage()", () => {
       using store = new StoreFolder();
       const { path, image } = await write(folder, "zstd:chunked", layout);
       const installation = store.installation();
-      await using source = await LayoutSource.open(new FolderFiles(path));
+      await using source = await LayoutSource.open(filesOfFolder(path));
       const { commit } = await importImage(installation, source, await source.resolve());
       const root = treeOf(installation, image.config.diffIds, imageFolder(installation, commit));
       expect(root && treeDigest(root)).toBe(voucherOf(image.manifest.annotations) ?? "none");

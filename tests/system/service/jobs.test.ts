@@ -2,14 +2,16 @@
 import { expect, test } from "bun:test";
 import type { DowelEvent } from "../../../src/base/events.ts";
 import { type Installation, installationAt } from "../../../src/store/installation.ts";
+import type { SystemChange } from "../../../src/system/change.ts";
 import { type Job, type JobContext, Jobs } from "../../../src/system/service/jobs.ts";
 
 function at(path: string): Installation {
   return installationAt({ name: "default", kind: "system", path, priority: 0 });
 }
 
-function job(caller: string, token: string, installation = at("/one")): Job {
-  return { caller: { name: caller, uid: 1000 }, token, installation, change: { kind: "mount" }, interactive: false };
+function job(caller: string, token: string, installation = at("/one"), uid = 1000): Job {
+  const change: SystemChange = { kind: "preinstalled" };
+  return { caller: { name: caller, uid }, token, installation, change, media: [], interactive: false };
 }
 
 /** Work that goes on until it is told to end, by `CALLER TOKEN`. */
@@ -89,6 +91,27 @@ test("Jobs takes a name once at a time, and no more than there is room for", asy
   await settle();
   await bench.jobs.stop(new Error("The service ends"));
   expect(new Set(await Promise.all([...first, other]))).toEqual(new Set(["ended"]));
+});
+
+test("Jobs gives a user no more room over many connections, and another user still has room", async () => {
+  const bench = new Bench();
+  const first = Array.from({ length: 32 }, (_none, number) =>
+    bench.jobs.run(job(`:1.${number}`, "job")).catch(() => "ended"),
+  );
+  await expect(bench.jobs.run(job(":1.99", "job"))).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  const other = bench.jobs.run(job(":1.99", "job", at("/two"), 1001)).catch(() => "ended");
+  await bench.jobs.stop(new Error("The service ends"));
+  expect(new Set(await Promise.all([...first, other]))).toEqual(new Set(["ended"]));
+});
+
+test("Jobs lets a mount overtake, for which an app waits", async () => {
+  const bench = new Bench();
+  const long = bench.jobs.run(job(":1.1", "a"));
+  const mount = bench.jobs.run({ ...job(":1.2", "a"), change: { kind: "mount", image: "a".repeat(64) } });
+  await settle();
+  expect(new Set(bench.began)).toEqual(new Set([":1.1 a", ":1.2 a"]));
+  for (const name of bench.began) bench.end(name);
+  expect(await Promise.all([long, mount])).toEqual([true, true]);
 });
 
 test("Jobs thins out progress, and nothing else", async () => {
