@@ -49,8 +49,20 @@ export const limits = {
   /** Packed tables of contents that are smaller are fetched whole; unpacked ones that are larger, too. */
   tocDeltaLeastBytes: 32 * KiB,
   tocDeltaMostBytes: 32 * MiB,
-  /** Referrers of a manifest that are looked at for a delta of its tables. */
+  /** Layers with smaller archives and tables are not worth asking for a delta. */
+  deltaLeastLayerBytes: 1 * MiB,
+  /** Referrers of a manifest that are looked at for deltas to it. */
   tocDeltasPerImage: 8,
+  /** Versions before an image that deltas may lead from, one after the other. */
+  deltaVersions: 6,
+  /** Deltas of files that come for one layer, packed: they are in memory together. */
+  fileDeltaBytes: 32 * MiB,
+  /** Contents that are made of earlier ones, unpacked: both are in memory. */
+  patchedFileBytes: 32 * MiB,
+  /** Contents of a layer that a publisher makes patches for, unpacked. */
+  patchedLayerBytes: 1 * GiB,
+  /** Contents that need fewer bytes are fetched as they are. */
+  patchLeastBytes: 2 * KiB,
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
   /** Archives of an app's data. */

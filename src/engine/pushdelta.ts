@@ -2,19 +2,27 @@
 import { isDowelError } from "../base/errors.ts";
 import type { Placed } from "../formats/zstd-chunked/annotations.ts";
 import { isDeltaWorthwhile, makeTocDelta } from "../formats/zstd-chunked/delta.ts";
+import { pairFiles } from "../formats/zstd-chunked/file-pairs.ts";
+import { openToc } from "../formats/zstd-chunked/open.ts";
 import type { Repository } from "../oci/client/registry.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
 import type { ImageSource } from "../oci/source.ts";
-import { attachTocDeltas } from "../oci/tocdelta.ts";
+import { attachTocDeltas, type ChunkedDelta, deltasBefore, findTocDeltas } from "../oci/tocdelta.ts";
 import { collect } from "../oci/verify.ts";
 import { placesOf, type WholePlaces } from "../store/transfer/tables.ts";
+import { makeFileDelta } from "./pushfiles.ts";
 
 interface Table {
   readonly diffId: Digest;
   readonly layer: Descriptor;
   readonly places: WholePlaces;
+}
+
+interface LayerChange {
+  readonly from: Table;
+  readonly to: Table;
 }
 
 /** A delta only saves bytes: whatever goes wrong with it, unless the user ends it, must not be seen. */
@@ -51,30 +59,46 @@ async function fetchTable(source: ImageSource, { layer, places }: Table, signal:
   return collect(source.openRange(layer, { offset, length: size }, signal), size, `${source.name}: ${layer.digest}`);
 }
 
-async function deltasOf(
-  source: ImageSource,
-  image: LoadedImage,
-  target: Repository,
-  before: LoadedImage,
-  signal?: AbortSignal,
-) {
+/** The tables of an image that came newly, each with the one of the earlier image that it may be made of. */
+function changedTables(image: LoadedImage, before: LoadedImage): LayerChange[] {
   const earlier = tablesOf(before);
   const known = new Set(earlier.map((table) => table?.places.tocDigest));
-  const deltas: Parameters<typeof attachTocDeltas>[2][number][] = [];
-  for (const [at, table] of tablesOf(image).entries()) {
+  return tablesOf(image).flatMap((to, at) => {
     const from = earlier[at] ?? earlier.find((other) => other !== undefined);
-    if (table === undefined || from === undefined || known.has(table.places.tocDigest)) continue;
-    if (!isDeltaWorthwhile(table.places.toc) || !isDeltaWorthwhile(from.places.toc)) continue;
-    const bytes = makeTocDelta(await fetchTable(target, from, signal), await fetchTable(source, table, signal));
-    if (bytes === undefined) continue;
-    deltas.push({ fromLayer: from.diffId, from: from.places.tocDigest, to: table.places.tocDigest, bytes });
-  }
-  return deltas;
+    if (to === undefined || from === undefined || known.has(to.places.tocDigest)) return [];
+    return isDeltaWorthwhile(to.places) && isDeltaWorthwhile(from.places) ? [{ from, to }] : [];
+  });
+}
+
+type NewDelta = ChunkedDelta & { readonly bytes: Uint8Array };
+
+async function deltasOf(
+  source: ImageSource,
+  target: Repository,
+  change: LayerChange,
+  signal?: AbortSignal,
+): Promise<NewDelta[]> {
+  const { from, to } = change;
+  const [earlier, later] = [await fetchTable(target, from, signal), await fetchTable(source, to, signal)];
+  const names = {
+    fromLayer: from.diffId,
+    from: from.places.tocDigest,
+    to: to.places.tocDigest,
+    unpackedSize: to.places.toc.unpackedSize,
+  };
+  const table = makeTocDelta(earlier, later);
+  const tocs = { from: openToc(earlier, from.places), to: openToc(later, to.places) };
+  const layers = { from: { source: target, layer: from.layer }, to: { source, layer: to.layer } };
+  const files = await unlessFailed(() => makeFileDelta(pairFiles(tocs.from, tocs.to), layers, signal));
+  return [
+    ...(table === undefined ? [] : [{ ...names, makes: "table", bytes: table } as const]),
+    ...(files === undefined ? [] : [{ ...names, makes: "files", bytes: files } as const]),
+  ];
 }
 
 /**
- * Hangs on an image that was pushed how its tables of contents come of those of the image before it, so that an update
- * need not fetch them whole.
+ * Hangs on an image that was pushed how its tables of contents and its files come of those of the image before it, so
+ * that an update need not fetch them whole; and what hung on that one for those before it.
  */
 export async function pushTocDeltas(
   source: ImageSource,
@@ -86,7 +110,12 @@ export async function pushTocDeltas(
   if (before === undefined || before.descriptor.digest === digest) return;
   await unlessFailed(async () => {
     const image = await loadImage(source, digest, arch, signal);
-    const deltas = await deltasOf(source, image, target, before, signal);
-    if (deltas.length > 0) await attachTocDeltas(target, image.descriptor, deltas, signal);
+    const deltas: NewDelta[] = [];
+    const changes = changedTables(image, before);
+    for (const change of changes) deltas.push(...(await deltasOf(source, target, change, signal)));
+    if (deltas.length === 0) return;
+    const older = await findTocDeltas(target, before.descriptor.digest, signal);
+    const tables = tablesOf(before).flatMap((table) => table?.places.tocDigest ?? []);
+    await attachTocDeltas(target, image.descriptor, [...deltas, ...deltasBefore(older, tables)], signal);
   });
 }

@@ -124,7 +124,7 @@ test("importImage() fetches the whole table where no delta fits, or where it lie
   const digest = other.document.descriptor.digest;
   const [delta] = await findTocDeltas(front.repository, digest);
   if (delta === undefined) throw new Error("no delta");
-  const { to, from, fromLayer } = delta;
+  const { to } = delta;
   // The delta of another version, named as the one that is wanted, and a bomb.
   const third = await publish(folder, front, "three", { ...next, [names[120] ?? ""]: noise(900, 3001) });
   const lies = [
@@ -136,7 +136,8 @@ test("importImage() fetches the whole table where no delta fits, or where it lie
     const fresh = folder.installation(`fresh-${bytes.length}`);
     await fetched(front, fresh, first);
     expect(to).not.toBe(wanted);
-    const lie = { fromLayer, from, to: wanted, bytes };
+    const { blob: _, ...named } = delta;
+    const lie = { ...named, to: wanted, bytes };
     await attachTocDeltas(front.repository, third.document.descriptor, [lie]);
     const update = await fetched(front, fresh, third);
     expect(update.bytes).toBeGreaterThan(tableBytes(third));
@@ -145,6 +146,64 @@ test("importImage() fetches the whole table where no delta fits, or where it lie
     );
   }
   expect((await fetched(front, installation, third)).bytes).toBeGreaterThan(tableBytes(third));
+});
+
+const library = "files/lib/libbig.so";
+/** A library of which a few bytes everywhere differ between versions, so that no chunk stays the same. */
+function version(number: number): Uint8Array {
+  const bytes = noise(600_000, 77);
+  for (let at = 0; at < bytes.length; at += 5000) bytes[at] = number;
+  return bytes;
+}
+
+test.each([
+  ["the version before", [1]],
+  ["one that is two versions behind", [1, 2]],
+])("an import makes changed files of %s", async (_, skipped) => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const first = await publish(folder, front, "v0", { ...old, [library]: version(0) });
+  const installation = folder.installation();
+  await fetched(front, installation, first);
+  let last = first;
+  for (const number of skipped) {
+    last = await publish(folder, front, `v${number}`, { ...old, [library]: version(number) });
+  }
+  const whole = await fetched(front, folder.installation("fresh"), last);
+  const update = await fetched(front, installation, last);
+  expect(update.imageDigest).toBe(whole.imageDigest);
+  expect(whole.bytes).toBeGreaterThan(900_000);
+  expect(update.bytes).toBeLessThan(200_000);
+});
+
+test("importImage() fetches files as they are where the delta of files lies or is huge", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const first = await publish(folder, front, "one", { ...old, [library]: version(0) });
+  const second = await publish(folder, front, "two", { ...old, [library]: version(1) });
+  const { digest } = second.document.descriptor;
+  const [table, files] = await findTocDeltas(front.repository, digest);
+  if (table?.makes !== "table" || files?.makes !== "files") throw new Error("no deltas");
+  const { blob, ...named } = files;
+  const bytes = Buffer.concat(await Array.fromAsync(front.repository.openBlob(blob)));
+  const damaged = Buffer.from(bytes);
+  damaged[damaged.length - 20] = (damaged[damaged.length - 20] ?? 0) ^ 1;
+  const whole = await fetched(front, folder.installation("whole"), second);
+  for (const [at, lie] of [damaged, bytes.subarray(0, -9), noise(500)].entries()) {
+    const hung = new Set((await front.repository.referrers(digest)).map((referrer) => referrer.digest));
+    await attachTocDeltas(front.repository, second.document.descriptor, [table, { ...named, bytes: lie }]);
+    const installation = folder.installation(`of-${at}`);
+    await fetched(front, installation, first);
+    const { repository } = front;
+    const isNew = ({ digest: one }: { readonly digest: string }) => !hung.has(one);
+    const referrers = async (...words: Parameters<typeof repository.referrers>) =>
+      (await repository.referrers(...words)).filter(isNew);
+    const source = Object.create(repository, { referrers: { value: referrers } }) as typeof repository;
+    front.sent = 0;
+    const { imageDigest } = await importImage(installation, source, second.document);
+    expect(imageDigest).toBe(whole.imageDigest);
+    expect(front.sent).toBeGreaterThan(600_000);
+  }
 });
 
 test("collectGarbage() takes the table of a layer away with its record, and repair one without", async () => {

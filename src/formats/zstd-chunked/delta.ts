@@ -3,7 +3,7 @@ import { zstdCompressSync, constants as zstdConstants } from "node:zlib";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { packZstd } from "../../sys/zstd.ts";
-import type { ChunkedPlaces, Placed } from "./annotations.ts";
+import type { ChunkedPlaces } from "./annotations.ts";
 import { checkDigest, unpackAtMost } from "./frame.ts";
 
 /**
@@ -21,9 +21,10 @@ const separatorBytes = Buffer.from(separator);
 const endKey = Buffer.from('"endO');
 const offsetName = Buffer.from('ffset":');
 
-/** Whether a table is so large that a delta is worth its requests, and not so large that it costs too much memory. */
-export function isDeltaWorthwhile({ size, unpackedSize }: Placed): boolean {
-  return size >= limits.tocDeltaLeastBytes && unpackedSize <= limits.tocDeltaMostBytes;
+/** Whether a layer or its table is so large that deltas are worth their requests, and the table does not cost too much memory. */
+export function isDeltaWorthwhile({ toc, payloadEnd }: Pick<ChunkedPlaces, "toc" | "payloadEnd">): boolean {
+  const isLarge = toc.size >= limits.tocDeltaLeastBytes || payloadEnd >= limits.deltaLeastLayerBytes;
+  return isLarge && toc.unpackedSize <= limits.tocDeltaMostBytes;
 }
 
 /**
@@ -76,12 +77,15 @@ function shapeOf(piece: string): { readonly shape: string; readonly base: number
 }
 
 /**
- * Makes a packed table of contents of an earlier packed one and a delta. The result has the digest that `places` names.
+ * Makes a packed table of contents of an earlier packed one and a delta. The result has the size and the digest that are given.
  * Throws ZSTD_CHUNKED_INVALID for a delta that is none, DIGEST_MISMATCH, COMPRESSION_INVALID, LIMIT_EXCEEDED.
  */
-export function applyTocDelta(from: Uint8Array, delta: Uint8Array, places: ChunkedPlaces): Uint8Array {
+export function applyTocDelta(
+  from: Uint8Array,
+  delta: Uint8Array,
+  { unpackedSize, digest }: { readonly unpackedSize: number; readonly digest: string },
+): Uint8Array {
   const what = "delta of a table of contents";
-  const { unpackedSize } = places.toc;
   const text = Buffer.from(unpackAtMost(delta, unpackedSize + 64 * 1024, what));
   const table = new Table(unpackTable(from, "earlier table of contents"));
   const result = new Result(unpackedSize);
@@ -95,7 +99,7 @@ export function applyTocDelta(from: Uint8Array, delta: Uint8Array, places: Chunk
     at = end + 1;
   }
   const packed = packZstd(result.finish(), level === 0 ? refuse("it is empty") : level);
-  checkDigest(packed, places.tocDigest, what);
+  checkDigest(packed, digest, what);
   return packed;
 }
 

@@ -24,8 +24,9 @@ export class LayerContents implements Held {
     this.#staging = staging;
   }
 
-  /** Whether the content was here before. */
+  /** Whether the content is here. */
   file(digest: string): boolean {
+    if (this.#contents.has(digest)) return true;
     const content = this.#index.find(hexOf(digest));
     if (content === undefined) return false;
     if (content.inline === undefined && !this.#staging.has(content.digest, content.size)) return false;

@@ -16,6 +16,7 @@ import { canonicalEntry } from "../image/unpack.ts";
 import { fetchWanted, isFeasible } from "./assemble.ts";
 import { LayerContents } from "./contents.ts";
 import { type LayerContext, largeLayerBytes } from "./context.ts";
+import { patchFiles } from "./patch.ts";
 import { fetchTables, type LayerTables, type WholePlaces } from "./tables.ts";
 
 /** In smaller layers there is nothing to gain. */
@@ -69,10 +70,12 @@ export async function fetchPartially(
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
   for (const entry of toc.entries) canonicalEntry(entry, empty);
-  const plan = planFetch(toc, places.payloadEnd, contents);
+  let plan = planFetch(toc, places.payloadEnd, contents);
+  const patched = await patchFiles(context, places.tocDigest, plan, contents);
+  if (patched > 0) plan = planFetch(toc, places.payloadEnd, contents);
   if (plan.whole || !isFeasible(plan)) return {};
   if (layer.size > largeLayerBytes) releaseMemory();
-  const came = await fetchParts(context, layer, plan, tables.fetched, contents);
+  const came = await fetchParts(context, layer, plan, tables.fetched + patched, contents);
   if (came !== "all") return { damaged: came === "damaged" };
   const found = tarSplit && (await archiveDigest(toc, tarSplit(), contents, diffId, context.signal));
   if (found !== undefined && found !== diffId) {

@@ -7,13 +7,11 @@ import type { ChunkedPlaces } from "../../formats/zstd-chunked/annotations.ts";
 import { applyTocDelta, isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
 import { type Digest, digestHex } from "../../oci/digest.ts";
 import type { ImageSource } from "../../oci/source.ts";
-import { findTocDeltas } from "../../oci/tocdelta.ts";
+import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
 import type { Installation } from "../installation.ts";
-
-type Deltas = Awaited<ReturnType<typeof findTocDeltas>>;
 
 /** Where the packed table of contents of a layer is kept, beside its record. It is checked before use, so never synced. */
 function tablePath(installation: Installation, diffId: Digest): string {
@@ -22,7 +20,7 @@ function tablePath(installation: Installation, diffId: Digest): string {
 
 /** Keeps the table of a layer that came, to make that of a later one of it. Where it cannot be kept, nothing is lost. */
 export function keepToc(installation: Installation, diffId: Digest, toc: Uint8Array, places: ChunkedPlaces): void {
-  if (!isDeltaWorthwhile(places.toc)) return;
+  if (!isDeltaWorthwhile(places)) return;
   const path = tablePath(installation, diffId);
   const temporary = temporaryName(path);
   try {
@@ -33,7 +31,7 @@ export function keepToc(installation: Installation, diffId: Digest, toc: Uint8Ar
   }
 }
 
-function keptToc(installation: Installation, { fromLayer, from }: Deltas[number]): Uint8Array | undefined {
+function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): Uint8Array | undefined {
   try {
     const bytes = readFileSync(tablePath(installation, fromLayer));
     return `sha256:${hash("sha256", bytes, "hex")}` === from ? bytes : undefined;
@@ -42,13 +40,13 @@ function keptToc(installation: Installation, { fromLayer, from }: Deltas[number]
   }
 }
 
-/** Makes tables of contents of an image's layers by the deltas that hang on its manifest. */
+/** The deltas that hang on an image's manifest, as far as they lead from what is here. */
 export class TocDeltas {
   readonly #installation: Installation;
   readonly #source: ImageSource;
   readonly #manifest: Digest;
   readonly #signal: AbortSignal | undefined;
-  #deltas: Deltas | undefined;
+  #deltas: readonly FoundDelta[] | undefined;
   #bytes = 0;
 
   constructor(installation: Installation, source: ImageSource, manifest: Digest, signal: AbortSignal | undefined) {
@@ -65,25 +63,53 @@ export class TocDeltas {
 
   /** The packed table, with the digest that `places` names; undefined where it must be fetched whole. Throws ABORTED. */
   async make(places: ChunkedPlaces): Promise<Uint8Array | undefined> {
-    if (!isDeltaWorthwhile(places.toc)) return undefined;
+    if (!isDeltaWorthwhile(places)) return undefined;
     try {
       this.#deltas ??= await findTocDeltas(this.#source, this.#manifest, this.#signal);
-      for (const delta of this.#deltas) {
-        if (delta.to !== places.tocDigest || delta.blob.size > places.toc.size) continue;
-        const from = keptToc(this.#installation, delta);
-        if (from === undefined) continue;
-        const what = `${this.#source.name}: ${delta.blob.digest}`;
-        const chunks = this.#source.openBlob(delta.blob, { signal: this.#signal });
-        const bytes = await collect(chunks, places.toc.size, what);
-        this.#bytes += bytes.length;
-        const toc = applyTocDelta(from, bytes, places);
-        releaseMemory();
-        return toc;
+      const tables = this.#deltas.filter(({ makes }) => makes === "table");
+      let table: Uint8Array | undefined;
+      const way = wayTo(tables, places.tocDigest, (delta) => {
+        table = keptToc(this.#installation, delta);
+        return table !== undefined;
+      });
+      if (way === undefined || sizeOf(way) > places.toc.size) return undefined;
+      for (const delta of way) {
+        const bytes = await this.fetch(delta);
+        const isLast = delta.to === places.tocDigest;
+        const unpackedSize = isLast ? places.toc.unpackedSize : delta.unpackedSize;
+        table = table && applyTocDelta(table, bytes, { unpackedSize, digest: delta.to });
       }
+      releaseMemory();
+      return table;
     } catch (error) {
       this.#deltas ??= [];
       if (!isDowelError(error) || error.code === "ABORTED") throw error;
     }
     return undefined;
   }
+
+  /**
+   * The deltas by which contents of the layer with a table may be made of what an earlier one had, of which the table is
+   * here; in the order of the versions. Empty where there are none, or where nobody has looked for them.
+   */
+  forFiles(tocDigest: string): readonly FoundDelta[] {
+    const deltas = this.#deltas ?? [];
+    const way = wayTo(deltas, tocDigest, (delta) => keptToc(this.#installation, delta) !== undefined);
+    return (way ?? []).flatMap(
+      ({ from, to }) => deltas.find((one) => one.makes === "files" && one.from === from && one.to === to) ?? [],
+    );
+  }
+
+  /** The bytes of a delta. */
+  async fetch({ blob }: FoundDelta): Promise<Uint8Array> {
+    const chunks = this.#source.openBlob(blob, { signal: this.#signal });
+    const bytes = await collect(chunks, blob.size, `${this.#source.name}: ${blob.digest}`);
+    this.#bytes += bytes.length;
+    return bytes;
+  }
+}
+
+/** Bytes of the blobs of deltas. */
+export function sizeOf(deltas: readonly FoundDelta[]): number {
+  return deltas.reduce((sum, { blob }) => sum + blob.size, 0);
 }

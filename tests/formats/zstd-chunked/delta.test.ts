@@ -29,15 +29,19 @@ const changed = tableOf(
   await layerOf({ ...base, "usr/share/007": noise(5000, 900), "usr/share/more": noise(10, 901) }),
 );
 
+const wanted = ({ places }: ReturnType<typeof tableOf>) => ({
+  unpackedSize: places.toc.unpackedSize,
+  digest: places.tocDigest,
+});
 const made = (lines: readonly string[]): Uint8Array => zstdCompressSync(Buffer.from(`${lines.join("\n")}\n`, "latin1"));
-const apply = (lines: readonly string[]): Uint8Array => applyTocDelta(from.packed, made(lines), changed.places);
+const apply = (lines: readonly string[]): Uint8Array => applyTocDelta(from.packed, made(lines), wanted(changed));
 
 test("makeTocDelta() is small where entries have only moved, and gives the same bytes again", () => {
   const delta = makeTocDelta(from.packed, changed.packed);
   if (delta === undefined) throw new Error("no delta");
   expect(delta.length).toBeLessThan(600);
   expect(changed.packed.length).toBeGreaterThan(10_000);
-  const result = applyTocDelta(from.packed, delta, changed.places);
+  const result = applyTocDelta(from.packed, delta, wanted(changed));
   expect(Buffer.compare(result, changed.packed)).toBe(0);
   expect(openToc(result, changed.places).entries).toHaveLength(301);
 });
@@ -63,7 +67,7 @@ test("applyTocDelta() makes any table again of any other", async () => {
       const delta = makeTocDelta(one.packed, two.packed);
       if (delta === undefined) return;
       deltas += 1;
-      expect(Buffer.compare(applyTocDelta(one.packed, delta, two.places), two.packed)).toBe(0);
+      expect(Buffer.compare(applyTocDelta(one.packed, delta, wanted(two)), two.packed)).toBe(0);
     }),
     { numRuns: 20 },
   );
@@ -89,7 +93,7 @@ test.each([
 
 test("applyTocDelta() refuses bombs, damage, and what makes another table than the manifest names", async () => {
   const code = (name: string) => expect.objectContaining({ code: name });
-  const { places } = changed;
+  const places = wanted(changed);
   const bomb = zstdCompressSync(new Uint8Array(64 * 1024 * 1024));
   expect(() => applyTocDelta(from.packed, bomb, places)).toThrow(code("COMPRESSION_INVALID"));
   expect(() => applyTocDelta(from.packed, noise(100), places)).toThrow(code("COMPRESSION_INVALID"));
@@ -99,8 +103,12 @@ test("applyTocDelta() refuses bombs, damage, and what makes another table than t
   expect(() => applyTocDelta(twin.packed, delta, places)).toThrow(code("DIGEST_MISMATCH"));
 });
 
-test("isDeltaWorthwhile() is so for tables that are neither small nor huge", () => {
-  const place = (size: number, unpackedSize: number) => ({ offset: 0, size, unpackedSize });
+test("isDeltaWorthwhile() is so for layers that are not small, and tables that are not huge", () => {
+  const place = (size: number, unpackedSize: number, payloadEnd = 1000) => ({
+    toc: { offset: 0, size, unpackedSize },
+    payloadEnd,
+  });
+  expect(isDeltaWorthwhile(place(2000, 10_000, 5_000_000))).toBe(true);
   expect(isDeltaWorthwhile(place(2_000_000, 10_000_000))).toBe(true);
   expect(isDeltaWorthwhile(place(2000, 10_000))).toBe(false);
   expect(isDeltaWorthwhile(place(20_000_000, 100_000_000))).toBe(false);

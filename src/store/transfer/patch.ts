@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { checkCancelled, isDowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+import { applyFilePatch, type FilePatch, parseFileDelta } from "../../formats/zstd-chunked/file-delta.ts";
+import type { FetchPlan } from "../../formats/zstd-chunked/plan.ts";
+import { isExecutable } from "../image/unpack.ts";
+import type { LayerContents } from "./contents.ts";
+import { commitBytes, type LayerContext } from "./context.ts";
+import { indexChunks } from "./tables.ts";
+import { sizeOf } from "./tocdelta.ts";
+
+/**
+ * Makes contents that a plan wants of earlier ones, by the deltas that lead to a layer, where these are smaller than what
+ * they save. Answers the bytes that came for it; each content that is made has its digest. A delta only saves bytes, so
+ * one that is wrong is passed over.
+ */
+export async function patchFiles(
+  context: LayerContext,
+  tocDigest: string,
+  plan: FetchPlan,
+  contents: LayerContents,
+): Promise<number> {
+  const { deltas, signal } = context;
+  const found = deltas.forFiles(tocDigest);
+  const size = sizeOf(found);
+  if (size === 0 || size > limits.fileDeltaBytes || size >= plan.bytes) return 0;
+  const patches = new Patches(contents, found.length);
+  try {
+    for (const delta of found) patches.add(parseFileDelta(await deltas.fetch(delta)));
+    for (const { entry } of plan.wanted) {
+      checkCancelled(signal);
+      const bytes = patches.make(entry.digest ?? "");
+      if (bytes !== undefined) await keep(context, contents, entry, bytes);
+    }
+  } catch (error) {
+    if (!isDowelError(error) || error.code === "ABORTED" || error.code === "NO_SPACE") throw error;
+  }
+  return size;
+}
+
+async function keep(
+  { staging, index }: LayerContext,
+  contents: LayerContents,
+  entry: FetchPlan["wanted"][number]["entry"],
+  bytes: Uint8Array,
+): Promise<void> {
+  const content = staging.add(bytes, isExecutable(entry));
+  contents.put(entry.digest ?? "", content);
+  if (index !== undefined) indexChunks(index, entry, content);
+  if (staging.stagedBytes <= commitBytes) return;
+  await staging.commit();
+  index?.save();
+}
+
+/** Patches of one version or of several that follow each other. */
+class Patches {
+  readonly #contents: LayerContents;
+  readonly #versions: number;
+  readonly #patches = new Map<string, FilePatch>();
+
+  constructor(contents: LayerContents, versions: number) {
+    this.#contents = contents;
+    this.#versions = versions;
+  }
+
+  add(patches: readonly FilePatch[]): void {
+    for (const patch of patches) this.#patches.set(patch.digest, patch);
+  }
+
+  /** The content with a digest; undefined where the patches do not lead to it from what is here. */
+  make(digest: string): Uint8Array | undefined {
+    return this.#make(digest, this.#versions);
+  }
+
+  #make(digest: string, versions: number): Uint8Array | undefined {
+    const patch = this.#patches.get(digest);
+    if (patch === undefined || versions === 0) return undefined;
+    const from = this.#held(patch.from) ?? this.#make(patch.from, versions - 1);
+    return from && applyFilePatch(patch, from);
+  }
+
+  #held(digest: string): Uint8Array | undefined {
+    if (!this.#contents.file(digest)) return undefined;
+    const size = this.#contents.get(digest)?.size ?? 0;
+    if (size > limits.patchedFileBytes) return undefined;
+    return Buffer.concat([...this.#contents.read(digest, 0, size)], size);
+  }
+}
