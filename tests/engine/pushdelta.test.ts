@@ -195,7 +195,7 @@ test("importImage() fetches files as they are where the delta of files lies or i
     const installation = folder.installation(`of-${at}`);
     await fetched(front, installation, first);
     const { repository } = front;
-    const isNew = ({ digest: one }: { readonly digest: string }) => !hung.has(one);
+    const isNew = (referrer: Awaited<ReturnType<typeof repository.referrers>>[number]) => !hung.has(referrer.digest);
     const referrers = async (...words: Parameters<typeof repository.referrers>) =>
       (await repository.referrers(...words)).filter(isNew);
     const source = Object.create(repository, { referrers: { value: referrers } }) as typeof repository;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -92,6 +92,11 @@ function writeLayout(path: string, layers: readonly Uint8Array[], options: Layou
   writeFileSync(join(path, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   writeFileSync(join(path, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }));
   return descriptor.digest;
+}
+
+/** Names of the layers that are known; the tables that are kept beside them are left out. */
+export function layerRecords({ layers }: { readonly layers: string }): string[] {
+  return readdirSync(layers).filter((name) => !name.endsWith(".toc"));
 }
 
 export function appMetadata(id: string): string {

@@ -8,7 +8,7 @@ import { treeDigest } from "../../../src/store/image/voucher.ts";
 import type { Installation } from "../../../src/store/installation.ts";
 import { importImage } from "../../../src/store/transfer/import.ts";
 import { noise, type Written } from "../../formats/zstd-chunked/support.ts";
-import { TestFolder } from "../images.ts";
+import { layerRecords, TestFolder } from "../images.ts";
 import { type Answers, appLayer, type Offer, offer, relabelled } from "./chunked.ts";
 
 const closers: (() => Promise<void>)[] = [];
@@ -68,13 +68,13 @@ describe("importImage() of a zstd:chunked layer whose tree the manifest vouches 
     const layer = await appLayer(changed);
     const { tree } = await truth(folder, layer);
     await install(installation, await offered(await appLayer(base)));
-    const records = readdirSync(installation.layers);
+    const records = layerRecords(installation);
     const image = await install(installation, await offered(layer, { tree }));
-    expect(readdirSync(installation.layers)).toEqual(records);
+    expect(layerRecords(installation)).toEqual(records);
     expect(loadImage(installation, image.commit)?.imageDigest).toBe(image.imageDigest);
     const plain = await install(installation, await offered(layer));
     expect(plain.imageDigest).toBe(image.imageDigest);
-    expect(readdirSync(installation.layers)).toHaveLength(2);
+    expect(layerRecords(installation)).toHaveLength(2);
   });
 
   test("writes the record anew where it is gone", async () => {
@@ -114,7 +114,7 @@ describe("importImage() of a zstd:chunked layer whose tree the manifest vouches 
     const lying = install(installation, await offered(relabelled(layer, lie), { tree }));
     await expect(lying).rejects.toMatchObject({ code: "ZSTD_CHUNKED_INVALID" });
     expect(readdirSync(installation.images)).toHaveLength(1);
-    expect(readdirSync(installation.layers)).toHaveLength(1);
+    expect(layerRecords(installation)).toHaveLength(1);
   });
 
   test("is not deceived by what the table of another image said of its contents", async () => {
