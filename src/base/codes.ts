@@ -49,6 +49,8 @@ const errorCodes = {
   SIGNATURE_MISSING: "An image has no signature that its policy asks for",
   SIGNATURE_INVALID: "A signature or what it says is malformed",
   SIGNATURE_REFUSED: "No signature of an image satisfies its policy",
+  ATTESTATION_MISSING: "Nothing was said of an image in the form that was asked for",
+  ATTESTATION_INVALID: "What was said of an image is malformed",
   POLICY_INVALID: "A policy file is malformed",
   POLICY_REFUSED: "The policy lets no image in from that place",
   KEY_INVALID: "A key or certificate cannot be used",

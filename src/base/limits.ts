@@ -63,6 +63,9 @@ export const limits = {
   patchedLayerBytes: 1 * GiB,
   /** Contents that need fewer bytes are fetched as they are. */
   patchLeastBytes: 2 * KiB,
+  /** What refers to a manifest and is copied with it: artifacts, and bytes of each. */
+  referrersPerImage: 64,
+  referrerBytes: 64 * MiB,
   /** Unpacked tar-split data of a layer. */
   tarSplitBytes: 2 * GiB,
   /** Archives of an app's data. */

@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { hostArch } from "../base/arch.ts";
 import { DowelError } from "../base/errors.ts";
 import { formatRef, parseRef, type Ref } from "../metadata/ref.ts";
-import { openLayoutWriter } from "../oci/layoutwriter.ts";
+import { type LayoutWriter, openLayoutWriter } from "../oci/layoutwriter.ts";
+import { attest } from "./attest/attest.ts";
+import { manifestFacts } from "./attest/facts.ts";
 import { type FinishedImage, finishImages, wholeTree } from "./finish/finish.ts";
 import { makeMetadata, makePlatformMetadata } from "./finish/metadata.ts";
 import { writeImage } from "./image/image.ts";
@@ -72,22 +74,26 @@ export async function buildManifest(request: BuildRequest): Promise<readonly Bui
   const writer = await openLayoutWriter(context.layoutDir, request.signal);
   const written: RememberedImage[] = [];
   for (const { comesAlong, ...image } of images) {
-    const { digest } = await writeImage(
-      writer,
-      {
-        ...image,
-        layout: request.layout ?? "flatpak",
-        timestamp: context.epoch,
-        subject: `Build of ${image.ref.id}`,
-      },
-      { compression: request.compression ?? defaultCompression, signal: request.signal },
-    );
-    written.push({ ref: formatRef(image.ref), digest, comesAlong });
+    written.push({ ref: formatRef(image.ref), digest: await writeBuilt(writer, image, plan, request), comesAlong });
   }
   memory.rememberAll(key, written);
   tidyStages(context.state, objects, new Set(stages.map((stage) => stage.key)), request.cacheLimit);
   if (context.ownLayout) await pruneLayout(writer, context.layoutDir, request.signal);
   return written.map((image) => announce(request, image, context.layoutDir));
+}
+
+/** Writes an image, and hangs on it what it was made of and how. Answers its digest. */
+async function writeBuilt(
+  writer: LayoutWriter,
+  image: Omit<FinishedImage, "comesAlong">,
+  { facts, context }: Awaited<ReturnType<typeof planBuild>>,
+  { layout = "flatpak", compression = defaultCompression, attest: isAttested = true, signal }: BuildRequest,
+): Promise<string> {
+  const timestamp = context.epoch;
+  const input = { ...image, layout, timestamp, subject: `Build of ${image.ref.id}` };
+  const { descriptor, appdata } = await writeImage(writer, input, { compression, signal });
+  if (isAttested) await attest(writer, descriptor, { ref: image.ref, timestamp, appdata }, facts, signal);
+  return descriptor.digest;
 }
 
 /** Reads a manifest and finds all that it names; nothing is built yet. */
@@ -122,8 +128,11 @@ async function planBuild(request: BuildRequest) {
   };
   const stages = stopAt(await planStages(input, context), request.stopAt);
   const memory = new ImageMemory(work.state, work.layoutDir);
-  const key = imageKey(stages, manifest, metadata, ref, request);
-  return { manifest, ref, sdk, parts, runtime, metadata, context, stages, memory, key };
+  const { layout = "flatpak", compression = defaultCompression } = request;
+  const facts = manifestFacts(request.manifestPath, stages, { sdk, runtime, parts }, { layout, compression });
+  const said = request.attest === false ? undefined : facts;
+  const key = imageKey(stages, manifest, { metadata, ref, layout, compression, said });
+  return { manifest, sdk, ref, parts, runtime, metadata, context, stages, memory, facts, key };
 }
 
 /** The stages before the one of a module. Throws `USAGE` where there is no such module. */
@@ -143,13 +152,11 @@ function nameOf(ref: Ref): string {
 function imageKey(
   stages: readonly Stage[],
   manifest: Manifest,
-  metadata: string,
-  ref: Ref,
-  { layout = "flatpak", compression = defaultCompression }: BuildRequest,
+  rest: Readonly<Record<"metadata" | "ref" | "layout" | "compression" | "said", unknown>>,
 ): string {
   const { file: _file, modules: _modules, buildOptions: _options, warnings: _warnings, ...finish } = manifest;
   const cleanup = stages.map(({ module }) => [module?.cleanup, module?.cleanupPlatform]);
-  return stageKey(stages.at(-1)?.key ?? "", { finish, cleanup, metadata, ref, layout, compression });
+  return stageKey(stages.at(-1)?.key ?? "", { finish, cleanup, ...rest });
 }
 
 function moduleChanges(

@@ -25,6 +25,8 @@ export interface BuildRequest {
   readonly cacheLimit?: number;
   /** Name of a module: all before it is built, and no image made. */
   readonly stopAt?: string;
+  /** Hangs on each image what it was made of and how. Default: true. */
+  readonly attest?: boolean;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
 }

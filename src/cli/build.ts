@@ -32,6 +32,7 @@ interface Flags extends InstallationFlags {
   readonly stopAt?: string;
   readonly showManifest?: boolean;
   readonly showDeps?: boolean;
+  readonly noAttestations?: boolean;
   readonly json?: boolean;
 }
 
@@ -81,6 +82,7 @@ async function run(context: Context, flags: Flags, manifestPath: string): Promis
       places: placesToRead({}),
       keepBuildDirs: flags.keepBuildDirs ?? false,
       disableCache: flags.disableCache ?? false,
+      attest: flags.noAttestations !== true,
       report,
       signal: context.signal,
     });
@@ -143,6 +145,7 @@ export default defineCommand<Flags, [string]>({
         placeholder: "SIZE",
         optional: true,
       },
+      noAttestations: switchFlag("Leave out what hangs on an image: the list of its parts (SPDX) and its provenance"),
       stopAt: textFlag("Build only what comes before a module, and make no image", "MODULE"),
       showManifest: switchFlag("Print the manifest with all that it includes, as JSON, and build nothing"),
       showDeps: switchFlag("Print the local files that the manifest needs, and build nothing"),

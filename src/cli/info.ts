@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
+import { installedAttestation } from "../engine/attestations.ts";
 import { type ExtensionInfo, listExtensions } from "../engine/extensions.ts";
 import { type InstalledInfo, info } from "../engine/info.ts";
 import { boundsOf, effectivePermissionsText, fileAccess, plainRequest } from "../engine/run/read.ts";
@@ -9,6 +10,7 @@ import { formatRef } from "../metadata/ref.ts";
 import { formatFields } from "../render/fields.ts";
 import type { Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
+import { askedAttestation, attestationFlags, attestationResult } from "./attested.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
@@ -37,6 +39,8 @@ interface Flags extends InstallationFlags {
   readonly showRuntime?: boolean;
   readonly showSdk?: boolean;
   readonly showExtensions?: boolean;
+  readonly sbom?: boolean;
+  readonly provenance?: boolean;
   readonly json?: boolean;
 }
 
@@ -129,6 +133,12 @@ function costs(flags: Flags, name: string): Result {
 async function run(context: Context, flags: Flags, name: string, branch?: string): Promise<Result> {
   const wanted = branch === undefined ? name : `${name}//${branch}`;
   if (flags.size === true) return costs(flags, wanted);
+  const asked = askedAttestation(flags);
+  if (asked !== undefined) {
+    const options = { arch: flags.arch, signal: context.signal };
+    const attested = await installedAttestation(installationsToRead(flags), wanted, asked, options);
+    return attestationResult(attested, flags.json === true);
+  }
   const found = info(installationsToRead(flags), wanted, { arch: flags.arch });
   if (flags.showMetadata === true) return { kind: "text", text: found.metadata };
   const text = await permissionText(context, flags, found.ref);
@@ -157,6 +167,7 @@ export default defineCommand<Flags, [string, string?]>({
     ["info --show-permissions org.example.App", "prints what the app may do, with overrides"],
     ["info --file-access=~/Documents org.example.App", "prints what the app can do with a path"],
     ["info --size org.example.App", "shows what it really costs, with what it shares counted out"],
+    ["info --sbom org.example.App", "lists what it was made of, as its publisher says"],
     ["info --json org.example.App", "prints everything for programs"],
   ],
   parameters: {
@@ -176,6 +187,7 @@ export default defineCommand<Flags, [string, string?]>({
       showLocation: switchFlag("Print the folder"),
       showRuntime: switchFlag("Print the runtime"),
       showSdk: switchFlag("Print the Sdk"),
+      ...attestationFlags,
       showExtensions: switchFlag("Show the extensions that it gets when it runs"),
     },
     aliases: {

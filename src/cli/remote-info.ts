@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { offeredAttestation } from "../engine/attestations.ts";
 import { type RemoteInfo, remoteInfo } from "../engine/remoteinfo.ts";
 import { formatFields } from "../render/fields.ts";
 import type { Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
+import { askedAttestation, attestationFlags, attestationResult } from "./attested.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
@@ -29,6 +31,8 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly showMetadata?: boolean;
   readonly showRuntime?: boolean;
   readonly showSdk?: boolean;
+  readonly sbom?: boolean;
+  readonly provenance?: boolean;
   readonly json?: boolean;
 }
 
@@ -84,11 +88,14 @@ function describe(found: RemoteInfo): string {
 
 async function run(context: Context, flags: Flags, remote: string, ref: string, branch?: string): Promise<Result> {
   const { arch, commit, cached, log } = flags;
-  const found = await remoteInfo(installationsToRead(flags), remote, branch === undefined ? ref : `${ref}//${branch}`, {
-    ...{ arch, commit, cached, log },
-    kind: kindOf(flags),
-    signal: context.signal,
-  });
+  const name = branch === undefined ? ref : `${ref}//${branch}`;
+  const options = { arch, commit, cached, log, kind: kindOf(flags), signal: context.signal };
+  const asked = askedAttestation(flags);
+  if (asked !== undefined) {
+    const attested = await offeredAttestation(installationsToRead(flags), remote, name, asked, options);
+    return attestationResult(attested, flags.json === true);
+  }
+  const found = await remoteInfo(installationsToRead(flags), remote, name, options);
   if (flags.showMetadata === true) return { kind: "text", text: found.metadata };
   const single = singleFields(found, flags);
   if (single.length > 0) return { kind: "text", text: `${single.join(" ")}\n` };
@@ -106,6 +113,7 @@ export default defineCommand<Flags, [string, string, string?]>({
     ["remote-info example org.example.App", "shows everything"],
     ["remote-info --show-metadata example org.example.App", "prints the metadata, with the permissions"],
     ["remote-info --log example org.example.App", "shows the versions that its registry has as well"],
+    ["remote-info --sbom example org.example.App", "lists what it was made of"],
     ["remote-info --json example org.example.App", "prints everything for programs"],
   ],
   parameters: {
@@ -117,6 +125,7 @@ export default defineCommand<Flags, [string, string, string?]>({
       commit: textFlag("Show this version", "COMMIT"),
       log: switchFlag("Show the versions that tags stand for, too"),
       cached: switchFlag("Do not ask the registry"),
+      ...attestationFlags,
       showRef: switchFlag("Print the ref"),
       showCommit: switchFlag("Print the commit"),
       showParent: switchFlag("Print the commit before it"),

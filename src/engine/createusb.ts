@@ -5,6 +5,8 @@ import { DowelError, fileError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
 import { copyImage } from "../oci/copy.ts";
+import { copyReferrers } from "../oci/copyreferrers.ts";
+import type { Digest } from "../oci/digest.ts";
 import { openLayoutWriter } from "../oci/layoutwriter.ts";
 import { openPlace } from "../remotes/place.ts";
 import { listDeployments } from "../store/deployments.ts";
@@ -84,6 +86,7 @@ export async function createUsb(
     try {
       await using source = await openPlace(placeOf(installation, deployment), signal);
       await copyImage(source, writer, { from: `sha256:${deployment.commit}`, to: name, report, signal });
+      await copyReferrers(source, writer, `sha256:${deployment.commit}` as Digest, { report, signal });
       copied.push(deployment);
     } catch (error) {
       if (!isDowelError(error) || error.code === "ABORTED" || options.allowPartial !== true) throw error;

@@ -3,8 +3,11 @@ import type { KeyObject } from "node:crypto";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
+import { listAttestations } from "../oci/attestations.ts";
 import type { Repository } from "../oci/client/registry.ts";
 import { copyImage } from "../oci/copy.ts";
+import { copyReferrers } from "../oci/copyreferrers.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
 import { attachBundle, attachClassic } from "../oci/signatures/attach.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { looksLikeLocation } from "../remotes/location.ts";
@@ -99,18 +102,31 @@ async function copyTo(
     const shared = { from: digest, to, keepOtherArchitectures: true, signal };
     await copyImage(source, target, { ...shared, report: at === 0 ? report : reportTags });
   }
+  const { descriptor } = await target.resolve(digest, signal);
+  await copyReferrers(source, target, descriptor.digest, { report, signal });
   await pushTocDeltas(source, digest, target, before, place);
-  if (options.signKey !== undefined) await signPushed(target, digest, options.signKey, signal);
-  if (options.gpg !== undefined) await signByGpg(target, { digest, tag: tags[0] ?? "latest" }, options.gpg, signal);
+  await signPushed(target, descriptor, tags[0] ?? "latest", options);
   return { ref: formatRef(image.ref), reference: `${target.name}:${tags[0] ?? ""}`, digest };
 }
 
-/** Signs a manifest in both of cosign's formats, for its repository. Each architecture's image is signed by itself. */
-async function signPushed(target: Repository, digest: string, key: KeyObject, signal: AbortSignal | undefined) {
-  const { descriptor } = await target.resolve(digest, signal);
-  const claim = { digest: descriptor.digest, reference: `${target.transport.base.host}/${target.repository}` };
-  await attachClassic(target, key, claim, signal);
-  await attachBundle(target, key, claim, descriptor, signal);
+/**
+ * Signs an image, and what says how it was made, for their repository: in both of cosign's formats, or by GPG. Each
+ * architecture's image is signed by itself.
+ */
+async function signPushed(
+  target: Repository,
+  image: Descriptor,
+  tag: string,
+  { signKey, gpg, signal }: PushOptions,
+): Promise<void> {
+  if (signKey === undefined && gpg === undefined) return;
+  for (const descriptor of [image, ...(await listAttestations(target, image.digest, signal))]) {
+    const { digest } = descriptor;
+    const claim = { digest, reference: `${target.transport.base.host}/${target.repository}` };
+    if (signKey !== undefined) await attachClassic(target, signKey, claim, signal);
+    if (signKey !== undefined) await attachBundle(target, signKey, claim, descriptor, signal);
+    if (gpg !== undefined) await signByGpg(target, { digest, tag }, gpg, signal);
+  }
 }
 
 /** Lists pushed images in the catalogue of their namespace. */

@@ -10,7 +10,7 @@ import { inspectDocument } from "../remotes/inspect.ts";
 import { commitText, readFlatpakImage } from "../remotes/labels.ts";
 import { openPlace } from "../remotes/place.ts";
 import { selectRef } from "../remotes/select.ts";
-import type { RemoteRef } from "../remotes/types.ts";
+import type { Remote, RemoteRef } from "../remotes/types.ts";
 import type { Installation } from "../store/installation.ts";
 import { readName } from "./find.ts";
 import { remotesToAsk } from "./offered.ts";
@@ -153,6 +153,24 @@ function describe(image: RemoteRef, log: readonly LoggedVersion[]): RemoteInfo {
   };
 }
 
+/** Finds what a remote (its name, or a location) offers under a name, in the version that is asked for. */
+export async function findOffered(
+  installations: readonly Installation[],
+  remoteName: string,
+  name: string,
+  { signal, cached, commit, ...options }: RemoteInfoOptions = {},
+): Promise<{ readonly image: RemoteRef; readonly installation: Installation; readonly remote: Remote }> {
+  const wanted = readName(name, options);
+  const [asked] = remotesToAsk(installations, remoteName);
+  if (asked === undefined) throw new DowelError("REMOTE_NOT_FOUND", `There is no remote ${JSON.stringify(remoteName)}`);
+  const [installation, remote] = asked;
+  const cacheFolder = remote.name === remote.url ? undefined : installation.path;
+  const refs = await listRefs(remote, { arch: wanted.arch, cacheFolder, cached, signal });
+  const found = selectRef([{ remote, refs }], wanted);
+  const image = commit === undefined ? found : await versionOf(found, commit, signal);
+  return { image, installation, remote };
+}
+
 /**
  * What a remote (its name, or a location) says of one ref. Throws `REMOTE_NOT_FOUND`, `REF_NOT_FOUND`,
  * `REF_AMBIGUOUS` and what the registry throws.
@@ -163,14 +181,6 @@ export async function remoteInfo(
   name: string,
   options: RemoteInfoOptions = {},
 ): Promise<RemoteInfo> {
-  const { signal, cached, commit } = options;
-  const wanted = readName(name, options);
-  const [asked] = remotesToAsk(installations, remoteName);
-  if (asked === undefined) throw new DowelError("REMOTE_NOT_FOUND", `There is no remote ${JSON.stringify(remoteName)}`);
-  const [installation, remote] = asked;
-  const cacheFolder = remote.name === remote.url ? undefined : installation.path;
-  const refs = await listRefs(remote, { arch: wanted.arch, cacheFolder, cached, signal });
-  const found = selectRef([{ remote, refs }], wanted);
-  const image = commit === undefined ? found : await versionOf(found, commit, signal);
-  return describe(image, options.log === true ? await logOf(found, signal) : []);
+  const { image } = await findOffered(installations, remoteName, name, options);
+  return describe(image, options.log === true ? await logOf(image, options.signal) : []);
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Repository } from "../oci/client/registry.ts";
-import { digestHex } from "../oci/digest.ts";
+import { type Digest, digestHex } from "../oci/digest.ts";
 import { encodeClaim } from "../oci/signatures/claim.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 
@@ -54,16 +54,15 @@ function nextNumber(folder: string): number {
  */
 export async function signByGpg(
   target: Repository,
-  { digest, tag }: { readonly digest: string; readonly tag: string },
+  { digest, tag }: { readonly digest: Digest; readonly tag: string },
   { key, lookaside }: GpgSigning,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { descriptor } = await target.resolve(digest, signal);
   // With the tag, as podman(1) wants it who pulls by tag.
   const reference = `${target.transport.base.host}/${target.repository}:${tag}`;
-  const claim = encodeClaim({ digest: descriptor.digest, reference }, "atomic container signature");
+  const claim = encodeClaim({ digest, reference }, "atomic container signature");
   const message = await gpgSign(key, claim, signal);
-  const folder = join(lookaside, `${target.repository}@sha256=${digestHex(descriptor.digest)}`);
+  const folder = join(lookaside, `${target.repository}@sha256=${digestHex(digest)}`);
   try {
     mkdirSync(folder, { recursive: true });
     writeFileDurably(join(folder, `signature-${nextNumber(folder)}`), message);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Repository } from "./client/registry.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { digestOf } from "./digest.ts";
 import { encodeManifest, type ImageManifest } from "./manifest.ts";
+import type { ImageDestination } from "./source.ts";
 
-/** Stores bytes as a blob, where the repository does not have them yet. */
+/** Stores bytes as a blob, where the destination does not have them yet. */
 export async function putBytes(
-  target: Repository,
+  target: ImageDestination,
   bytes: Uint8Array,
   mediaType: string,
   signal: AbortSignal | undefined,
@@ -21,12 +21,15 @@ export async function putBytes(
 
 /** Stores a manifest, under a tag where one is given. The blobs that it names must be there. */
 export async function putDocument(
-  target: Repository,
+  target: ImageDestination,
   manifest: Omit<ImageManifest, "kind">,
   tag: string | undefined,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Descriptor> {
   const bytes = encodeManifest(manifest);
-  const descriptor = { mediaType: manifest.mediaType, digest: digestOf(bytes), size: bytes.byteLength };
+  const { mediaType, artifactType } = manifest;
+  const plain = { mediaType, digest: digestOf(bytes), size: bytes.byteLength };
+  const descriptor = artifactType === undefined ? plain : { ...plain, artifactType };
   await target.putManifest({ descriptor, bytes }, tag, signal);
+  return descriptor;
 }

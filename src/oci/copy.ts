@@ -44,6 +44,17 @@ export async function copyImage(
   return final.descriptor.digest;
 }
 
+/** Copies one manifest with all that it refers to, bytes unchanged, without a name. */
+export async function copyDocument(
+  source: ImageSource,
+  destination: ImageDestination,
+  document: ResolvedDocument,
+  options: Pick<CopyOptions, "signal" | "report"> = {},
+): Promise<void> {
+  await new Copier(source, destination, options).copyContents(document);
+  await destination.putManifest(document, undefined, options.signal);
+}
+
 class Copier {
   readonly #source: ImageSource;
   readonly #destination: ImageDestination;

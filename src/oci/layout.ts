@@ -8,8 +8,8 @@ import { openArchive } from "./archive.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "./digest.ts";
 import { filesOfDescriptor, filesOfFolder, type LayoutFiles } from "./layoutfiles.ts";
-import { decodeIndex, type ImageIndex } from "./manifest.ts";
-import { mediaTypes } from "./mediatypes.ts";
+import { decodeDocument, decodeIndex, type ImageIndex } from "./manifest.ts";
+import { isManifestType, mediaTypes } from "./mediatypes.ts";
 import type { BlobOptions, ByteRange, ImageSource, ResolvedDocument } from "./source.ts";
 import { type ByteStream, collect, sized, verified, verifyBytes } from "./verify.ts";
 
@@ -47,6 +47,12 @@ export async function openLayoutArchive(path: string, signal?: AbortSignal): Pro
   }
 }
 
+/** Whether an entry of a layout's index may refer to something: it has a type of its own and no name. */
+function isReferrer({ mediaType, artifactType, annotations }: Descriptor, wanted?: string): boolean {
+  if (artifactType === undefined || (wanted !== undefined && artifactType !== wanted)) return false;
+  return isManifestType(mediaType) && annotations?.has(refNameAnnotation) !== true;
+}
+
 export class LayoutSource implements ImageSource {
   readonly isLocal = true;
   readonly #files: LayoutFiles;
@@ -76,9 +82,10 @@ export class LayoutSource implements ImageSource {
 
   async resolve(reference?: string, signal?: AbortSignal): Promise<ResolvedDocument> {
     const entries = await this.images(signal);
-    const matching = entries.filter(
-      ({ digest, annotations }) =>
-        reference === undefined || digest === reference || annotations?.get(refNameAnnotation) === reference,
+    const matching = entries.filter(({ digest, annotations, artifactType }) =>
+      reference === undefined
+        ? artifactType === undefined
+        : digest === reference || annotations?.get(refNameAnnotation) === reference,
     );
     const [descriptor, second] = matching;
     if (descriptor === undefined || (reference === undefined && second !== undefined)) {
@@ -104,6 +111,18 @@ export class LayoutSource implements ImageSource {
   openRange(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): ByteStream {
     const path = blobPath(descriptor.digest);
     return sized(this.#files.read(path, range.offset, range.length, signal), range.length, `${this.name}: ${path}`);
+  }
+
+  /** What a layout lists by no name and refers to a manifest by its `subject`, as other tools leave it there, too. */
+  async referrers(digest: Digest, artifactType?: string, signal?: AbortSignal): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = [];
+    for (const entry of await this.images(signal)) {
+      if (!isReferrer(entry, artifactType)) continue;
+      const bytes = await this.fetchDocument(entry, signal);
+      const { subject } = decodeDocument(bytes, entry.mediaType, `${this.name}@${entry.digest}`);
+      if (subject?.digest === digest) found.push(entry);
+    }
+    return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { lockFile } from "../sys/locks.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { type DigestAlgorithm, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf, isDigest } from "./digest.ts";
 import { type WrittenFile, writeFileDurably, writeStreamDurably } from "./durable.ts";
 import { blobPath, LayoutSource, layoutVersionText, refNameAnnotation } from "./layout.ts";
 import { filesOfFolder } from "./layoutfiles.ts";
@@ -83,7 +83,24 @@ export class LayoutWriter implements ImageDestination {
     const path = join(this.#path, "index.json");
     const index = decodeIndex(await readIndexFile(path), mediaTypes.ociIndex, path);
     const kept = index.manifests.filter((entry) => !replaces(descriptor, reference, entry));
-    await writeFileDurably(path, encodeIndex({ ...index, manifests: [...kept, named(descriptor, reference)] }));
+    const all = [...kept, named(descriptor, reference)];
+    const gone = index.manifests.filter(({ digest }) => !all.some((entry) => entry.digest === digest));
+    const manifests = gone.length === 0 ? all : await this.#withoutReferrers(all, gone, signal);
+    await writeFileDurably(path, encodeIndex({ ...index, manifests }));
+  }
+
+  /** The entries without those that only refer to images that the layout does not list any more. */
+  async #withoutReferrers(
+    entries: readonly Descriptor[],
+    gone: readonly Descriptor[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly Descriptor[]> {
+    await using source = await LayoutSource.open(filesOfFolder(this.#path), signal);
+    const orphans = new Set<Digest>();
+    for (const image of gone) {
+      for (const { digest } of await source.referrers(image.digest, undefined, signal)) orphans.add(digest);
+    }
+    return entries.filter(({ digest }) => !orphans.has(digest));
   }
 
   async lock(signal?: AbortSignal): Promise<Disposable> {

@@ -24,7 +24,8 @@ export interface ChunkedDelta {
 /** A delta in a repository. */
 export type FoundDelta = ChunkedDelta & { readonly blob: Descriptor };
 
-const artifactType = "application/vnd.dowel.toc-delta.v1";
+/** Type of the artifacts that carry deltas. They are about the images of one repository, so that a copy leaves them. */
+export const tocDeltaType = "application/vnd.dowel.toc-delta.v1";
 const blobTypes = {
   table: "application/vnd.dowel.toc-delta.v1+zstd",
   files: "application/vnd.dowel.file-delta.v1",
@@ -61,7 +62,7 @@ export async function attachTocDeltas(
   }
   const document = {
     mediaType: mediaTypes.ociManifest,
-    artifactType,
+    artifactType: tocDeltaType,
     config: await putBytes(target, encodeUtf8("{}"), mediaTypes.ociEmpty, signal),
     layers,
     annotations: new Map<string, string>(),
@@ -76,7 +77,7 @@ export async function findTocDeltas(
   manifest: Digest,
   signal?: AbortSignal,
 ): Promise<readonly FoundDelta[]> {
-  const referrers = (await source.referrers?.(manifest, artifactType, signal)) ?? [];
+  const referrers = (await source.referrers?.(manifest, tocDeltaType, signal)) ?? [];
   const found: FoundDelta[] = [];
   for (const referrer of referrers.slice(-limits.tocDeltasPerImage)) {
     const bytes = await source.fetchDocument(referrer, signal);

@@ -35,6 +35,7 @@ export async function readLayout(location: LayoutLocation, options: ListOptions)
   const images: ListedImage[] = [];
   const problems: DowelError[] = [];
   for (const entry of await source.images(signal)) {
+    if (entry.artifactType !== undefined) continue;
     const name = entry.annotations?.get(refNameAnnotation);
     const names = { repository: "", tags: name === undefined ? [] : [name] };
     const inspection = { source, arch: wantedArch(options), problems, signal };

@@ -58,6 +58,31 @@ for (const [who, uid] of [
       });
     });
 
+    test("hangs on an image what it was made of and how, the same bytes each time", () => {
+      writeFileSync(pit.path("work/app.yml"), manifest(...install));
+      const digests = ["one", "two"].map((name) => {
+        const folder = pit.path("work", name);
+        expect(build(`--state-dir=${folder}`, `--output=oci:${folder}-images`)).toMatchObject({ status: 0 });
+        const index = JSON.parse(readFileSync(`${folder}-images/index.json`, "utf8")) as {
+          manifests: { digest: string }[];
+        };
+        return index.manifests.map(({ digest }) => digest);
+      });
+      expect(digests[0]).toHaveLength(3);
+      expect(digests[1]).toEqual(digests[0]);
+      const layout = `oci:${pit.path("work/one-images")}`;
+      expect(pit.succeed(["remote-info", "--sbom", layout, id])).toMatch(
+        /^ +Created: 2011-11-11T11:11:11Z$[^$]*^hello$/m,
+      );
+      expect(pit.succeed(["info", "--user", "--provenance", id])).toContain("manifest: app.yml\n");
+      const statement = pit.succeed(["info", "--user", "--provenance", "--json", id]);
+      expect(JSON.parse(statement)).toMatchObject({ predicateType: "https://slsa.dev/provenance/v1" });
+      const { status } = build("--no-attestations", `--output=oci:${pit.path("work/bare")}`);
+      expect(status).toBe(0);
+      const { status: none, stderr } = pit.dowel(["remote-info", "--sbom", `oci:${pit.path("work/bare")}`, id]);
+      expect([none, stderr]).toEqual([1, expect.stringContaining("[ATTESTATION_MISSING]")]);
+    });
+
     test("builds an extension of an app, which shows in it once it is installed", () => {
       const point = `add-extensions:\n  ${id}.Plugin: {directory: lib/plugins, subdirectories: true}\n`;
       const command = "commands: [cat /app/lib/plugins/one/greeting]";

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { DowelEvent } from "../../src/base/events.ts";
+import { attachAttestation } from "../../src/oci/attestations.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
 import { copyImage } from "../../src/oci/copy.ts";
+import { copyReferrers } from "../../src/oci/copyreferrers.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { loadImage } from "../../src/oci/image.ts";
 import { openLayout } from "../../src/oci/layout.ts";
@@ -75,6 +77,21 @@ describe("against docker-registry", () => {
     expect(image.labels?.ref).toBe("app/org.example.Hello/x86_64/stable");
     const range = repository.openRange(sample.layer, { offset: 1000, length: 5000 });
     expect(Buffer.compare(await collect(range, 5000, "range"), sample.layerBytes.subarray(1000, 6000))).toBe(0);
+  });
+
+  test("copyReferrers() hangs on the fallback tag what hung on an image, and skopeo lists it", async () => {
+    const from = join(scratch.path, "attested");
+    const { descriptor } = await sampleLayout(from, { name: "v1" });
+    const writer = await openLayoutWriter(from);
+    const { digest } = await attachAttestation(writer, descriptor, "sbom", Buffer.from("{}"));
+    const repository = Registry.forHost(host).repository("apps/attested");
+    await using source = await openLayout(from);
+    await copyImage(source, repository, { from: "v1", to: "v1" });
+    await copyReferrers(source, repository, descriptor.digest);
+    const tag = `docker://${host}/apps/attested:${descriptor.digest.replace(":", "-")}`;
+    const raw = execFileSync("skopeo", ["inspect", "--raw", "--tls-verify=false", tag], { encoding: "utf8" });
+    expect(JSON.parse(raw)).toMatchObject({ manifests: [{ digest, artifactType: "application/spdx+json" }] });
+    expect(await repository.referrers(descriptor.digest)).toMatchObject([{ digest }]);
   });
 
   test("openSpans() gives hundreds of parts, by few requests", async () => {

@@ -4,6 +4,7 @@ import { readContent } from "../tree/read.ts";
 import { contentSize, fileAt, type Tree } from "../tree/types.ts";
 
 const prefix = "org.freedesktop.appstream.";
+export const appdataLabel = `${prefix}appdata`;
 
 /** Labels travel with every list of images, so that what is larger stays in the image alone. */
 const mostAppdata = 256 * 1024;
@@ -24,7 +25,7 @@ export function appstreamLabels(tree: Tree, { id }: Pick<Ref, "id">): ReadonlyMa
   const folders = ["export/share/metainfo", "files/share/metainfo", "files/share/appdata"];
   const places = folders.flatMap((folder) => names.map((name) => `${folder}/${name}`));
   const appdata = read(tree, places, mostAppdata);
-  if (appdata !== undefined) labels.set(`${prefix}appdata`, Buffer.from(appdata).toString("utf8"));
+  if (appdata !== undefined) labels.set(appdataLabel, Buffer.from(appdata).toString("utf8"));
   for (const size of [64, 128]) {
     const path = `share/icons/hicolor/${size}x${size}/apps/${id}.png`;
     const icon = read(tree, [`export/${path}`, `files/${path}`], mostIcon);

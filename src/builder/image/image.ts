@@ -3,6 +3,7 @@ import { toOciArch } from "../../base/arch.ts";
 import { encodeUtf8 } from "../../base/text.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { encodeConfig } from "../../oci/config.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
 import { encodeFlatpakLabels } from "../../oci/labels.ts";
 import type { LayoutWriter } from "../../oci/layoutwriter.ts";
@@ -10,7 +11,7 @@ import { encodeManifest } from "../../oci/manifest.ts";
 import { mediaTypes } from "../../oci/mediatypes.ts";
 import { treeAnnotation } from "../../store/image/voucher.ts";
 import { contentSize, type Tree } from "../tree/types.ts";
-import { appstreamLabels } from "./appstream.ts";
+import { appdataLabel, appstreamLabels } from "./appstream.ts";
 import { type LayerOptions, streamLayer } from "./layer.ts";
 import { commitMetadata } from "./variant.ts";
 
@@ -29,9 +30,13 @@ export interface ImageInput {
 }
 
 export interface WrittenImage {
+  /** Of the manifest. */
+  readonly descriptor: Descriptor;
   readonly digest: Digest;
   readonly layerSize: number;
   readonly installedSize: number;
+  /** AppStream data that it carries. */
+  readonly appdata: string | undefined;
 }
 
 /** Writes an image with one layer into a layout, under its ref. Equal inputs give equal digests. */
@@ -47,6 +52,7 @@ export async function writeImage(
   const installedSize = treeSize(tree);
   const created = new Date(input.timestamp * 1000).toISOString().replace(".000Z", "Z");
   const ref = formatRef(input.ref);
+  const appstream = appstreamLabels(input.tree, input.ref);
   const labels = encodeFlatpakLabels({
     ref,
     metadata: input.metadata,
@@ -56,7 +62,7 @@ export async function writeImage(
     installedSize,
     downloadSize: blob.size,
     commitMetadata: commitMetadata(ref, input.metadata, installedSize, blob.size),
-    appstream: appstreamLabels(input.tree, input.ref),
+    appstream,
   });
   const configBytes = encodeConfig({
     os: "linux",
@@ -85,7 +91,7 @@ export async function writeImage(
     platform: { os: "linux", architecture: toOciArch(input.ref.arch) },
   };
   await writer.putManifest({ descriptor, bytes }, ref, options.signal);
-  return { digest, layerSize: blob.size, installedSize };
+  return { descriptor, digest, layerSize: blob.size, installedSize, appdata: appstream.get(appdataLabel) };
 }
 
 function toRootfs(tree: Tree, ref: Ref): Tree {

@@ -14,6 +14,7 @@ export async function pruneLayout(writer: LayoutWriter, path: string, signal: Ab
   const used = new Set<string>();
   for (const { digest, mediaType } of index.manifests) {
     const name = digest.slice("sha256:".length);
+    // What refers to an image is a manifest of the same form.
     const { config, layers } = decodeManifest(readFileSync(join(blobs, name)), mediaType, path);
     for (const blob of [digest, config.digest, ...layers.map((layer) => layer.digest)]) used.add(blob);
   }

@@ -7,6 +7,8 @@ import { Keyfile } from "../../formats/keyfile/keyfile.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { openLayoutWriter } from "../../oci/layoutwriter.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
+import { attest } from "../attest/attest.ts";
+import { digestsOf, recipeFacts } from "../attest/facts.ts";
 import { writeImage } from "../image/image.ts";
 import { defaultCompression } from "../image/layer.ts";
 import { ImageMemory } from "../image/memory.ts";
@@ -58,18 +60,22 @@ export async function buildRecipe(request: BuildRequest): Promise<readonly Built
     const metadata = runtimeMetadata(recipe, ref, refs.platform, refs.sdk);
     const { file: _file, ...inputs } = recipe;
     const compression = request.compression ?? defaultCompression;
-    const key = stageKey(roots.id, { ...inputs, ref, metadata, layout: request.layout, with: compression });
+    const layout = request.layout ?? "flatpak";
+    const said = request.attest === false ? undefined : digestsOf([recipe.file]);
+    const key = stageKey(roots.id, { ...inputs, ref, metadata, layout: request.layout, with: compression, said });
     const known = memory.find(key);
     request.report({ type: "build.stage", stage: ref.id, cached: known !== undefined });
     if (known !== undefined) return done(ref, known);
     const tree = toRuntimeTree(root.tree, recipe, cleanup, root.packages);
     tree.set("metadata", { kind: "file", executable: false, content: textContent(metadata) });
     tree.set("export", { kind: "directory" });
-    const { digest } = await writeImage(
-      writer,
-      { ref, tree, metadata, layout: request.layout ?? "flatpak", timestamp: 0, subject: `Build of ${ref.id}` },
-      { compression, signal: request.signal },
-    );
+    const image = { ref, tree, metadata, layout, timestamp: 0, subject: `Build of ${ref.id}` };
+    const { descriptor, appdata } = await writeImage(writer, image, { compression, signal: request.signal });
+    const { digest } = descriptor;
+    if (said !== undefined) {
+      const facts = recipeFacts(recipe, root, { layout, compression });
+      await attest(writer, descriptor, { ref, timestamp: 0, appdata }, facts, request.signal);
+    }
     memory.remember(key, digest);
     done(ref, digest);
   };

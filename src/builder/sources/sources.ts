@@ -12,8 +12,11 @@ import { checkoutGit, resolveGit } from "./git.ts";
 import { makeInside, placeCopy, placeFile } from "./place.ts";
 import { fetchRevision, placeRevision } from "./revision.ts";
 
-/** Everything that decides what a source puts into the build folder, as a JSON value. May fetch to learn a commit. */
-export async function sourceKey(source: Source, context: SourceContext): Promise<unknown> {
+/** Everything that decides what a source puts into the build folder, as a JSON value. */
+export type SourceKey = Readonly<Record<string, unknown>>;
+
+/** May fetch to learn a commit or a revision, which are then in the key. */
+export async function sourceKey(source: Source, context: SourceContext): Promise<SourceKey> {
   const { where: _where, ...plain } = source;
   switch (source.type) {
     case "file":

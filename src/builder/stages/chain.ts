@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { checkCancelled } from "../../base/errors.ts";
-import type { BuildOptions, Manifest, Module } from "../manifest/types.ts";
+import type { BuildOptions, Manifest, Module, Source } from "../manifest/types.ts";
 import type { SourceContext } from "../sources/context.ts";
-import { fetchSource, sourceKey } from "../sources/sources.ts";
+import { fetchSource, type SourceKey, sourceKey } from "../sources/sources.ts";
 import { changedPaths, type StageCache, type StoredStage, stageKey } from "./cache.ts";
 import {
   type BuildContext,
@@ -16,6 +16,12 @@ import {
 import type { StageObjects, StageTree } from "./objects.ts";
 import { type MergedOptions, mergeOptions } from "./options.ts";
 
+/** A source of a module with what decided about its content. */
+export interface PlannedSource {
+  readonly source: Source;
+  readonly key: SourceKey;
+}
+
 /** A stage of the build with all that decides its result already in its key. */
 export interface Stage {
   readonly name: string;
@@ -23,6 +29,8 @@ export interface Stage {
   readonly kind: "base" | "module" | "cleanup";
   readonly module: Module | undefined;
   readonly options: MergedOptions;
+  /** The sources of its module that are used here. */
+  readonly sources: readonly PlannedSource[];
 }
 
 export interface ChainInput {
@@ -59,24 +67,24 @@ export async function planStages(input: ChainInput, context: SourceContext): Pro
   let key = stageKey("", { id: manifest.id, arch, sdkCommit, epoch, prefix, parts });
   if (input.hasBase) {
     const options = mergeOptions([], arch, prefix);
-    stages.push({ name: "base", key, kind: "base", module: undefined, options });
+    stages.push({ name: "base", key, kind: "base", module: undefined, options, sources: [] });
   }
   for (const module of flatten(manifest.modules, arch, new Map())) {
     checkCancelled(context.signal);
     const options = mergeOptions([sdkOptions, manifest.buildOptions, module.buildOptions], arch, prefix);
-    const sources: unknown[] = [];
+    const sources: PlannedSource[] = [];
     for (const source of module.sources) {
-      if (isEnabled(source, arch)) sources.push(await sourceKey(source, context));
+      if (isEnabled(source, arch)) sources.push({ source, key: await sourceKey(source, context) });
     }
     // patterns count when the image is finished, and the scopes of options are in `options`
     const { cleanup: _cleanup, buildOptions: _options, modules: _modules, ...own } = module;
-    key = stageKey(key, { ...own, options, sources });
-    stages.push({ name: module.name, key, kind: "module", module, options });
+    key = stageKey(key, { ...own, options, sources: sources.map((one) => one.key) });
+    stages.push({ name: module.name, key, kind: "module", module, options, sources });
   }
   if (manifest.cleanupCommands.length > 0) {
     const options = mergeOptions([sdkOptions, manifest.buildOptions], arch, prefix);
     key = stageKey(key, { commands: manifest.cleanupCommands, options });
-    stages.push({ name: "cleanup", key, kind: "cleanup", module: undefined, options });
+    stages.push({ name: "cleanup", key, kind: "cleanup", module: undefined, options, sources: [] });
   }
   return stages;
 }
