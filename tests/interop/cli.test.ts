@@ -92,14 +92,15 @@ describe("skopeo and umoci", () => {
   test("unpack an image in the layout rootfs, and zstd after a copy as gzip", () => {
     const words = ["build", "app.yml", "--layout=rootfs", "--compression=zstd", "--output=oci:rootfs"];
     pit.succeed(words);
-    const from = `oci:${pit.path("work/rootfs")}`;
+    // Named, as what hangs on an image lies in the layout as well.
+    const tag = `app/${id}/${arch}/stable`;
+    const from = `oci:${pit.path("work/rootfs")}:${tag}`;
     run("skopeo", "copy", "--dest-compress-format=gzip", from, `dir:${pit.path("as-files")}`);
     run("skopeo", "copy", "--dest-decompress", from, `dir:${pit.path("decompressed")}`);
     pit.succeed([...words.slice(0, 3), "--compression=gzip", "--output=oci:rootfs-gzip"]);
     const { manifests } = JSON.parse(readFileSync(pit.path("work/rootfs-gzip/index.json"), "utf8"));
-    const tag = manifests[0].annotations["org.opencontainers.image.ref.name"];
-    expect(tag).toBe(`app/${id}/${arch}/stable`);
-    run("skopeo", "copy", `oci:${pit.path("work/rootfs-gzip")}`, `oci:${pit.path("renamed")}:plain`);
+    expect(manifests[0].annotations["org.opencontainers.image.ref.name"]).toBe(tag);
+    run("skopeo", "copy", `oci:${pit.path("work/rootfs-gzip")}:${tag}`, `oci:${pit.path("renamed")}:plain`);
     const root = unpack(`${pit.path("renamed")}:plain`, pit.path("unpacked-rootfs"));
     expect(readFileSync(join(root, "app/share/data"), "utf8")).toBe("built by Dowel\n");
   });
