@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 export interface Command {
   readonly words: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where the kernel counts the bytes of the interfaces that it uses; `/proc/net/dev` if not given. */
+  readonly interfaces?: string;
   /** Brings things back to where the command can be run again; not measured. */
   readonly before?: () => void;
 }
@@ -20,8 +22,8 @@ export interface Figures {
   readonly received: number;
 }
 
-function loopbackBytes(): number {
-  return Number(/^ *lo: *([0-9]+)/m.exec(readFileSync("/proc/net/dev", "utf8"))?.[1] ?? 0);
+function loopbackBytes({ interfaces = "/proc/net/dev" }: Command): number {
+  return Number(/^ *lo: *([0-9]+)/m.exec(readFileSync(interfaces, "utf8"))?.[1] ?? 0);
 }
 
 function median(values: readonly number[]): number {
@@ -49,7 +51,7 @@ function measureOnce(command: Command): Figures {
   // What the one before left to be written would be counted to this one, which waits for the disk.
   execute({ words: ["sync"] });
   const [program = "", ...words] = command.words;
-  const before = loopbackBytes();
+  const before = loopbackBytes(command);
   const start = performance.now();
   const result = Bun.spawnSync([program, ...words], {
     env: { ...process.env, ...command.environment },
@@ -65,7 +67,7 @@ function measureOnce(command: Command): Figures {
     wall,
     cpu: Number(cpuTime?.total ?? 0) / 1000,
     peak: maxRSS / 1024 ** 2,
-    received: loopbackBytes() - before,
+    received: loopbackBytes(command) - before,
   };
 }
 
@@ -106,6 +108,17 @@ export function compare(what: string, dowel: Figures, peerName: string, peer: Fi
     budget: `<= ${budget} of it`,
     kept: ratio <= budget,
   };
+}
+
+/** A line that compares the time of processors, which what else the machine does changes least. */
+export function compareCpu(what: string, dowel: Figures, peerName: string, peer: Figures, budget: number): Line {
+  return compare(
+    `${what}: processor time`,
+    { ...dowel, wall: dowel.cpu },
+    peerName,
+    { ...peer, wall: peer.cpu },
+    budget,
+  );
 }
 
 /** A line that holds a figure to a limit of its own. */

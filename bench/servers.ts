@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from "node:child_process";
+import type { OwnNetwork } from "./network.ts";
 import { dowel, environment } from "./places.ts";
 
 export interface Server extends AsyncDisposable {
@@ -20,8 +21,8 @@ async function listening(child: ChildProcess): Promise<string> {
   });
 }
 
-async function start(words: readonly string[]): Promise<Server> {
-  const [program = "", ...rest] = words;
+async function start(words: readonly string[], network?: OwnNetwork): Promise<Server> {
+  const [program = "", ...rest] = network?.inside(words) ?? words;
   const child = spawn(program, rest, { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, ...environment } });
   const ended = new Promise<void>((done) => child.once("exit", () => done()));
   return {
@@ -34,13 +35,13 @@ async function start(words: readonly string[]): Promise<Server> {
 }
 
 /** The embedded registry. */
-export function startRegistry(folder: string): Promise<Server> {
-  return start([dowel, "registry", "serve", "--listen=127.0.0.1:0", "--json", folder]);
+export function startRegistry(folder: string, network?: OwnNetwork): Promise<Server> {
+  return start([dowel, "registry", "serve", "--listen=127.0.0.1:0", "--json", folder], network);
 }
 
 /** A server of plain files, a process of its own as the registry is one. */
-export function startFileServer(folder: string): Promise<Server> {
-  return start([process.execPath, "bench/fileserver.ts", folder]);
+export function startFileServer(folder: string, network?: OwnNetwork): Promise<Server> {
+  return start([process.execPath, "bench/fileserver.ts", folder], network);
 }
 
 /** A link to a server with a delay that a file names. */

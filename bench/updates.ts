@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { serve } from "./install.ts";
 import { removeInstallations } from "./installed.ts";
-import { type Command, compare, execute, type Figures, type Line, limit, measureInTurn } from "./measure.ts";
+import {
+  type Command,
+  compare,
+  compareCpu,
+  execute,
+  type Figures,
+  type Line,
+  limit,
+  measureInTurn,
+} from "./measure.ts";
+import { type OwnNetwork, startNetwork } from "./network.ts";
 import {
   dowelCommand,
-  dowelFolder,
   ostreeRepository,
   prepareDebs,
   prepareFrom,
@@ -30,40 +39,40 @@ const client = join(work, "ostree-client");
 const ref = `runtime/${runtimeId}/${process.arch === "arm64" ? "aarch64" : "x86_64"}/${runtimeBranch}`;
 
 interface Peers {
+  readonly network: OwnNetwork;
   readonly namespace: string;
   readonly url: string;
 }
 
-/** Forgets the tables that deltas need. */
-function forgetTables(): void {
-  const folder = join(dowelFolder, "layers");
-  for (const name of readdirSync(folder)) if (name.endsWith(".toc")) rmSync(join(folder, name));
+/** Runs `dowel` where the servers are. */
+function run({ network }: Peers, ...words: string[]): void {
+  execute(network.command(dowelCommand(...words)));
 }
 
-function dowelUpdate({ namespace }: Peers, first: Trees, second: Trees, before: () => void): Command {
+/** The update of the first version to the last; those between were published meanwhile. */
+function dowelUpdate(peers: Peers, first: Trees, ...later: readonly Trees[]): Command {
   return {
-    ...dowelCommand("update", "--system", "-y"),
+    ...peers.network.command(dowelCommand("update", "--system", "-y")),
     before: () => {
       removeInstallations();
-      execute(dowelCommand("push", `oci:${first.layout}`, namespace));
-      execute(dowelCommand("remote-add", "--system", "--verify=none", "bench", namespace));
-      execute(dowelCommand("install", "--system", "-y", "bench", runtimeId));
-      execute(dowelCommand("push", `oci:${second.layout}`, namespace));
-      before();
+      run(peers, "push", `oci:${first.layout}`, peers.namespace);
+      run(peers, "remote-add", "--system", "--verify=none", "bench", peers.namespace);
+      run(peers, "install", "--system", "-y", "bench", runtimeId);
+      for (const { layout } of later) run(peers, "push", `oci:${layout}`, peers.namespace);
     },
   };
 }
 
-function ostreeUpdate({ url }: Peers, first: Trees, second: Trees): Command {
-  const pull = ["ostree", `--repo=${client}`, "pull", "bench", ref];
+function ostreeUpdate({ url, network }: Peers, first: Trees, second: Trees): Command {
+  const pull = network.command({ words: ["ostree", `--repo=${client}`, "pull", "bench", ref] });
   return {
-    words: pull,
+    ...pull,
     before: () => {
       rmSync(client, { recursive: true, force: true });
       ostreeRepository(client, "bare");
       execute({ words: ["ostree", `--repo=${client}`, "remote", "add", "--no-gpg-verify", "bench", url] });
       serve(first.repository);
-      execute({ words: pull });
+      execute(pull);
       serve(second.repository);
     },
   };
@@ -75,30 +84,34 @@ function bytes(what: string, figures: Figures, most: number, peer: Figures | und
 }
 
 function benchUpdate(peers: Peers, what: string, [first, second]: readonly [Trees, Trees], most: number): Line[] {
-  const commands = [
-    dowelUpdate(peers, first, second, () => undefined),
-    dowelUpdate(peers, first, second, forgetTables),
-    ostreeUpdate(peers, first, second),
-  ];
-  const [update, whole, pull] = measureInTurn(commands, 1, false);
-  if (!update || !whole || !pull) throw new Error("unreachable");
+  const commands = [dowelUpdate(peers, first, second), ostreeUpdate(peers, first, second)];
+  const [update, pull] = measureInTurn(commands, 1, false);
+  if (!update || !pull) throw new Error("unreachable");
   return [
     bytes(`${what}: bytes fetched, all included`, update, most, pull),
-    bytes(`${what}: bytes fetched, without a delta`, whole, most, undefined),
     compare(what, update, "ostree pull", pull, 0.3),
+    compareCpu(what, update, "ostree pull", pull, 0.3),
     limit(`${what}: peak memory`, update.peak, "MiB", 250),
   ];
 }
 
+/** Deltas lead from each version to the next only. */
+function benchBehind(peers: Peers, versions: readonly [Trees, Trees, Trees], most: number): Line[] {
+  const [behind] = measureInTurn([dowelUpdate(peers, ...versions)], 1, false);
+  if (!behind) throw new Error("unreachable");
+  return [bytes("update, two versions behind: bytes fetched", behind, most, undefined)];
+}
+
 /** A second image of which the first has all files but one. */
-function benchTwin({ namespace }: Peers, { layout }: Trees): Line[] {
+function benchTwin(peers: Peers, { layout }: Trees): Line[] {
   const id = "org.debian.Twin";
   const twin = prepareTwin(id, [main]);
-  const install = (what: string): Command => dowelCommand("install", "--system", "-y", "bench", what);
+  const { network, namespace } = peers;
+  const install = (what: string): Command => network.command(dowelCommand("install", "--system", "-y", "bench", what));
   const before = (): void => {
     removeInstallations();
-    for (const from of [layout, twin]) execute(dowelCommand("push", `oci:${from}`, namespace));
-    execute(dowelCommand("remote-add", "--system", "--verify=none", "bench", namespace));
+    for (const from of [layout, twin]) run(peers, "push", `oci:${from}`, namespace);
+    run(peers, "remote-add", "--system", "--verify=none", "bench", namespace);
     execute(install(runtimeId));
   };
   const [second] = measureInTurn([{ ...install(id), before }], 1, false);
@@ -112,12 +125,18 @@ export async function benchUpdates(): Promise<Line[]> {
   const few = prepareFrom("five", [main, `deb [trusted=yes] copy:${debs} ./`]);
   const many = prepareFrom("newer", newest);
   rmSync(join(work, "registry"), { recursive: true, force: true });
-  await using registry = await startRegistry(join(work, "registry"));
-  await using files = await startFileServer(work);
-  const peers = { namespace: `oci+http://${registry.address}/bench`, url: `http://${files.address}/served` };
+  await using network = await startNetwork();
+  await using registry = await startRegistry(join(work, "registry"), network);
+  await using files = await startFileServer(work, network);
+  const peers = {
+    network,
+    namespace: `oci+http://${registry.address}/bench`,
+    url: `http://${files.address}/served`,
+  };
   const lines = [
     ...benchUpdate(peers, "update, five packages newer", [first, few], 4.3),
     ...benchUpdate(peers, "update, many packages newer", [first, many], 26),
+    ...benchBehind(peers, [first, few, many], 26),
     ...benchTwin(peers, first),
   ];
   removeInstallations();
