@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Boots Debian under software emulation and runs tests/vm/guest in it; the last line is `N passed, N failed`.
+// Boots Debian under software emulation and runs tests/vm/guest in it, or those of its files that are named by their numbers;
+// the last line is `N passed, N failed`.
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { makeLayout } from "../e2e/support.ts";
@@ -11,10 +12,13 @@ import { type Machine, makeDisk, prepareMachine } from "./image.ts";
 const minutes = 30;
 
 /** What the machine gets to see: the program, two versions of an app with its runtime, and the tests. */
-function makeTestDisk(folder: string): string {
+function makeTestDisk(folder: string, only: readonly string[]): string {
   const content = join(folder, "content");
   for (const name of ["bin", "lib"]) cpSync(resolve("build", name), join(content, name), { recursive: true });
   cpSync(resolve("tests/vm/guest"), join(content, "guest"), { recursive: true });
+  const files = readdirSync(resolve("tests/vm/guest")).filter((name) => /^[0-9]/.test(name));
+  const chosen = files.filter((name) => only.length === 0 || only.includes(name.split("-", 1)[0] ?? ""));
+  writeFileSync(join(content, "guest/files"), `${chosen.sort().join("\n")}\n`);
   cpSync(resolve("packaging"), join(content, "packaging"), { recursive: true });
   for (const [name, text] of [
     ["one", "one\n".repeat(100)],
@@ -57,7 +61,7 @@ async function main(): Promise<number> {
   const machine = prepareMachine(resolve("build/vm"));
   const folder = mkdtempSync(join(tmpdir(), "dowel-vm-"));
   try {
-    const tests = makeTestDisk(folder);
+    const tests = makeTestDisk(folder, process.argv.slice(2));
     process.stdout.write(`The machine boots after ${seconds()}\n`);
     const text = await boot(machine, tests, folder);
     process.stdout.write(text);

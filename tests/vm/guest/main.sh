@@ -9,7 +9,7 @@ cp -r /mnt/bin/. /usr/local/bin/
 cp -r /mnt/lib/. /usr/local/lib/
 count=0
 echo "# $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
-for file in [0-9]*.sh; do
+for file in $(cat files); do
   for name in $(grep -o '^test_[a-z_0-9]*' "$file"); do
     count=$((count + 1))
     if bash -euo pipefail -c '. ./common.sh; . "./$1"; set -x; "$2"' - "$file" "$name" >/tmp/output 2>&1; then
