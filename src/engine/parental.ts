@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync } from "node:fs";
 import { DowelError } from "../base/errors.ts";
+import { BusCallError } from "../dbus/errors.ts";
+import type { BusPeer } from "../dbus/peer.ts";
+import type { Variant } from "../formats/dbus/types.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { type AppFilter, mayInstall, mayRun } from "../metadata/parental.ts";
 import { formatRef, type Ref } from "../metadata/ref.ts";
 import type { RecordingHost } from "../sandbox/probe/recording.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
-import { BusClient, isBusError } from "./run/buscall.ts";
 
 const interfaceName = "com.endlessm.ParentalControls.AppFilter";
 
@@ -18,24 +20,21 @@ const settingsFolder = "/var/lib/AccountsService/users";
 const accounts = "org.freedesktop.Accounts";
 
 /** The errors of a bus and a service that know of no parental controls. */
-const unknown = [
-  "ServiceUnknown",
-  "UnknownInterface",
-  "UnknownMethod",
-  "UnknownObject",
-  "InvalidArgs",
-  "NameHasNoOwner",
+const unknown: readonly string[] = [
+  ...["ServiceUnknown", "UnknownInterface", "UnknownMethod", "UnknownObject", "InvalidArgs", "NameHasNoOwner"].map(
+    (name) => `org.freedesktop.DBus.Error.${name}`,
+  ),
+  // An account that AccountsService does not know.
+  `${accounts}.Error.Failed`,
 ];
-const withoutAccount = `${accounts}.Error.Failed`;
 
 /** A property's value of one type; else nothing. */
-function propertyOf(properties: unknown, name: string, signature: string): unknown {
-  const found: unknown = properties instanceof Map ? properties.get(name) : undefined;
-  const variant = found as { readonly signature?: unknown; readonly value?: unknown } | undefined;
-  return variant?.signature === signature ? variant.value : undefined;
+function propertyOf(properties: ReadonlyMap<string, Variant>, name: string, signature: string): unknown {
+  const found = properties.get(name);
+  return found?.signature === signature ? found.value : undefined;
 }
 
-function filterOf(properties: unknown): AppFilter {
+function filterOf(properties: ReadonlyMap<string, Variant>): AppFilter {
   const [onlyListed, listed] = (propertyOf(properties, "AppFilter", "(bas)") ?? [false, []]) as [boolean, string[]];
   const [, ratings] = (propertyOf(properties, "OarsFilter", "(sa{ss})") ?? ["", new Map()]) as [
     string,
@@ -50,40 +49,34 @@ function filterOf(properties: unknown): AppFilter {
   };
 }
 
-async function askFilter(client: BusClient, uid: number): Promise<AppFilter> {
-  const [path] = await client.ask({
-    destination: accounts,
-    path: "/org/freedesktop/Accounts",
-    interface: accounts,
-    member: "FindUserById",
-    signature: "x",
-    body: (writer) => writer.number(8, (view, at, isLittle) => view.setBigInt64(at, BigInt(uid), isLittle)),
-  });
-  const [properties] = await client.ask({
-    destination: accounts,
-    path: String(path),
-    interface: "org.freedesktop.DBus.Properties",
-    member: "GetAll",
-    signature: "s",
-    body: (writer) => writer.string(interfaceName),
-  });
+async function askFilter(peer: BusPeer, uid: number, signal?: AbortSignal): Promise<AppFilter> {
+  const find = { destination: accounts, path: "/org/freedesktop/Accounts", interface: accounts } as const;
+  const values = [BigInt(uid)] as const;
+  const [path] = await peer.call({ ...find, member: "FindUserById", signature: "x", values, returns: "o" }, { signal });
+  const get = { destination: accounts, path, interface: "org.freedesktop.DBus.Properties", member: "GetAll" } as const;
+  const [properties] = await peer.call(
+    { ...get, signature: "s", values: [interfaceName], returns: "a{sv}" },
+    { signal },
+  );
   return filterOf(properties);
 }
 
-/** What a user may run; undefined where the host has no parental controls. Throws `BUS_CALL_FAILED`. */
+/** What a user may run; undefined where the host has no parental controls. Throws `BUS_UNREACHABLE` or `BUS_CALL_FAILED`. */
 async function findFilter(
   uid: number,
   address: string | undefined,
   signal?: AbortSignal,
 ): Promise<AppFilter | undefined> {
-  const socket = "/run/dbus/system_bus_socket";
-  if (!existsSync(interfaceFile) || (address === undefined && !existsSync(socket))) return undefined;
-  using client = await BusClient.connect(address ?? `unix:path=${socket}`, signal);
+  if (!existsSync(interfaceFile) || (address === undefined && !existsSync("/run/dbus/system_bus_socket"))) {
+    return undefined;
+  }
+  // Few machines have parental controls, and a start does without loading this.
+  const { systemBusAddress, withBus } = await import("../dbus/reach.ts");
   try {
-    return await askFilter(client, uid);
+    const where = systemBusAddress({ DBUS_SYSTEM_BUS_ADDRESS: address });
+    return await withBus(where, (peer) => askFilter(peer, uid, signal), signal);
   } catch (error) {
-    const isNone = unknown.some((name) => isBusError(error, `org.freedesktop.DBus.Error.${name}`));
-    if (isNone || isBusError(error, withoutAccount)) return undefined;
+    if (error instanceof BusCallError && unknown.includes(error.errorName)) return undefined;
     throw error;
   }
 }
@@ -107,7 +100,7 @@ function contentTypesOf({ path, ref }: Deployment): readonly string[] {
 
 /**
  * Refuses a start that the host's parental controls forbid the caller, and notes what they depend on. Throws
- * `NOT_PERMITTED`, and `BUS_CALL_FAILED` where there are some but they cannot be asked.
+ * `NOT_PERMITTED`, and `BUS_UNREACHABLE` or `BUS_CALL_FAILED` where there are some but they cannot be asked.
  */
 export async function checkMayRun(host: RecordingHost, app: Deployment, signal?: AbortSignal): Promise<void> {
   const address = host.variable("DBUS_SYSTEM_BUS_ADDRESS");

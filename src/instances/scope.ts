@@ -2,9 +2,11 @@
 import { accessSync, closeSync, constants, readFileSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkCancelled } from "../base/errors.ts";
+import { writeValues } from "../formats/dbus/encode.ts";
 import { messageFlag, messageType } from "../formats/dbus/header.ts";
 import { SaslClient } from "../formats/dbus/sasl.ts";
-import { encodeMessage } from "../formats/dbus/write.ts";
+import { variant } from "../formats/dbus/types.ts";
+import { encodeMessage, ValueWriter } from "../formats/dbus/write.ts";
 import { connectUnix } from "../sys/sockets.ts";
 
 const waitMilliseconds = 5000;
@@ -28,40 +30,6 @@ export function canMakeGroups(mount: string): boolean {
   }
 }
 
-/** Values of a message one after another, from an offset that is a multiple of 8. */
-class Values {
-  readonly #bytes: number[] = [];
-
-  #align(unit: number): this {
-    while (this.#bytes.length % unit !== 0) this.#bytes.push(0);
-    return this;
-  }
-
-  number(value: number): this {
-    this.#align(4);
-    this.#bytes.push(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >>> 24) & 0xff);
-    return this;
-  }
-
-  text(value: string): this {
-    const bytes = Buffer.from(value, "utf8");
-    this.number(bytes.length);
-    this.#bytes.push(...bytes, 0);
-    return this;
-  }
-
-  /** The beginning of a struct of a name and a variant. */
-  property(name: string, signature: string): this {
-    this.#align(8).text(name);
-    this.#bytes.push(signature.length, ...Buffer.from(signature, "latin1"), 0);
-    return this;
-  }
-
-  get bytes(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
-  }
-}
-
 /** systemd's names: what is neither a letter, a digit, nor one of `:_.` as its code. */
 function escapeName(text: string): string {
   return text.replace(/[^A-Za-z0-9:_.]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
@@ -69,16 +37,14 @@ function escapeName(text: string): string {
 
 /** The call of systemd's manager that puts a process into a scope of its own, which it may divide further. */
 function startScopeMessage(unit: string, pid: number): Uint8Array {
-  const properties = new Values()
-    .property("PIDs", "au")
-    .number(4)
-    .number(pid)
-    .property("Slice", "s")
-    .text("app.slice")
-    .property("Delegate", "b")
-    .number(1)
-    .property("CollectMode", "s")
-    .text("inactive-or-failed").bytes;
+  const signature = "ssa(sv)a(sa(sv))";
+  const properties = [
+    ["PIDs", variant("au", [pid])],
+    ["Slice", variant("s", "app.slice")],
+    ["Delegate", variant("b", true)],
+    ["CollectMode", variant("s", "inactive-or-failed")],
+  ];
+  const body = writeValues(new ValueWriter(true), signature, [unit, "fail", properties, []], []).finish();
   return encodeMessage({
     type: messageType.call,
     flags: messageFlag.noReplyExpected,
@@ -87,9 +53,8 @@ function startScopeMessage(unit: string, pid: number): Uint8Array {
     interface: "org.freedesktop.systemd1.Manager",
     member: "StartTransientUnit",
     destination: "org.freedesktop.systemd1",
-    signature: "ssa(sv)a(sa(sv))",
-    body: (writer) =>
-      writer.string(unit).string("fail").uint32(properties.length).align(8).bytes(properties).uint32(0).align(8),
+    signature,
+    body: (writer) => writer.bytes(body),
   });
 }
 

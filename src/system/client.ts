@@ -4,6 +4,7 @@ import { checkCancelled, isDowelError } from "../base/errors.ts";
 import type { DowelEvent, Report } from "../base/events.ts";
 import { BusCallError, busErrors } from "../dbus/errors.ts";
 import { BusPeer } from "../dbus/peer.ts";
+import { systemBusAddress } from "../dbus/reach.ts";
 import { tellIdle } from "../engine/execute.ts";
 import { checkWritable } from "../engine/places.ts";
 import { eraseDataOf } from "../engine/remove.ts";
@@ -16,7 +17,7 @@ import type { SystemChange } from "./change.ts";
 import { encodeChange, transactionOf } from "./encode.ts";
 import { fromBusError } from "./errors.ts";
 import { openMedia } from "./media.ts";
-import { serviceName, servicePath, systemBusAddress, systemShape } from "./names.ts";
+import { serviceName, servicePath, systemShape } from "./names.ts";
 
 export interface AskOptions {
   readonly report: Report;

@@ -19,8 +19,3 @@ export const systemShape = {
   signals: { Event: "s job, s event" },
   properties: { Version: "s" },
 } as const satisfies InterfaceShape;
-
-/** The sockets of the system bus, as an address. */
-export function systemBusAddress(environment: Readonly<Record<string, string | undefined>> = process.env): string {
-  return environment["DBUS_SYSTEM_BUS_ADDRESS"] ?? "unix:path=/run/dbus/system_bus_socket";
-}

@@ -2,8 +2,8 @@
 import { closeSync, constants, openSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { errnoOf, isDowelError } from "../../base/errors.ts";
+import type { BusPeer } from "../../dbus/peer.ts";
 import { O_PATH } from "../../sys/beneath.ts";
-import { BusClient, type Call } from "./buscall.ts";
 
 const portal = "org.freedesktop.portal.Documents";
 const target = { destination: portal, path: "/org/freedesktop/portal/documents", interface: portal };
@@ -18,16 +18,7 @@ const permissions = ["read", "write", "grant-permissions"];
 /** Where sandboxes see the portal's files. */
 const shownAt = "/run/flatpak/doc";
 
-function addCall(id: string, flags: number): Call {
-  return {
-    ...target,
-    member: "AddFull",
-    signature: "ahusas",
-    body: (writer) => writer.uint32(4).uint32(0).uint32(flags).string(id).strings(permissions),
-  };
-}
-
-async function addDocument(client: BusClient, id: string, path: string): Promise<string | undefined> {
+async function addDocument(peer: BusPeer, id: string, path: string, signal?: AbortSignal): Promise<string | undefined> {
   let fd: number;
   try {
     fd = openSync(path, O_PATH | constants.O_NONBLOCK);
@@ -37,9 +28,10 @@ async function addDocument(client: BusClient, id: string, path: string): Promise
   }
   try {
     const flags = statSync(path).isDirectory() ? reuse | isFolder : reuse;
-    const ids = await client.call(addCall(id, flags), [fd], (body) => body.strings());
-    const document = ids?.[0];
-    return document === undefined || document === "" ? undefined : `${shownAt}/${document}/${basename(path)}`;
+    const values = [[fd], flags, id, permissions] as const;
+    const call = { ...target, member: "AddFull", signature: "ahusas", values, returns: "asa{sv}" } as const;
+    const [[document = ""]] = await peer.call(call, { signal });
+    return document === "" ? undefined : `${shownAt}/${document}/${basename(path)}`;
   } finally {
     closeSync(fd);
   }
@@ -55,17 +47,19 @@ export async function shareFiles(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const shared = new Map<string, string>();
-  const runtime = process.env["XDG_RUNTIME_DIR"];
-  const address = process.env["DBUS_SESSION_BUS_ADDRESS"] ?? (runtime && `unix:path=${runtime}/bus`);
-  if (paths.length === 0 || !address) return shared;
-  try {
-    using client = await BusClient.connect(address, signal);
+  if (paths.length === 0) return shared;
+  // Starts do without the bus as a rule, and without the time that it takes to load this.
+  const { sessionBusAddress, withBus } = await import("../../dbus/reach.ts");
+  const shareAll = async (peer: BusPeer): Promise<void> => {
     for (const path of paths) {
-      const seen = await addDocument(client, id, path);
+      const seen = await addDocument(peer, id, path, signal);
       if (seen !== undefined) shared.set(path, seen);
     }
+  };
+  try {
+    await withBus(sessionBusAddress(), shareAll, signal);
   } catch (error) {
-    if (!isDowelError(error, "BUS_CALL_FAILED") && !isDowelError(error, "DBUS_INVALID")) throw error;
+    if (!isDowelError(error) || error.code === "ABORTED") throw error;
   }
   return shared;
 }

@@ -2,10 +2,9 @@
 import { readdirSync } from "node:fs";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
-import { BusPeer } from "../../dbus/peer.ts";
-import { parseBusAddress } from "../../formats/dbus/address.ts";
+import type { BusPeer } from "../../dbus/peer.ts";
+import { sessionBusAddress, withBus } from "../../dbus/reach.ts";
 import type { Variant } from "../../formats/dbus/types.ts";
-import { EventLoop } from "../../loop/loop.ts";
 
 const storeName = "org.freedesktop.impl.portal.PermissionStore";
 const target = {
@@ -114,19 +113,7 @@ export async function withPermissionStore<T>(
   signal: AbortSignal | undefined,
   use: (store: PermissionStore) => Promise<T>,
 ): Promise<T> {
-  const runtime = environment["XDG_RUNTIME_DIR"];
-  const address = environment["DBUS_SESSION_BUS_ADDRESS"] || (runtime && `unix:path=${runtime}/bus`);
-  if (!address) {
-    throw new DowelError("BUS_UNREACHABLE", "There is no session bus to reach the permission store on", {
-      hint: "Set DBUS_SESSION_BUS_ADDRESS, or run this in a session.",
-    });
-  }
-  using loop = new EventLoop();
-  const work = async (): Promise<T> => {
-    using peer = await BusPeer.connect(loop, parseBusAddress(address), {}, signal);
-    return await use(new PermissionStore(peer, signal));
-  };
-  return await loop.runUntil(work(), signal);
+  return await withBus(sessionBusAddress(environment), (peer) => use(new PermissionStore(peer, signal)), signal);
 }
 
 /** Takes away everything that an app has in any table, or all that all apps have; answers how many entries changed. */

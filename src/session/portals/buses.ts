@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
 import { BusPeer } from "../../dbus/peer.ts";
+import { sessionBusAddress, systemBusAddress } from "../../dbus/reach.ts";
 import { parseBusAddress } from "../../formats/dbus/address.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-function addressOf(bus: "session" | "system", environment: Environment): string {
-  if (bus === "system") return environment["DBUS_SYSTEM_BUS_ADDRESS"] || "unix:path=/run/dbus/system_bus_socket";
-  const runtime = environment["XDG_RUNTIME_DIR"];
-  const address = environment["DBUS_SESSION_BUS_ADDRESS"] || (runtime && `unix:path=${runtime}/bus`);
-  if (address) return address;
-  throw new DowelError("BUS_UNREACHABLE", "There is no session bus", {
-    hint: "Set DBUS_SESSION_BUS_ADDRESS, or run this in a session.",
-  });
-}
+const addresses = { session: sessionBusAddress, system: systemBusAddress };
 
 /** The service's own connections to the buses of the machine and of the user, each made when it is first needed. */
 export class HostBuses implements Disposable {
@@ -33,7 +25,7 @@ export class HostBuses implements Disposable {
     if (known !== undefined) return await known;
     const forget = (): void => void this.#peers.delete(bus);
     const peer = (async () =>
-      await BusPeer.connect(this.#loop, parseBusAddress(addressOf(bus, this.#environment)), { ended: forget }))();
+      await BusPeer.connect(this.#loop, parseBusAddress(addresses[bus](this.#environment)), { ended: forget }))();
     this.#peers.set(bus, peer);
     peer.catch(forget);
     return await peer;
