@@ -91,7 +91,7 @@ export const targets: Readonly<Record<string, Target>> = {
   "dbus-message": readMessage,
   "dbus-rule": (bytes) => parseMatchRule(text(bytes)),
   "dbus-address": (bytes) => parseBusAddress(text(bytes)),
-  "dbus-sasl": (bytes) => new SaslServer(1000, "0".repeat(32), true).feed(bytes, 0, bytes.length),
+  "dbus-sasl": (bytes) => new SaslServer(1000, "0".repeat(32)).feed(bytes, 0, bytes.length),
   "oci-manifest": (bytes) => decodeDocument(bytes, mediaTypes.ociManifest, "document"),
   "oci-index": (bytes) => decodeDocument(bytes, mediaTypes.ociIndex, "document"),
   "oci-config": (bytes) => decodeConfig(bytes, "document"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The session service under clients that do anything: main.ts [MINUTES]. Ends with its memory over time; fails where that
-// grows, or where a client that behaves is not served.
+// Two session services under clients that do anything: main.ts [MINUTES]. One lives all the time; its memory is told, and
+// must not grow. The other is killed now and then, and handed its sandboxes again. Fails also where a client that behaves
+// is not served.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,12 @@ import { busName, RawPeer, startBus } from "../support/bus.ts";
 
 const sandboxes = 10;
 const clientsPerSandbox = 6;
+/** Sandboxes of the service that is killed. */
+const mortalSandboxes = 3;
+/** Looks at the memory between start and end. */
+const looks = 20;
+/** Between two acts of a client, at most: the machine is for others, too. */
+const restMilliseconds = 100;
 const growthMib = 10;
 const policy = [
   "org.test.App",
@@ -80,46 +87,114 @@ async function act(client: RawPeer, dice: Dice): Promise<boolean> {
   }
 }
 
-async function live(sandbox: FakeSandbox, dice: Dice, until: number): Promise<number> {
-  let acts = 0;
-  while (Date.now() < until) {
-    using client = await RawPeer.connect(sandbox.socket);
-    do acts++;
-    while ((await act(client, dice)) && Date.now() < until);
-  }
-  return acts;
+/** What clients did, and how often that ended with their service. */
+interface Tally {
+  acts: number;
+  cut: number;
 }
 
-async function soak(minutes: number, seed: number, folder: string): Promise<boolean> {
-  await using bus = await startBus(folder);
-  using echo = await RawPeer.connect(bus.socket);
+async function live(sandbox: FakeSandbox, dice: Dice, until: number, tally: Tally, mortal: boolean): Promise<void> {
+  while (Date.now() < until) {
+    try {
+      using client = await RawPeer.connect(sandbox.socket);
+      do {
+        tally.acts++;
+        await Bun.sleep(dice.roll(restMilliseconds));
+      } while ((await act(client, dice)) && Date.now() < until);
+    } catch (error) {
+      if (!mortal) throw error;
+      tally.cut++;
+    }
+  }
+}
+
+/** Sandboxes of one service, and the lives of their clients. */
+class Household {
+  readonly #folder: string;
+  readonly #all: readonly FakeSandbox[];
+
+  constructor(folder: string, bus: string, count: number, stack: AsyncDisposableStack) {
+    this.#folder = folder;
+    this.#all = Array.from({ length: count }, (_, index) => stack.use(new FakeSandbox(folder, String(index + 1), bus)));
+  }
+
+  get socket(): string {
+    return join(this.#folder, "dowel/session.sock");
+  }
+
+  async begin(): Promise<ServiceProcess> {
+    const service = await ServiceProcess.start(this.#folder);
+    for (const sandbox of this.#all) sandbox.handOver(this.socket, policy);
+    return service;
+  }
+
+  lives(seed: number, until: number, tally: Tally, mortal: boolean): Promise<void>[] {
+    return this.#all.flatMap((sandbox, one) =>
+      Array.from({ length: clientsPerSandbox }, (_, two) =>
+        live(sandbox, new Dice(seed + 97 * (one * clientsPerSandbox + two)), until, tally, mortal),
+      ),
+    );
+  }
+}
+
+/** Kills a service and starts the next one until the time is over; answers how often. */
+async function killOften(household: Household, dice: Dice, until: number): Promise<number> {
+  for (let kills = 0; ; kills++) {
+    await using service = await household.begin();
+    await Bun.sleep(Math.min(1000 + dice.roll(30_000), Math.max(0, until - Date.now())));
+    if (Date.now() < until) continue;
+    // Clients end by themselves while they are served.
+    await Bun.sleep(2000);
+    service.process.kill("SIGTERM");
+    return kills;
+  }
+}
+
+async function echoOn(bus: string): Promise<RawPeer> {
+  const echo = await RawPeer.connect(bus);
   await echo.callBus("RequestName", "org.test.Echo");
   echo.onMessage = ({ type, sender, serial }) => {
     echo.received.length = 0;
     if (type === messageType.call && sender !== busName)
       echo.send({ type: messageType.return, destination: sender, replySerial: serial });
   };
-  await using service = await ServiceProcess.start(folder);
+  return echo;
+}
+
+async function soak(minutes: number, seed: number, folder: string): Promise<boolean> {
   await using stack = new AsyncDisposableStack();
-  const all = Array.from({ length: sandboxes }, (_, index) =>
-    stack.use(new FakeSandbox(folder, String(index + 1), bus.socket)),
-  );
-  for (const sandbox of all) sandbox.handOver(join(folder, "dowel/session.sock"), policy);
+  const bus = stack.use(await startBus(folder));
+  stack.use(await echoOn(bus.socket));
+  const household = new Household(join(folder, "steady"), bus.socket, sandboxes, stack);
+  const other = new Household(join(folder, "mortal"), bus.socket, mortalSandboxes, stack);
+  const service = stack.use(await household.begin());
+  const memory = (): number => pssMib(service.process.pid ?? 0);
+  const samples = [memory()];
   const until = Date.now() + minutes * 60_000;
-  const lives = all.flatMap((sandbox, one) =>
-    Array.from({ length: clientsPerSandbox }, (_, two) =>
-      live(sandbox, new Dice(seed + 97 * (one * clientsPerSandbox + two)), until),
-    ),
-  );
-  const samples: number[] = [];
-  const timer = setInterval(() => samples.push(pssMib(service.process.pid ?? 0)), minutes * 3_000);
-  const acts = (await Promise.all(lives)).reduce((sum, count) => sum + count, 0);
+  const timer = setInterval(() => samples.push(memory()), (minutes * 60_000) / looks);
+  const [steady, mortal] = [
+    { acts: 0, cut: 0 },
+    { acts: 0, cut: 0 },
+  ];
+  const killing = killOften(other, new Dice(seed), until);
+  await Promise.all([
+    ...household.lives(seed, until, steady, false),
+    ...other.lives(seed + 1, until, mortal, true),
+    killing,
+  ]);
   clearInterval(timer);
-  const [early = 0, late = 0] = [samples.slice(4, 8), samples.slice(-4)].map((part) => Math.max(...part));
-  const { instances } = askStatus(join(folder, "dowel/session.sock"));
+  samples.push(memory());
+  const { instances } = askStatus(household.socket);
   const denied = instances.reduce((sum, { buses }) => sum + (buses.session?.denied ?? 0), 0);
-  process.stdout.write(`seed ${seed}: ${acts} acts of ${lives.length} clients, ${denied} denials\n`);
-  process.stdout.write(`memory of the service, MiB: ${samples.map((value) => value.toFixed(1)).join(" ")}\n`);
+  process.stdout.write(
+    `seed ${seed}: ${steady.acts} acts, ${denied} denials; ${await killing} services killed during `,
+  );
+  process.stdout.write(`${mortal.acts} acts of their clients, of whom ${mortal.cut} lost a connection\n`);
+  const each = (minutes / looks).toFixed(1);
+  process.stdout.write(
+    `memory of the service every ${each} minutes, MiB: ${samples.map((one) => one.toFixed(1)).join(" ")}\n`,
+  );
+  const [early = 0, late = 0] = [samples.slice(4, 8), samples.slice(-4)].map((part) => Math.max(...part));
   return late - early <= growthMib;
 }
 

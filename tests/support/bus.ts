@@ -75,7 +75,10 @@ export class RawPeer implements Disposable {
   /** Connects, authenticates and, unless told otherwise, says Hello. */
   static async connect(path: string, hello = true, uid = process.getuid?.() ?? 0): Promise<RawPeer> {
     const peer = await RawPeer.open(path);
-    const answer = new Promise<void>((resolve) => peer.#socket.once("data", () => resolve()));
+    const answer = new Promise<void>((resolve, reject) => {
+      peer.#socket.once("data", () => resolve());
+      peer.#socket.once("close", () => reject(new Error("The connection ended before it was authenticated")));
+    });
     const user = Buffer.from(String(uid)).toString("hex");
     peer.#socket.write(`\0AUTH EXTERNAL ${user}\r\n`);
     await answer;

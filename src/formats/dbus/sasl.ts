@@ -37,16 +37,27 @@ class LineReader {
 export class SaslServer {
   readonly #user: string;
   readonly #guid: string;
-  readonly #passesDescriptors: boolean;
   readonly #lines = new LineReader();
-  #state: "credentials" | "start" | "data" | "accepted" | "done" = "credentials";
+  #state: "credentials" | "start" | "data" | "accepted" | "negotiating" | "done" = "credentials";
   #commands = 0;
+  #agreed: boolean | undefined;
 
   /** @param user decimal user id that a client may claim; @param guid 32 hexadecimal digits of the bus */
-  constructor(user: number, guid: string, passesDescriptors: boolean) {
+  constructor(user: number, guid: string) {
     this.#user = String(user);
     this.#guid = guid;
-    this.#passesDescriptors = passesDescriptors;
+  }
+
+  /** Whether the client asks for descriptors; nothing more is taken before `agree` says what the bus does. */
+  get negotiating(): boolean {
+    return this.#state === "negotiating";
+  }
+
+  /** The answer to a client that is negotiating. */
+  agree(passesDescriptors: boolean): string {
+    this.#state = "accepted";
+    this.#agreed = passesDescriptors;
+    return passesDescriptors ? "AGREE_UNIX_FD\r\n" : 'ERROR "No descriptors here"\r\n';
   }
 
   /** Whether BEGIN has come; bytes behind it are messages. */
@@ -62,7 +73,7 @@ export class SaslServer {
       if (bytes[at++] !== 0) throw refused("the first byte is not NUL");
       this.#state = "start";
     }
-    while (!this.done && at < end) {
+    while (!this.done && !this.negotiating && at < end) {
       const { line, next } = this.#lines.next(bytes, at, end);
       at = next;
       if (line !== undefined) answer += this.#command(line);
@@ -79,7 +90,9 @@ export class SaslServer {
       return "";
     }
     if (word === "NEGOTIATE_UNIX_FD" && this.#state === "accepted") {
-      return this.#passesDescriptors ? "AGREE_UNIX_FD\r\n" : 'ERROR "No descriptors here"\r\n';
+      if (this.#agreed !== undefined) return this.agree(this.#agreed);
+      this.#state = "negotiating";
+      return "";
     }
     if (word === "AUTH" && this.#state === "start") return this.#mechanism(words);
     if (word === "DATA" && this.#state === "data") return this.#identity(words[0] ?? "");
@@ -108,21 +121,41 @@ export class SaslServer {
   }
 }
 
-/** The client's side: everything is said at once, then the answers are read. */
+/** The client's side: everything is said at once, then the answers are read; or one step after the other. */
 export class SaslClient {
   readonly #lines = new LineReader();
   #answers = 0;
+  #expected: number;
   guid = "";
   passesDescriptors = false;
 
-  /** What to send first. */
-  static opening(user: number): Uint8Array {
-    const identity = Buffer.from(String(user), "latin1").toString("hex");
-    return Buffer.from(`\0AUTH EXTERNAL ${identity}\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n`, "latin1");
+  /** @param steps whether `identity` is sent, and later `negotiate` where descriptors are wished for; else `opening` is */
+  constructor(steps = false) {
+    this.#expected = steps ? 1 : 2;
   }
 
+  static identity(user: number): Uint8Array {
+    const identity = Buffer.from(String(user), "latin1").toString("hex");
+    return Buffer.from(`\0AUTH EXTERNAL ${identity}\r\n`, "latin1");
+  }
+
+  /** All that is to be said. */
+  static opening(user: number): Uint8Array {
+    return Buffer.concat([SaslClient.identity(user), Buffer.from(`NEGOTIATE_UNIX_FD\r\n${SaslClient.end}`)]);
+  }
+
+  /** What is said behind all steps. */
+  static readonly end = "BEGIN\r\n";
+
+  /** What to send for descriptors; the answer is awaited. */
+  negotiate(): string {
+    this.#expected = 2;
+    return "NEGOTIATE_UNIX_FD\r\n";
+  }
+
+  /** Whether all answers have come. */
   get done(): boolean {
-    return this.#answers === 2;
+    return this.#answers === this.#expected;
   }
 
   /** Takes bytes and returns the offset of the first one not used. Throws `DBUS_AUTH`. */

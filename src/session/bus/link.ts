@@ -87,7 +87,7 @@ export class Link implements Disposable {
   #bus: Endpoint | undefined;
   readonly #toBus: Stream;
   readonly #toClient: Stream;
-  readonly #busAuth = new SaslClient();
+  readonly #busAuth = new SaslClient(true);
   #clientAuth: SaslServer | undefined;
   readonly #user: number;
   #draining = false;
@@ -217,7 +217,7 @@ export class Link implements Disposable {
       return;
     }
     this.#bus = new Endpoint(this.#loop, fd, this.#consumer("from-bus", this.#toClient));
-    this.#bus.sendCopy(SaslClient.opening(this.#user));
+    this.#bus.sendCopy(SaslClient.identity(this.#user));
   }
 
   /** Takes the connection that a function opens; where it throws, the link ends with its reason. */
@@ -236,10 +236,17 @@ export class Link implements Disposable {
       return used;
     }
     const at = this.#busAuth.feed(buffer.bytes, start, end);
-    if (this.#busAuth.done) {
-      this.#clientAuth = new SaslServer(this.#user, this.#busAuth.guid, this.#busAuth.passesDescriptors);
+    if (!this.#busAuth.done) return at;
+    this.#clientAuth ??= new SaslServer(this.#user, this.#busAuth.guid);
+    if (this.#clientAuth.negotiating) {
+      this.#tellClient(this.#clientAuth.agree(this.#busAuth.passesDescriptors));
+      this.#client.offerHeld();
     }
     return at;
+  }
+
+  #tellClient(answer: string): void {
+    if (answer !== "") this.#client.sendCopy(Buffer.from(answer, "latin1"));
   }
 
   /** What the filter asks the bus because of an answer goes at once, unless a message of the client is half sent. */
@@ -252,8 +259,12 @@ export class Link implements Disposable {
     const auth = this.#clientAuth;
     if (auth === undefined || auth.done) return this.#toBus.consume(buffer, start, end);
     const { answer, next } = auth.feed(buffer.bytes, start, end);
-    if (answer !== "") this.#client.sendCopy(Buffer.from(answer, "latin1"));
-    if (auth.done) return this.#toBus.consume(buffer, next, end);
+    this.#tellClient(answer);
+    if (auth.negotiating && this.#busAuth.done) this.#bus?.sendCopy(Buffer.from(this.#busAuth.negotiate()));
+    if (auth.done) {
+      this.#bus?.sendCopy(Buffer.from(SaslClient.end));
+      return this.#toBus.consume(buffer, next, end);
+    }
     if (this.#toBus.descriptors.length === 0) return next;
     throw new DowelError("DBUS_AUTH", "Descriptors came before the authentication was over");
   }
@@ -265,7 +276,7 @@ export class Link implements Disposable {
     if (bus === undefined || this.#disposed || this.#draining) return;
     bus.setReading(!this.#client.blocked);
     const release = this.#toBus.waiting && (this.#filter?.settled ?? true);
-    const ready = this.#clientAuth !== undefined && !bus.blocked;
+    const ready = this.#clientAuth !== undefined && this.#busAuth.done && !bus.blocked;
     this.#client.setReading(ready && (release || !this.#toBus.waiting));
     if (release && ready) this.#client.offerHeld();
   }

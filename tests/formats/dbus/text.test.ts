@@ -97,14 +97,15 @@ const guid = "0123456789abcdef0123456789abcdef";
 const own = Buffer.from("1000").toString("hex");
 
 /** Feeds in pieces of a size; what was answered, whether it is done, and what is left over. */
-function serve(text: string, size = 1 << 20): { answer: string; done: boolean; left: string } {
-  const server = new SaslServer(1000, guid, true);
+function serve(text: string, size = 1 << 20, passes = true): { answer: string; done: boolean; left: string } {
+  const server = new SaslServer(1000, guid);
   const bytes = Buffer.from(text, "latin1");
   let answer = "";
   let at = 0;
   while (at < bytes.length && !server.done) {
     const result = server.feed(bytes, at, Math.min(at + size, bytes.length));
     answer += result.answer;
+    if (server.negotiating) answer += server.agree(passes);
     at = result.next;
   }
   return { answer, done: server.done, left: bytes.toString("latin1", at) };
@@ -117,6 +118,16 @@ describe("SaslServer", () => {
       done: true,
       left: "l\x01",
     });
+  });
+  test("answers a question for descriptors as the bus does, and a second one at once", () => {
+    const asked = `\0AUTH EXTERNAL ${own}\r\nNEGOTIATE_UNIX_FD\r\n`;
+    const server = new SaslServer(1000, guid);
+    const bytes = Buffer.from(`${asked}NEGOTIATE_UNIX_FD\r\nBEGIN\r\n`);
+    expect(server.feed(bytes, 0, bytes.length)).toEqual({ answer: `OK ${guid}\r\n`, next: asked.length });
+    expect(server.negotiating).toBe(true);
+    expect(server.agree(false)).toStartWith("ERROR");
+    expect(server.feed(bytes, asked.length, bytes.length).answer).toStartWith("ERROR");
+    expect(server.done).toBe(true);
   });
   test("asks for the identity, and takes none as that of the credentials", () => {
     expect(serve("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n").answer).toBe(`DATA\r\nOK ${guid}\r\n`);
@@ -175,6 +186,15 @@ describe("SaslClient", () => {
     const bytes = Buffer.from(`${answer}l`);
     expect(client.feed(bytes, 0, bytes.length)).toBe(bytes.length - 1);
     expect(client).toMatchObject({ done: true, guid, passesDescriptors: true });
+  });
+  test("says one thing after the other where it is to", () => {
+    const client = new SaslClient(true);
+    expect(client.feed(Buffer.from(`OK ${guid}\r\n`), 0, 37)).toBe(37);
+    expect(client).toMatchObject({ done: true, guid, passesDescriptors: false });
+    expect(client.negotiate()).toBe("NEGOTIATE_UNIX_FD\r\n");
+    expect(client.done).toBe(false);
+    client.feed(Buffer.from("AGREE_UNIX_FD\r\n"), 0, 15);
+    expect(client).toMatchObject({ done: true, passesDescriptors: true });
   });
   test("refuses a bus that rejects or says nonsense", () => {
     for (const text of ["REJECTED EXTERNAL\r\n", "OK\r\n", "OK 12\r\n", "ERROR\r\n", "x".repeat(20_000)]) {
