@@ -4,16 +4,15 @@ import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import type { Choose } from "../engine/choose.ts";
 import { isChosen, isServed, placeForAdding, placesToRead, placeToChange } from "../engine/places.ts";
 import { installationToChange } from "../engine/spread.ts";
-import { type Questions, type Transaction, transact, type UndecidedPlace } from "../engine/transact.ts";
+import type { Questions, Transaction, UndecidedPlace } from "../engine/transact.ts";
 import type { Plan } from "../engine/types.ts";
 import type { RefKind } from "../metadata/ref.ts";
 import { askNumber, askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { formatSize } from "../render/size.ts";
 import { createInstallation, type Installation, openInstallation } from "../store/installation.ts";
-import { applyChanges } from "../system/apply.ts";
 import type { PlainChange } from "../system/change.ts";
-import { SystemService } from "../system/client.ts";
+import type { SystemService } from "../system/client.ts";
 import { type Context, withReporter } from "./context.ts";
 import type { FetchFlags, InstallationFlags, KindFlags } from "./flags.ts";
 
@@ -74,6 +73,7 @@ export async function changeAll(
   options: ChangeOptions = {},
 ): Promise<boolean> {
   const { report = silent, noninteractive } = options;
+  const { applyChanges } = await import("../system/apply.ts");
   return await applyChanges(wanted, {
     ...{ installation, report, signal: context.signal },
     interactive: noninteractive !== true,
@@ -149,7 +149,9 @@ export async function serviceFor(
   { signal }: Pick<Context, "signal">,
   installation: Installation,
 ): Promise<SystemService | undefined> {
-  return isServed(installation) ? await SystemService.connect(installation, signal) : undefined;
+  if (!isServed(installation)) return undefined;
+  const { SystemService } = await import("../system/client.ts");
+  return await SystemService.connect(installation, signal);
 }
 
 /** Carries out one transaction with its events shown. Answers whether there was anything to do. */
@@ -158,6 +160,7 @@ async function runOne(context: Context, flags: FetchFlags, transaction: ShownTra
   const json = flags.json === true;
   const { installation } = transaction;
   const interactive = flags.noninteractive !== true;
+  const { transact } = await import("../engine/transact.ts");
   using service = await serviceFor(context, installation);
   const plan = await withReporter(context, json, (report) =>
     transact(transaction, {

@@ -3,13 +3,11 @@
 import { DowelError } from "../base/errors.ts";
 import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
-import { refreshAppstream } from "../engine/appstream.ts";
-import { type BackgroundSummary, updateInBackground } from "../engine/background/update.ts";
+import type { BackgroundSummary } from "../engine/background/update.ts";
 import { findInstalled } from "../engine/find.ts";
 import { isChosen, isServed } from "../engine/places.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
 import { upToDate } from "../engine/resolve/fetches.ts";
-import { wholeCommit } from "../engine/rollback.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { nothing, type Result } from "../render/result.ts";
@@ -55,6 +53,7 @@ function describeSummary({ installation, postponed, changed, held, failure }: Ba
 
 /** Updates without anybody there; says what was done only in the end. */
 async function updateAlone(context: Context, flags: Flags): Promise<Result> {
+  const { updateInBackground } = await import("../engine/background/update.ts");
   const { signal } = context;
   const summaries: BackgroundSummary[] = [];
   for (const { installation } of spreadNames(installationChoice(flags), [], {})) {
@@ -71,6 +70,7 @@ async function updateAlone(context: Context, flags: Flags): Promise<Result> {
 
 /** Makes a certain version of one ref the active one. */
 async function updateTo(context: Context, flags: Flags, commit: string, words: readonly string[]): Promise<Result> {
+  const { wholeCommit } = await import("../engine/rollback.ts");
   const [name, ...others] = words;
   if (name === undefined || others.length > 0) throw new DowelError("USAGE", "--commit needs exactly one ref");
   const { installation, deployment } = findInstalled(installationsToRead(flags), name, {
@@ -89,6 +89,7 @@ async function updateTo(context: Context, flags: Flags, commit: string, words: r
 
 /** Fetches the AppStream data of remotes instead of refs. */
 async function updateAppstreamOf(context: Context, flags: Flags, words: readonly string[]): Promise<Result> {
+  const { refreshAppstream } = await import("../engine/appstream.ts");
   const [remote, ...others] = words;
   if (others.length > 0) throw new DowelError("USAGE", "--appstream takes the name of one remote, or none");
   const installations = installationsToRead(flags);

@@ -36,9 +36,15 @@ class Installed implements Dependent {
   }
 }
 
+/** What an installation has, with what it needs; `deployments` where it has been read already. */
+export function dependentsOf(
+  installation: Pick<Installation, "path">,
+  deployments: readonly Deployment[] = listDeployments(installation),
+): readonly Dependent[] {
+  return deployments.map((deployment) => new Installed(installation.path, deployment));
+}
+
 /** Everything that some installations have, with what it needs. */
 export function listDependents(installations: readonly Installation[]): readonly Dependent[] {
-  return installations.flatMap((installation) =>
-    listDeployments(installation).map((deployment) => new Installed(installation.path, deployment)),
-  );
+  return installations.flatMap((installation) => dependentsOf(installation));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { checkCancelled, DowelError, isDowelError } from "../base/errors.ts";
+import { checkCancelled, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { LoadedImage } from "../oci/image.ts";
@@ -12,8 +12,8 @@ import type { Deployment } from "../store/types.ts";
 import { Downloads } from "./downloads.ts";
 import { deployOperation, type FetchContext, type FetchOperation, importOperation } from "./fetch.ts";
 import { makeRemotes } from "./newremotes.ts";
+import { failureOf, reportPlan } from "./outcome.ts";
 import { checkWritable } from "./places.ts";
-import { describePlan } from "./plan.ts";
 import { removeOperation, tidy } from "./remove.ts";
 import { updateDatabases } from "./triggers.ts";
 import type { FailedOperation, Operation, Plan } from "./types.ts";
@@ -80,28 +80,6 @@ async function runOperation(operation: Operation, work: Work, downloads: Downloa
   report({ type: "operation.done", operation: operation.operation, ref });
 }
 
-/** One failure is thrown as it is, with the ref before its message; several become one error that lists them. */
-function failureOf(failed: readonly FailedOperation[], total: number): DowelError | undefined {
-  const [first, second] = failed;
-  if (first === undefined) return undefined;
-  const lines = failed.map(({ operation, ref, error }) => `${operation} ${formatRef(ref)}: ${error.message}`);
-  if (second === undefined) {
-    const { code, hint } = first.error;
-    return new DowelError(code, lines.join(), { ...(hint === undefined ? {} : { hint }), cause: first.error });
-  }
-  return new DowelError("TRANSACTION_FAILED", `${failed.length} of ${total} operations failed:\n${lines.join("\n")}`, {
-    hint: "The others were carried out.",
-    cause: first.error,
-  });
-}
-
-function reportPlan(plan: Plan, report: Report, announced: boolean): void {
-  if (!announced) report({ type: "transaction.plan", operations: describePlan(plan) });
-  for (const { operation, ref, reason } of plan.skipped) {
-    report({ type: "operation.skip", operation, ref: formatRef(ref), reason });
-  }
-}
-
 /** An operation that failed: of those that nobody asked for, a warning is enough. */
 function noteFailure(operation: Operation, error: unknown, work: Work): void {
   if (!isDowelError(error) || error.code === "ABORTED") throw error;
@@ -138,13 +116,6 @@ async function runAll(operations: readonly Operation[], work: Work): Promise<voi
       noteFailure(operation, error, work);
     }
   }
-}
-
-/** Says why a plan without operations has none. Throws the failures that were known when it was made. */
-export function tellIdle(plan: Plan, report: Report): void {
-  reportPlan(plan, report, true);
-  const failure = failureOf(plan.failed, plan.failed.length);
-  if (failure !== undefined) throw failure;
 }
 
 /**

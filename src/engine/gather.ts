@@ -10,7 +10,8 @@ import { RecordingHost } from "../sandbox/probe/recording.ts";
 import { meetsConditions } from "../sandbox/spec/extensions-conditions.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
-import { listDependents } from "./dependents.ts";
+import type { Deployment } from "../store/types.ts";
+import { dependentsOf, listDependents } from "./dependents.ts";
 import { languagesOf } from "./languages.ts";
 import { Offers } from "./offers.ts";
 import {
@@ -51,14 +52,18 @@ async function ask({ remote, arch }: Ask, offers: Offers): Promise<Answer> {
   }
 }
 
-/** Reads what a plan depends on besides the remotes. */
-export function gatherFacts(target: Installation, options: TransactionOptions & GatherOptions): Omit<Facts, "answers"> {
+/** Reads what a plan depends on besides the remotes. `own`: what the target has, where that has been read already. */
+export function gatherFacts(
+  target: Installation,
+  options: TransactionOptions & GatherOptions,
+  own?: readonly Deployment[],
+): Omit<Facts, "answers"> {
   const others = (options.installations ?? []).filter(({ path }) => path !== target.path);
   const settings = readSettings(target);
   const host = new RecordingHost();
   return {
     target: target.path,
-    installed: listDependents([target, ...others]),
+    installed: [...dependentsOf(target, own), ...listDependents(others)],
     remotes: listRemotes(target),
     newRemotes: new Map(),
     direct: undefined,

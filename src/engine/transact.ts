@@ -5,8 +5,8 @@ import { formatRef } from "../metadata/ref.ts";
 import { isUndecided } from "../remotes/trust/choice.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
-import { measurePlan } from "./cost.ts";
-import { type ExecuteOptions, execute } from "./execute.ts";
+import type { ExecuteOptions } from "./execute.ts";
+import { tellIdle } from "./outcome.ts";
 import { describePlan } from "./plan.ts";
 import { findSideloads, sideloadPlace } from "./sideload.ts";
 import type { Plan } from "./types.ts";
@@ -91,14 +91,10 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
   }
 }
 
-/**
- * Plans a transaction, works out what it costs, asks, and carries it out. Throws `ABORTED` where the answer is no;
- * nothing has been changed then. Answers the plan.
- */
-export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Plan> {
-  const { installation } = transaction;
+/** Works out what a plan costs, asks, and carries it out. What that takes is loaded only now: most checks find nothing. */
+async function carryOutPlan(wished: Plan, installation: Installation, options: TransactOptions): Promise<Plan> {
   const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut, sideloadRepos } = options;
-  const wished = await prepareWithConsent(transaction, report, questions);
+  const [{ measurePlan }, { execute }] = await Promise.all([import("./cost.ts"), import("./execute.ts")]);
   const configured = readSettings(installation).get("sideloadRepos") ?? [];
   const sideloads = await findSideloads((sideloadRepos ?? []).map(sideloadPlace), configured, { report, signal });
   const { plan, loaded } =
@@ -107,9 +103,23 @@ export async function transact(transaction: Transaction, options: TransactOption
       : await measurePlan(wished, installation, { sideloads, signal });
   report({ type: "transaction.plan", operations: describePlan(plan) });
   askForTrust(plan, installation, questions);
-  if (plan.operations.length > 0) questions?.confirms(plan, installation);
+  questions?.confirms(plan, installation);
   const how = { noPull, noDeploy, keepVersions };
   if (carryOut !== undefined) await carryOut(plan, { ...how, sideloadRepos });
   else await execute(plan, installation, { ...how, sideloads, loaded, announced: true, report, signal });
   return plan;
+}
+
+/**
+ * Plans a transaction, works out what it costs, asks, and carries it out. Throws `ABORTED` where the answer is no;
+ * nothing has been changed then. Answers the plan.
+ */
+export async function transact(transaction: Transaction, options: TransactOptions = {}): Promise<Plan> {
+  const { installation } = transaction;
+  const { report = silent, questions } = options;
+  const wished = await prepareWithConsent(transaction, report, questions);
+  if (wished.operations.length > 0) return await carryOutPlan(wished, installation, options);
+  report({ type: "transaction.plan", operations: [] });
+  tellIdle(wished, report);
+  return wished;
 }

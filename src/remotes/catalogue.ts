@@ -34,10 +34,10 @@ function keepSearchIndex(remote: Remote, refs: readonly RemoteRef[], isNew: bool
 async function list(remote: Remote, options: ListOptions): Promise<readonly RemoteRef[]> {
   const location = parseLocation(remote.url);
   if (location.kind === "registry") {
-    const catalogue = await readRegistry(remote, location, options);
-    const refs = selected(remote, location, catalogue, options);
-    keepSearchIndex(remote, refs, catalogue.isNew, options);
-    return offeredOf(remote, refs);
+    const make = (catalogue: Catalogue): RemoteRef[] => selected(remote, location, catalogue, options);
+    const { made, isNew } = await readRegistry(remote, location, options, make);
+    keepSearchIndex(remote, made, isNew, options);
+    return offeredOf(remote, made);
   }
   const catalogue =
     location.kind === "image" ? await readImage(remote, location, options) : await readLayout(location, options);

@@ -8,7 +8,7 @@ import { removeSearchIndex } from "./search/store.ts";
 import { decodeAbout, decodeFiles, encodeFiles } from "./shop/format.ts";
 import type { ListedImage } from "./types.ts";
 
-/** What was last heard from a remote. */
+/** What was last heard from a remote. Where it comes from a file, `images` is read when it is first asked for. */
 export interface CachedCatalogue {
   /** The address that was asked; an answer to another one is no use. */
   readonly url: string;
@@ -37,20 +37,40 @@ function decodeImage(decoder: Decoder, value: unknown, path: string): ListedImag
   };
 }
 
+/** The file has two lines: what a question needs, and the images, which are decoded while the question is under way. */
+class CacheFile implements CachedCatalogue {
+  readonly url: string;
+  readonly etag: string | undefined;
+  readonly registry: string;
+  readonly #decoder: Decoder;
+  readonly #text: string;
+  #images: readonly ListedImage[] | undefined;
+
+  constructor(path: string, text: string) {
+    const end = text.indexOf("\n");
+    this.#decoder = new Decoder("SCHEMA", path);
+    this.#text = text.slice(end + 1);
+    const head = this.#decoder.object(this.#decoder.parse(text.slice(0, Math.max(end, 0))), "");
+    this.url = this.#decoder.string(head["url"], "url");
+    this.etag = this.#decoder.optional(head["etag"], (etag) => this.#decoder.string(etag, "etag"));
+    this.registry = this.#decoder.string(head["registry"], "registry");
+  }
+
+  /** Throws `SCHEMA` where the file is damaged. */
+  get images(): readonly ListedImage[] {
+    const decoder = this.#decoder;
+    this.#images ??= decoder
+      .array(decoder.parse(this.#text), "images")
+      .map((image, at) => decodeImage(decoder, image, `images[${at}]`));
+    return this.#images;
+  }
+}
+
 /** What is cached for a remote; undefined where nothing is, or nothing usable. */
 export function readCachedCatalogue(folder: string, remote: string): CachedCatalogue | undefined {
   const path = cachePath(folder, remote);
-  const decoder = new Decoder("SCHEMA", path);
   try {
-    const object = decoder.object(decoder.parse(readFileSync(path, "utf8")), "");
-    return {
-      url: decoder.string(object["url"], "url"),
-      etag: decoder.optional(object["etag"], (etag) => decoder.string(etag, "etag")),
-      registry: decoder.string(object["registry"], "registry"),
-      images: decoder
-        .array(object["images"], "images")
-        .map((image, at) => decodeImage(decoder, image, `images[${at}]`)),
-    };
+    return new CacheFile(path, readFileSync(path, "utf8"));
   } catch (error) {
     // A cache that is absent, unreadable or damaged only costs another request.
     if (isDowelError(error, "SCHEMA") || (error instanceof Error && "code" in error)) return undefined;
@@ -60,6 +80,7 @@ export function readCachedCatalogue(folder: string, remote: string): CachedCatal
 
 /** Keeps what a remote answered. Failing to (a full disk, another user's installation) does not matter. */
 export function writeCachedCatalogue(folder: string, remote: string, catalogue: CachedCatalogue): void {
+  const { url, etag, registry } = catalogue;
   const images = catalogue.images.map((image) => ({
     ...image,
     labels: Object.fromEntries(image.labels),
@@ -67,7 +88,8 @@ export function writeCachedCatalogue(folder: string, remote: string, catalogue: 
   }));
   try {
     mkdirSync(join(folder, "oci"), { recursive: true });
-    writeFileDurably(cachePath(folder, remote), JSON.stringify({ ...catalogue, images }));
+    const text = `${JSON.stringify({ url, etag, registry })}\n${JSON.stringify(images)}\n`;
+    writeFileDurably(cachePath(folder, remote), text);
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
   }

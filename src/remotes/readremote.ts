@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { hostArch } from "../base/arch.ts";
-import { DowelError } from "../base/errors.ts";
+import { DowelError, isDowelError } from "../base/errors.ts";
 import { Registry } from "../oci/client/registry.ts";
 import { openLayout, openLayoutArchive, refNameAnnotation } from "../oci/layout.ts";
 import { fetchStaticIndex } from "./fetchindex.ts";
@@ -54,10 +55,11 @@ export async function readImage(remote: Remote, location: ImageLocation, options
   const place = { kind: "registry", baseUrl, repository } as const;
   const cached = folder === undefined ? undefined : readCachedCatalogue(folder, remote.name);
   const known = cached?.url === url ? cached : undefined;
+  const knownImages = usable(() => known?.images);
   await using source = new Registry(baseUrl).repository(repository);
   const isCurrent =
-    known !== undefined && (options.cached || (await source.head(reference, signal))?.digest === known.etag);
-  if (known !== undefined && isCurrent) return { images: known.images, placeOf: () => place, problems: [] };
+    knownImages !== undefined && (options.cached || (await source.head(reference, signal))?.digest === known?.etag);
+  if (knownImages !== undefined && isCurrent) return { images: knownImages, placeOf: () => place, problems: [] };
   const problems: DowelError[] = [];
   const document = await source.resolve(reference, signal);
   const tags = location.tag === undefined ? [] : [location.tag];
@@ -67,6 +69,16 @@ export async function readImage(remote: Remote, location: ImageLocation, options
     writeCachedCatalogue(folder, remote.name, { url, etag, registry: baseUrl, images });
   }
   return { images, placeOf: () => place, problems };
+}
+
+/** What is made of the cache; undefined where that is damaged, which only costs another request. */
+function usable<T>(make: () => T | undefined): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (isDowelError(error, "SCHEMA")) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -85,33 +97,43 @@ async function fetchAnswer(
     const answer = await way();
     if (answer !== undefined) return answer;
   }
-  return walkRegistry(location, arch, cached, signal);
+  return walkRegistry(location, arch, usable(() => cached?.images) ?? [], signal);
 }
 
-/** What a registry lists, and whether that is news. */
-export interface RegistryCatalogue extends Catalogue {
+/** What is made of a registry's list, and whether that is news. */
+interface RegistryAnswer<T> {
+  readonly made: T;
   readonly isNew: boolean;
 }
 
-/** What a namespace of a registry lists, from the cache where nothing has changed since. */
-export async function readRegistry(
+/**
+ * What is made of the list of a registry's namespace. `make` is called with what was heard last while the question whether
+ * that still holds is under way, and again only where it does not.
+ */
+export async function readRegistry<T extends object>(
   remote: Remote,
   location: RegistryLocation,
   options: ListOptions,
-): Promise<RegistryCatalogue> {
-  const folder = options.cacheFolder;
+  make: (catalogue: Catalogue) => T,
+): Promise<RegistryAnswer<T>> {
+  const { cacheFolder: folder, signal } = options;
   const cached = folder === undefined ? undefined : readCachedCatalogue(folder, remote.name);
-  const asView = ({ registry: baseUrl, images }: CachedCatalogue): RegistryCatalogue => ({
-    images,
-    placeOf: (repository) => ({ kind: "registry", baseUrl, repository }),
-    problems: [],
-    isNew: cached?.images !== images,
-  });
+  const view = ({ registry: baseUrl, images }: CachedCatalogue): T =>
+    make({ images, placeOf: (repository) => ({ kind: "registry", baseUrl, repository }), problems: [] });
+  const makeBefore = (): T | undefined => usable(() => (cached === undefined ? undefined : view(cached)));
   if (options.cached === true) {
-    if (cached !== undefined) return asView(cached);
+    const made = makeBefore();
+    if (made !== undefined) return { made, isNew: false };
     throw new DowelError("REGISTRY_UNREACHABLE", "nothing of it is cached");
   }
-  const answer = await fetchAnswer(location, wantedArch(options), cached, options.signal);
-  if (folder !== undefined && answer !== cached) writeCachedCatalogue(folder, remote.name, answer);
-  return asView(answer);
+  const arch = wantedArch(options);
+  const asked = fetchAnswer(location, arch, cached, signal);
+  asked.catch(() => undefined);
+  await nextTurn();
+  const before = makeBefore();
+  const heard = await asked;
+  if (heard === cached && before !== undefined) return { made: before, isNew: false };
+  const answer = heard === cached ? await fetchAnswer(location, arch, undefined, signal) : heard;
+  if (folder !== undefined) writeCachedCatalogue(folder, remote.name, answer);
+  return { made: view(answer), isNew: true };
 }

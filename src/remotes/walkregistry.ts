@@ -65,17 +65,17 @@ async function walkRepository(
 
 /**
  * Looks through the repositories of a registry that has no static index: `_catalog`, tags, configs. Slow the first
- * time; what `cached` knows is not fetched again.
+ * time; what was seen `before` is not fetched again.
  */
 export async function walkRegistry(
   location: RegistryLocation,
   arch: string | undefined,
-  cached: CachedCatalogue | undefined,
+  before: readonly ListedImage[],
   signal: AbortSignal | undefined,
 ): Promise<CachedCatalogue> {
   const registryUrl = new URL("/", location.baseUrl).href;
   const registry = new Registry(registryUrl);
-  const known = new Map(cached?.images.map((image) => [`${image.repository}@${image.commit}`, image]));
+  const known = new Map(before.map((image) => [`${image.repository}@${image.commit}`, image]));
   const waiting = await listRepositories(registry, location, signal);
   const images: ListedImage[] = [];
   const work = async (): Promise<void> => {

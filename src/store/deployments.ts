@@ -132,12 +132,13 @@ export function* refsOf(installation: Pick<Installation, "path">, id?: string): 
 }
 
 /** What a read answers; undefined where what is read is damaged, which is for `repair` to find. */
-export function tryRead<T>(read: () => T | undefined): T | undefined {
+export function tryRead<T>(read: () => T | undefined, onDamaged?: OnDamaged): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (isDowelError(error)) return undefined;
-    throw error;
+    if (!isDowelError(error)) throw error;
+    onDamaged?.(error);
+    return undefined;
   }
 }
 
@@ -149,13 +150,13 @@ export type OnDamaged = (error: DowelError) => void;
  * left out, so that it does not hide the others.
  */
 export function listDeployments(installation: Pick<Installation, "path">, onDamaged?: OnDamaged): Deployment[] {
-  return deployments(installation, refsOf(installation), onDamaged);
+  return [...readDeployments(installation, refsOf(installation), onDamaged)];
 }
 
 /** The active deployments that a partial ref fits; damaged ones are left out. */
 export function findDeployments(installation: Pick<Installation, "path">, partial: PartialRef): Deployment[] {
   const refs = [...refsOf(installation, partial.id)].filter((ref) => matchesRef(ref, partial));
-  return deployments(installation, refs);
+  return [...readDeployments(installation, refs)];
 }
 
 /** The active deployment of a ref. Throws `NOT_INSTALLED`. */
@@ -165,22 +166,16 @@ export function requireDeployment(installation: Installation, ref: Ref): Deploym
   throw new DowelError("NOT_INSTALLED", `${formatRef(ref)} is not installed in ${installation.path}`);
 }
 
-function deployments(
+/** The active deployments of refs, each read when it is asked for; damaged ones are left out. */
+export function* readDeployments(
   installation: Pick<Installation, "path">,
-  refs: Iterable<Ref>,
+  refs: Iterable<Ref> = refsOf(installation),
   onDamaged?: OnDamaged,
-): Deployment[] {
-  const result: Deployment[] = [];
+): Generator<Deployment> {
   for (const ref of refs) {
-    try {
-      const deployment = activeDeployment(installation, ref);
-      if (deployment !== undefined) result.push(deployment);
-    } catch (error) {
-      if (!isDowelError(error)) throw error;
-      onDamaged?.(error);
-    }
+    const deployment = tryRead(() => activeDeployment(installation, ref), onDamaged);
+    if (deployment !== undefined) yield deployment;
   }
-  return result;
 }
 
 function isCommit(name: string): boolean {

@@ -5,7 +5,7 @@ import type { DowelEvent, Report } from "../base/events.ts";
 import { BusCallError, busErrors } from "../dbus/errors.ts";
 import { BusPeer } from "../dbus/peer.ts";
 import { systemBusAddress } from "../dbus/reach.ts";
-import { tellIdle } from "../engine/execute.ts";
+import { tellIdle } from "../engine/outcome.ts";
 import { checkWritable } from "../engine/places.ts";
 import { eraseDataOf } from "../engine/remove.ts";
 import type { CarryOut } from "../engine/transact.ts";

@@ -63,6 +63,8 @@ async function systemAuthorities(): Promise<readonly string[]> {
 }
 
 async function listFolder(path: string): Promise<readonly string[] | undefined> {
+  // Most hosts have none, and then the first request need not wait for a turn of the loop.
+  if (!existsSync(path)) return undefined;
   try {
     return (await readdir(path)).sort();
   } catch (error) {
