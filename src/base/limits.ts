@@ -141,6 +141,8 @@ export const limits = {
   portalTextBytes: 64 * KiB,
   /** Notifications of one connection that are remembered, to take them back and to tell of their buttons. */
   portalNotifications: 256,
+  /** What an app says that it does in the background (Background portal, version 2). */
+  portalStatusCharacters: 96,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */

@@ -12,7 +12,7 @@ const batch = 64;
 const eventBytes = process.arch === "x64" ? 12 : 16;
 const dataOffset = eventBytes - 8;
 
-export const pollFor = { input: 1, output: 4, error: 8, hangup: 16 } as const;
+export const pollFor = { input: 1, priority: 2, output: 4, error: 8, hangup: 16 } as const;
 
 /** An epoll(7) instance, level triggered. Waiting allocates nothing. Throws a `SystemError`. */
 export class Epoll implements Disposable {

@@ -12,6 +12,8 @@ import type { Options } from "./portal.ts";
 export interface RequestOutcome {
   readonly response: 0 | 1 | 2;
   readonly results?: ReadonlyMap<string, Variant>;
+  /** What lasts until the caller closes the request or goes, and then ends. */
+  readonly lasting?: Disposable;
 }
 
 export type RequestWork = (signal: AbortSignal) => Promise<RequestOutcome>;
@@ -56,12 +58,24 @@ export class Requests {
     const { signal } = controller;
     const closed = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
     // A backend that does not listen to the signal must not keep the request open.
-    const outcome = await Promise.race([this.#outcome(work, signal), closed]);
+    const working = this.#outcome(work, signal);
+    const outcome = await Promise.race([working, closed]);
+    if (outcome?.lasting === undefined || signal.aborted) this.#end(path, exported);
+    if (outcome === undefined || signal.aborted) {
+      void working.then(({ lasting }) => lasting?.[Symbol.dispose]());
+      return;
+    }
+    const { response, results = new Map<string, Variant>(), lasting } = outcome;
+    this.#connection.emit(path, requestShape, "Response", [response, results]);
+    if (lasting === undefined) return;
+    await closed;
+    lasting[Symbol.dispose]();
+    this.#end(path, exported);
+  }
+
+  #end(path: string, exported: Disposable): void {
     exported[Symbol.dispose]();
     this.#open.delete(path);
-    if (outcome === undefined || signal.aborted) return;
-    const { response, results = new Map<string, Variant>() } = outcome;
-    this.#connection.emit(path, requestShape, "Response", [response, results]);
   }
 
   async #outcome(work: RequestWork, signal: AbortSignal): Promise<RequestOutcome> {

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { accountPortal } from "./account.ts";
 import type { Backends } from "./backends.ts";
+import { backgroundPortal } from "./background.ts";
 import type { Environment, HostBuses } from "./buses.ts";
 import { emailPortal } from "./email.ts";
 import { flatpakPortal } from "./flatpak.ts";
+import { inhibitPortal } from "./inhibit.ts";
+import { locationPortal } from "./location.ts";
+import { memoryPortal } from "./memory.ts";
 import { networkPortal } from "./network.ts";
+import { notificationPortal } from "./notification.ts";
 import { openUriPortal } from "./openuri.ts";
 import type { Portal, PortalServices } from "./portal.ts";
+import { powerPortal } from "./power.ts";
 import { proxyPortal } from "./proxy.ts";
+import { realtimePortal } from "./realtime.ts";
+import { secretPortal } from "./secret.ts";
 import { settingsPortal } from "./settings.ts";
+import { trashPortal } from "./trash.ts";
+import { usbPortal } from "./usb.ts";
 
 /** What the portals of the service are made of. */
 export interface BackendServices extends PortalServices {
@@ -18,7 +29,24 @@ export interface BackendServices extends PortalServices {
   readonly backends: () => Backends;
 }
 
-const portals = [accountPortal, emailPortal, networkPortal, openUriPortal, proxyPortal, settingsPortal];
+const portals = [
+  accountPortal,
+  backgroundPortal,
+  emailPortal,
+  inhibitPortal,
+  locationPortal,
+  memoryPortal,
+  networkPortal,
+  notificationPortal,
+  openUriPortal,
+  powerPortal,
+  proxyPortal,
+  realtimePortal,
+  secretPortal,
+  settingsPortal,
+  trashPortal,
+  usbPortal,
+];
 
 /** The portals of every service; those of the maker of a device come besides. */
 export function servedPortals(services: BackendServices): readonly Portal[] {

@@ -7,20 +7,20 @@ import { watchFolder } from "../../sys/notices.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 
 /** Something that tells of changes to whoever listens; it is watched while somebody does. */
-export class Source {
-  readonly #start: (tell: () => void) => Disposable;
-  readonly #listeners = new Set<() => void>();
+export class Source<T = void> {
+  readonly #start: (tell: (news: T) => void) => Disposable;
+  readonly #listeners = new Set<(news: T) => void>();
   #running: Disposable | undefined;
 
-  constructor(start: (tell: () => void) => Disposable) {
+  constructor(start: (tell: (news: T) => void) => Disposable) {
     this.#start = start;
   }
 
-  listen(handler: () => void, until: AbortSignal): void {
+  listen(handler: (news: T) => void, until: AbortSignal): void {
     if (until.aborted) return;
     this.#listeners.add(handler);
-    this.#running ??= this.#start(() => {
-      for (const one of [...this.#listeners]) one();
+    this.#running ??= this.#start((news) => {
+      for (const one of [...this.#listeners]) one(news);
     });
     until.addEventListener("abort", () => {
       this.#listeners.delete(handler);
