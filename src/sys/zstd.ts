@@ -33,16 +33,14 @@ interface Engine {
   destroy(): void;
 }
 
-const outputBytes = 256 * 1024;
-
 /**
- * Unpacks zstd frames in this thread, into one buffer that stays in the processor's cache: a stream of node:zlib takes
- * half as much processor time again, most of it for memory that is new each time. Does not tell whether the last frame
- * is whole.
+ * Unpacks zstd frames in this thread, into memory of the caller: a stream of node:zlib takes half as much processor time
+ * again, most of it for memory that is new each time. Does not tell whether the last frame is whole.
  */
 export class ZstdUnpacker implements Disposable {
   readonly #engine = createZstdDecompress() as unknown as Engine;
-  readonly #output = Buffer.allocUnsafeSlow(outputBytes);
+  #input: Uint8Array = new Uint8Array(0);
+  #at = 0;
   #failure: Error | undefined;
 
   constructor() {
@@ -51,17 +49,23 @@ export class ZstdUnpacker implements Disposable {
     };
   }
 
-  /** What comes out of the next bytes; each piece is there until the next is asked for. Throws with the `code` of zstd. */
-  *unpack(input: Uint8Array): Generator<Uint8Array, void, undefined> {
+  /** Takes the next packed bytes, which stay the caller's. Those before must have been used up. */
+  give(input: Uint8Array): void {
+    this.#input = input;
+    this.#at = 0;
+  }
+
+  /**
+   * Unpacks to the end of `output`, or all that was given: then it answers fewer bytes than there is room for. Throws with
+   * the `code` of zstd.
+   */
+  unpack(output: Uint8Array): number {
     const { _handle: handle, _writeState: state } = this.#engine;
-    for (let at = 0; ; ) {
-      handle.writeSync(0, input, at, input.length - at, this.#output, 0, outputBytes);
-      if (this.#failure !== undefined) throw this.#failure;
-      const [room = 0, left = 0] = state;
-      at = input.length - left;
-      if (room < outputBytes) yield this.#output.subarray(0, outputBytes - room);
-      if (room > 0 && left === 0) return;
-    }
+    handle.writeSync(0, this.#input, this.#at, this.#input.length - this.#at, output, 0, output.length);
+    if (this.#failure !== undefined) throw this.#failure;
+    const [room = 0, left = 0] = state;
+    this.#at = this.#input.length - left;
+    return output.length - room;
   }
 
   [Symbol.dispose](): void {

@@ -11,10 +11,20 @@ interface DecompressOptions {
   /** Most bytes that may come out; `limits.layerBytes` if not given. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Whether a chunk is done with when the next is asked for, so that its memory may be used again. */
-  readonly lend?: boolean;
+  /** Where to put what comes out; a chunk is then done with when the next is asked for. */
+  readonly memory?: Memory | undefined;
 }
 
+/** Memory of somebody else, to be filled in order. */
+export interface Memory {
+  /** Room for the next bytes, at least one. */
+  room(): Promise<Uint8Array>;
+  /** Says that so many bytes of the room have been filled, perhaps not the last ones. */
+  filled(length: number): void;
+}
+
+/** Stays in the cache of a processor. */
+const ownBytes = 256 * 1024;
 /** Large pieces: each costs a turn through the thread pool. */
 const inputBytes = 1024 * 1024;
 const outputBytes = 1024 * 1024;
@@ -36,8 +46,9 @@ export async function* decompress(
   const input = new Input(stream, options.signal);
   const { head, all } = await peek(input.chunks());
   const compression = kind === "auto" ? detectCompression(head) : kind;
+  const { memory } = options;
   let size = 0;
-  for await (const chunk of compression === "none" ? all : unpack(all, compression, input)) {
+  for await (const chunk of compression === "none" ? copied(all, memory) : unpack(all, compression, input, memory)) {
     size += chunk.length;
     if (size > most) {
       throw new DowelError("LIMIT_EXCEEDED", `${compression} data: more than ${most} bytes unpacked`);
@@ -46,7 +57,7 @@ export async function* decompress(
       const text = `${input.size} bytes of ${compression} data unpack to more than ${size} bytes`;
       throw new DowelError("LIMIT_EXCEEDED", `${text}; at most ${limits.expansionRatio} times as many are allowed`);
     }
-    yield compression !== "zstd" || options.lend ? chunk : new Uint8Array(chunk);
+    yield chunk;
   }
 }
 
@@ -98,14 +109,16 @@ async function* unpack(
   pieces: AsyncGenerator<Uint8Array>,
   compression: "gzip" | "zstd",
   input: Input,
+  memory: Memory | undefined,
 ): AsyncGenerator<Uint8Array> {
   let offset = 0;
   const at = (start: number): void => {
     offset = start;
   };
   try {
-    if (compression === "zstd") yield* unpackZstd(pieces, at);
-    else yield* unpackGzip(pieces, at);
+    if (compression === "gzip") yield* copied(unpackGzip(pieces, at), memory);
+    else if (memory !== undefined) yield* unpackZstd(pieces, at, memory);
+    else for await (const chunk of unpackZstd(pieces, at, new OwnMemory())) yield new Uint8Array(chunk);
   } catch (error) {
     if (!isZlibError(error)) throw error;
     const place = error.code === "Z_BUF_ERROR" ? `ends too early, after ${input.size} bytes` : "is damaged";
@@ -116,9 +129,56 @@ async function* unpack(
 
 type At = (offset: number) => void;
 
-async function* unpackZstd(pieces: AsyncGenerator<Uint8Array>, at: At): AsyncGenerator<Uint8Array> {
+class OwnMemory implements Memory {
+  readonly #buffer = Buffer.allocUnsafeSlow(ownBytes);
+
+  async room(): Promise<Uint8Array> {
+    return this.#buffer;
+  }
+
+  filled(): void {}
+}
+
+/** What comes out comes in pieces as large as the room for them; what came before an error comes before it, too. */
+async function* unpackZstd(pieces: AsyncGenerator<Uint8Array>, at: At, memory: Memory): AsyncGenerator<Uint8Array> {
   using unpacker = new ZstdUnpacker();
-  for await (const piece of watch(pieces, new ZstdFrames(), at)) yield* unpacker.unpack(piece);
+  let room = await memory.room();
+  let used = 0;
+  try {
+    for await (const piece of watch(pieces, new ZstdFrames(), at)) {
+      unpacker.give(piece);
+      for (;;) {
+        const length = unpacker.unpack(room.subarray(used));
+        memory.filled(length);
+        used += length;
+        if (used < room.length) break;
+        yield room;
+        used = 0;
+        room = await memory.room();
+      }
+    }
+  } catch (error) {
+    if (used > 0) yield room.subarray(0, used);
+    throw error;
+  }
+  if (used > 0) yield room.subarray(0, used);
+}
+
+/** The same bytes in the given memory, if any. */
+async function* copied(chunks: AsyncIterable<Uint8Array>, memory: Memory | undefined): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    if (memory === undefined) yield chunk;
+    else {
+      for (let at = 0; at < chunk.length; ) {
+        const room = await memory.room();
+        const part = chunk.subarray(at, at + room.length);
+        room.set(part);
+        memory.filled(part.length);
+        yield room.subarray(0, part.length);
+        at += part.length;
+      }
+    }
+  }
 }
 
 async function* unpackGzip(pieces: AsyncGenerator<Uint8Array>, at: At): AsyncGenerator<Uint8Array> {

@@ -9,7 +9,7 @@ export interface TarMember extends TarEntry {
   /** Where the first header of the member starts in the archive. */
   readonly offset: number;
   /**
-   * The whole body where it has at most 1 MiB, else undefined. It shares memory with the chunk it came in: copy what
+   * The whole body where it has at most 1 MiB (see also `copiedBytes`), else undefined. It shares memory with the chunk it came in: copy what
    * is to be kept.
    */
   readonly bytes: Uint8Array | undefined;

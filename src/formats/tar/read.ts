@@ -27,6 +27,12 @@ const types: ReadonlyMap<string, TarEntryType> = new Map([
   ["6", "fifo"],
 ]);
 
+interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Larger bodies have `bytes` only where they lie in one chunk, so that nothing has to be copied; 1 MiB if not given. */
+  readonly copiedBytes?: number;
+}
+
 /**
  * Reads a tar archive (v7, ustar, pax, GNU long names and numbers) as it comes. Bodies that are not read are passed
  * over. Where writers and readers are known to disagree about what an archive means, it is refused.
@@ -35,7 +41,7 @@ const types: ReadonlyMap<string, TarEntryType> = new Map([
  */
 export async function* readTar(
   stream: AsyncIterable<Uint8Array>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: ReadOptions = {},
 ): AsyncGenerator<TarMember, void, undefined> {
   const source = new ByteSource(stream);
   const global = noPaxFields();
@@ -57,7 +63,8 @@ export async function* readTar(
         pending = await readExtension(source, header, global, pending);
         continue;
       }
-      const member = await startMember(source, header, pending, global);
+      const entry = toEntry(header, pending, pending?.pax ?? global);
+      const member = await startMember(source, entry, pending?.offset ?? header.offset, options.copiedBytes);
       pending = undefined;
       yield member;
       await member.finish();
@@ -124,14 +131,13 @@ async function readExtension(
 
 async function startMember(
   source: ByteSource,
-  header: RawHeader,
-  pending: Pending | undefined,
-  global: PaxFields,
+  entry: TarEntry,
+  offset: number,
+  copiedBytes = wholeBodyBytes,
 ): Promise<Member> {
-  const entry = toEntry(header, pending, pending?.pax ?? global);
-  const offset = pending?.offset ?? header.offset;
-  if (entry.size > wholeBodyBytes) return new Member(source, entry, offset, undefined);
-  const bytes = source.take(entry.size) ?? (await source.read(entry.size, entry.path));
+  const taken = entry.size > wholeBodyBytes ? undefined : source.take(entry.size);
+  if (taken === undefined && entry.size > copiedBytes) return new Member(source, entry, offset, undefined);
+  const bytes = taken ?? (await source.read(entry.size, entry.path));
   if (bytes === undefined) throw cutShort(source.offset, entry.path);
   return new Member(source, entry, offset, bytes);
 }

@@ -14,11 +14,14 @@ interface Unpacked {
   readonly entry: LayerEntry;
 }
 
+/** Larger contents that lie in two chunks are taken in two parts: that costs less than to copy them. */
+const copiedBytes = 64 * 1024;
+
 /** Stands for content that is not there yet. */
 const noContent: FileContent = { size: 0, digest: "", inline: undefined };
 
 /**
- * Reads the tar stream of a layer: contents go to the intake, the entries come out in their canonical form when their
+ * Reads the tar stream of a layer, which is best in the intake's own memory: contents go to the intake, the entries come out in their canonical form when their
  * contents are staged. `see` is told the path and content of each file.
  */
 export async function* unpackLayer(
@@ -42,7 +45,7 @@ export async function* unpackLayer(
     waiting.splice(0, done);
   }
   try {
-    for await (const member of readTar(tar, { signal })) {
+    for await (const member of readTar(tar, { signal, copiedBytes })) {
       const paths = checkEntry(member);
       const ticket = member.type === "file" ? await take(member, intake) : undefined;
       waiting.push({ path: member.path, ticket, entry: canonicalEntry(member, noContent, paths) });

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { createHash, type Hash } from "node:crypto";
 import type { ErrorCode } from "../../base/codes.ts";
 import { DowelError } from "../../base/errors.ts";
-import type { StagedContent, Stager } from "./stager.ts";
+import { type Digest, type DigestAlgorithm, finishDigest } from "../../oci/digest.ts";
+import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
 /** What a batch says of an item. */
-export const itemFlag = { executable: 1, part: 2, last: 4 } as const;
+export const itemFlag = { executable: 1, part: 2, last: 4, copied: 8 } as const;
 
-/** Contents and parts of contents on their way to a stager. */
+/** A piece of an archive, and the contents and parts of contents in it, on their way to a stager. */
 export interface Batch {
-  /** The bytes of all items, one after the other. */
+  /** Memory that begins with the piece. */
   readonly buffer: ArrayBuffer;
-  /** For each item its length and its flags. */
+  /** Bytes of the piece. */
+  readonly used: number;
+  /** For each item where it begins in the buffer, its length and its flags. */
   readonly items: readonly number[];
+  /** The items that are `copied`: they do not lie in the buffer as a whole. */
+  readonly copies: readonly Uint8Array[];
+  /** Said where an archive begins: how it is to be digested. */
+  readonly begin: DigestAlgorithm | undefined;
+  /** Whether the archive ends. */
+  readonly end: boolean;
   /** Whether staged contents have become objects since the last batch. */
   readonly forget: boolean;
   /** Whether all that is staged is to be written to the device then. */
@@ -32,29 +42,64 @@ export interface BatchResult {
   readonly buffer: ArrayBuffer;
   /** One for each content that ended in the batch. */
   readonly contents: readonly StagedContent[];
+  /** Of the archive that ended in the batch. */
+  readonly digest: Digest | undefined;
   readonly error: ToldError | undefined;
 }
 
-/** Stages what is in a batch. */
-export function stageBatch(stager: Stager, { buffer, items, forget, sync }: Batch): BatchResult {
-  const contents: StagedContent[] = [];
-  try {
-    if (forget) stager.forgetFolders();
-    for (let at = 0, offset = 0; at < items.length; at += 2) {
-      const [length = 0, flags = 0] = [items[at], items[at + 1]];
-      const bytes = new Uint8Array(buffer, offset, length);
+/** Stages what is in batches, and digests the archives that they are of. */
+export class BatchStager implements Disposable {
+  readonly #stager: Stager;
+  #archive: { readonly algorithm: DigestAlgorithm; readonly hash: Hash } | undefined;
+
+  constructor(places: StagerPlaces) {
+    this.#stager = new Stager(places);
+  }
+
+  stage(batch: Batch): BatchResult {
+    const { buffer } = batch;
+    const contents: StagedContent[] = [];
+    try {
+      if (batch.forget) this.#stager.forgetFolders();
+      const digest = this.#digest(batch);
+      this.#stage(batch, contents);
+      if (batch.sync) this.#stager.sync();
+      return { buffer, contents, digest, error: undefined };
+    } catch (error) {
+      return { buffer, contents, digest: undefined, error: tell(error) };
+    }
+  }
+
+  #digest({ buffer, used, begin, end }: Batch): Digest | undefined {
+    if (begin !== undefined) {
+      // of an archive that broke off
+      this.#stager.abandonParts();
+      this.#archive = { algorithm: begin, hash: createHash(begin) };
+    }
+    this.#archive?.hash.update(new Uint8Array(buffer, 0, used));
+    if (!end || this.#archive === undefined) return undefined;
+    const { algorithm, hash } = this.#archive;
+    this.#archive = undefined;
+    return finishDigest(hash, algorithm);
+  }
+
+  #stage({ buffer, items, copies }: Batch, contents: StagedContent[]): void {
+    let copied = 0;
+    for (let at = 0; at < items.length; at += 3) {
+      const [offset = 0, length = 0, flags = 0] = [items[at], items[at + 1], items[at + 2]];
+      const copy = (flags & itemFlag.copied) === 0 ? undefined : copies[copied++];
+      const bytes = copy ?? new Uint8Array(buffer, offset, length);
       const executable = (flags & itemFlag.executable) !== 0;
-      offset += length;
-      if ((flags & itemFlag.part) === 0) contents.push(stager.add(bytes, executable));
+      if ((flags & itemFlag.part) === 0) contents.push(this.#stager.add(bytes, executable));
       else {
-        stager.addPart(bytes, executable);
-        if ((flags & itemFlag.last) !== 0) contents.push(stager.finishParts());
+        this.#stager.addPart(bytes, executable);
+        if ((flags & itemFlag.last) !== 0) contents.push(this.#stager.finishParts());
       }
     }
-    if (sync) stager.sync();
-    return { buffer, contents, error: undefined };
-  } catch (error) {
-    return { buffer, contents, error: tell(error) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#stager[Symbol.dispose]();
   }
 }
 

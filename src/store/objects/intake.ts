@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Worker } from "node:worker_threads";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
+import type { Memory } from "../../formats/compression/decompress.ts";
+import type { Digest, DigestAlgorithm } from "../../oci/digest.ts";
 import { startWorker } from "../../sys/workers.ts";
 import type { FileContent } from "../image/tree.ts";
-import { type Batch, type BatchResult, errorOf, itemFlag, stageBatch } from "./batch.ts";
-import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
+import { type Batch, type BatchResult, BatchStager, errorOf, itemFlag } from "./batch.ts";
+import type { StagedContent, StagerPlaces } from "./stager.ts";
 
 const batchBytes = 1024 * 1024;
-const batchItems = 1024;
 /** What may be on its way at once: more only costs memory. */
 const maxBuffers = 8;
 
@@ -32,10 +33,12 @@ interface Hands {
 }
 
 /**
- * Takes contents for the store. They go in batches to another thread, which works out digests and writes files, or, for
- * little, are staged at once. At most 8 MiB are on their way. After an error it takes nothing more.
+ * Takes archives, and says which contents are in them. It gives the memory that an archive is unpacked into, and passes it
+ * on when it is full, to another thread or, for little, at once: there the archive is digested, and its contents are
+ * digested and written to files. Nothing is copied on the way. At most 8 MiB are on their way. After an error it takes
+ * nothing more.
  */
-export class Intake implements AsyncDisposable {
+export class Intake implements AsyncDisposable, Memory {
   readonly #enroll: Enroll;
   readonly #hands: Hands;
   readonly #expected: Expected[] = [];
@@ -45,6 +48,9 @@ export class Intake implements AsyncDisposable {
   #buffer: ArrayBuffer | undefined;
   #used = 0;
   #items: number[] = [];
+  #copies: Uint8Array<ArrayBuffer>[] = [];
+  #begin: DigestAlgorithm | undefined;
+  #digest: Digest | undefined;
   #forget = false;
   #failure: Error | undefined;
   #wake = (): void => undefined;
@@ -56,43 +62,61 @@ export class Intake implements AsyncDisposable {
     this.#hands = threaded ? new Thread(places, done, failed) : new OwnHands(places, done);
   }
 
-  /** Takes a content that is in memory, which is copied. Throws what staging contents before it threw. */
-  async add(bytes: Uint8Array, executable: boolean): Promise<Ticket> {
-    const flags = executable ? itemFlag.executable : 0;
-    if (bytes.length > batchBytes) return this.addStream(slices(bytes), executable);
-    if (batchBytes - this.#used < bytes.length) this.#send();
-    await this.#put(bytes, flags);
+  /** Begins an archive: what is put into the memory from now on is digested. */
+  async beginArchive(algorithm: DigestAlgorithm): Promise<void> {
+    await this.settle();
+    this.#begin = algorithm;
+  }
+
+  /** The digest of all that was put into the memory since the archive began. Throws as `settle`. */
+  async endArchive(): Promise<Digest> {
+    this.#send({ end: true });
+    await this.settle();
+    if (this.#digest === undefined) throw new Error("No archive was begun");
+    return this.#digest;
+  }
+
+  /** Memory for the next bytes of the archive. Contents in what was given before have been added by now. */
+  async room(): Promise<Uint8Array> {
+    this.#check();
+    if (this.#used === batchBytes) this.#send();
+    this.#buffer ??= this.#spare.pop() ?? (await this.#newBuffer());
+    return new Uint8Array(this.#buffer, this.#used);
+  }
+
+  filled(length: number): void {
+    this.#used += length;
+  }
+
+  /** Takes a content as a whole; only what does not lie in the memory is copied. Throws what staging contents before threw. */
+  add(bytes: Uint8Array, executable: boolean): Ticket {
+    this.#put(bytes, executable ? itemFlag.executable : 0);
     const inline = bytes.length > 0 && bytes.length <= inlineThreshold ? new Uint8Array(bytes) : undefined;
     return this.#expect(bytes.length, inline);
   }
 
-  /** Takes a content too large for memory that streams in. Throws as `add`, or what the stream throws; then take no more. */
-  async addStream(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, executable: boolean): Promise<Ticket> {
+  /** Takes a content that comes in chunks. Throws as `add`, or what the stream throws; then take no more. */
+  async addStream(chunks: AsyncIterable<Uint8Array>, executable: boolean): Promise<Ticket> {
     const flags = itemFlag.part | (executable ? itemFlag.executable : 0);
     let size = 0;
     for await (const chunk of chunks) {
       size += chunk.length;
-      for (let at = 0; at < chunk.length; ) {
-        if (this.#used === batchBytes) this.#send();
-        const part = chunk.subarray(at, at + batchBytes - this.#used);
-        await this.#put(part, flags);
-        at += part.length;
-      }
+      this.#put(chunk, flags);
     }
-    await this.#put(new Uint8Array(0), flags | itemFlag.last);
+    this.#put(new Uint8Array(0), flags | itemFlag.last);
     return this.#expect(size, undefined);
   }
 
   /** Waits until all that was taken is staged. Throws what staging threw. */
   async settle(): Promise<void> {
-    this.#send();
+    if (this.#used > 0 || this.#items.length > 0) this.#send();
     while (this.#sent > 0 && this.#failure === undefined) await this.#change();
     this.#check();
   }
 
   /** Begins to make durable all that was taken; `settle` waits for it. */
   startSync(): void {
-    this.#send(true);
+    this.#send({ sync: true });
   }
 
   /** Whether something went wrong: there may be files that are not whole. */
@@ -110,13 +134,14 @@ export class Intake implements AsyncDisposable {
     await this.#hands.end();
   }
 
-  async #put(bytes: Uint8Array, flags: number): Promise<void> {
+  #put(bytes: Uint8Array, flags: number): void {
     this.#check();
-    if (this.#items.length >= 2 * batchItems) this.#send();
-    this.#buffer ??= this.#spare.pop() ?? (await this.#newBuffer());
-    new Uint8Array(this.#buffer).set(bytes, this.#used);
-    this.#used += bytes.length;
-    this.#items.push(bytes.length, flags);
+    if (this.#buffer !== undefined && bytes.buffer === this.#buffer) {
+      this.#items.push(bytes.byteOffset, bytes.length, flags);
+      return;
+    }
+    this.#copies.push(new Uint8Array(bytes));
+    this.#items.push(0, bytes.length, flags | itemFlag.copied);
   }
 
   async #newBuffer(): Promise<ArrayBuffer> {
@@ -138,19 +163,28 @@ export class Intake implements AsyncDisposable {
     return ticket;
   }
 
-  #send(sync = false): void {
-    const buffer = this.#buffer ?? (sync ? new ArrayBuffer(0) : undefined);
-    if (buffer === undefined) return;
-    const batch = { buffer, items: this.#items, forget: this.#forget, sync };
+  #send({ end = false, sync = false } = {}): void {
+    const batch = {
+      buffer: this.#buffer ?? new ArrayBuffer(0),
+      used: this.#used,
+      items: this.#items,
+      copies: this.#copies,
+      begin: this.#begin,
+      end,
+      forget: this.#forget,
+      sync,
+    };
     this.#buffer = undefined;
     this.#used = 0;
     this.#items = [];
+    this.#copies = [];
+    this.#begin = undefined;
     this.#forget = false;
     this.#sent += 1;
     this.#hands.send(batch);
   }
 
-  #done({ buffer, contents, error }: BatchResult): void {
+  #done({ buffer, contents, digest, error }: BatchResult): void {
     this.#sent -= 1;
     if (buffer.byteLength > 0) this.#spare.push(buffer);
     for (const [at, staged] of contents.entries()) {
@@ -160,6 +194,7 @@ export class Intake implements AsyncDisposable {
       this.#enroll(staged, ticket.size);
     }
     this.#expected.splice(0, contents.length);
+    this.#digest = digest;
     if (error !== undefined) this.#failure ??= errorOf(error);
     this.#wake();
   }
@@ -180,21 +215,17 @@ export class Intake implements AsyncDisposable {
   }
 }
 
-function* slices(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += batchBytes) yield bytes.subarray(at, at + batchBytes);
-}
-
 class OwnHands implements Hands {
-  readonly #stager: Stager;
+  readonly #stager: BatchStager;
   readonly #done: (result: BatchResult) => void;
 
   constructor(places: StagerPlaces, done: (result: BatchResult) => void) {
-    this.#stager = new Stager(places);
+    this.#stager = new BatchStager(places);
     this.#done = done;
   }
 
   send(batch: Batch): void {
-    this.#done(stageBatch(this.#stager, batch));
+    this.#done(this.#stager.stage(batch));
   }
 
   async end(): Promise<void> {
@@ -226,7 +257,7 @@ class Thread implements Hands {
 
   send(batch: Batch): void {
     this.#waiting += 1;
-    this.#worker.postMessage(batch, [batch.buffer]);
+    this.#worker.postMessage(batch, [batch.buffer, ...batch.copies.map(({ buffer }) => buffer as ArrayBuffer)]);
   }
 
   /** Lets the thread end what it has been given, so that it writes nothing after this. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, type Hash } from "node:crypto";
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
 import { decompress } from "../../formats/compression/decompress.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import { type Digest, digestAlgorithm, finishDigest } from "../../oci/digest.ts";
+import { type Digest, digestAlgorithm } from "../../oci/digest.ts";
 import type { ByteStream } from "../../oci/verify.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
@@ -89,13 +88,13 @@ async function makeByDelta(
   const { source, staging, report, signal } = context;
   const { blob } = delta;
   report({ type: "fetch.start", name: blob.digest, size: blob.size });
-  const algorithm = digestAlgorithm(diffId);
-  const hash = createHash(algorithm);
+  const intake = staging.intake(layer.size);
   const entries: LayerEntry[] = [];
   try {
-    const tar = hashed(archiveByDelta(context, delta, layer), hash);
-    for await (const entry of unpackLayer(tar, staging.intake(layer.size), signal)) entries.push(entry);
-    const found = finishDigest(hash, algorithm);
+    await intake.beginArchive(digestAlgorithm(diffId));
+    const tar = decompress(archiveByDelta(context, delta, layer), "none", { memory: intake });
+    for await (const entry of unpackLayer(tar, intake, signal)) entries.push(entry);
+    const found = await intake.endArchive();
     if (found !== diffId) {
       throw new DowelError("DIGEST_MISMATCH", `${source.name}: it makes ${found}, expected ${diffId}`);
     }
@@ -128,8 +127,7 @@ async function fetchWhole(
   const { installation, source, staging, index, report, signal } = context;
   const what = `${source.name}: layer ${layer.digest}`;
   report({ type: "fetch.start", name: layer.digest, size: layer.size });
-  const algorithm = digestAlgorithm(diffId);
-  const hash = createHash(algorithm);
+  const intake = staging.intake(layer.size);
   const lines: string[] = [];
   const notes = places === undefined || index === undefined ? undefined : new LayerNotes(index, places, toc);
   let arrived = false;
@@ -138,13 +136,14 @@ async function fetchWhole(
     const blob = watched(bytes ?? fetchBlob(installation, source, layer, signal), layer, report, notes, () => {
       arrived = true;
     });
-    const tar = hashed(decompress(blob, "auto", { signal, lend: true }), hash);
+    await intake.beginArchive(digestAlgorithm(diffId));
+    const tar = decompress(blob, "auto", { signal, memory: intake });
     stack.beginLayer();
-    for await (const entry of unpackLayer(tar, staging.intake(layer.size), signal, notes?.see)) {
+    for await (const entry of unpackLayer(tar, intake, signal, notes?.see)) {
       stack.add(entry);
       lines.push(encodeEntry(entry));
     }
-    const found = finishDigest(hash, algorithm);
+    const found = await intake.endArchive();
     if (found !== diffId)
       throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
   } catch (thrown) {
@@ -196,13 +195,6 @@ async function keepStaged(
 function asDamage(error: unknown, what: string): unknown {
   if (!isDowelError(error, "TRANSFER_INCOMPLETE")) return error;
   return new DowelError("TAR_INVALID", `${what}: ${error.message}`, { cause: error });
-}
-
-async function* hashed(chunks: ByteStream, hash: Hash): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunks) {
-    hash.update(chunk);
-    yield chunk;
-  }
 }
 
 async function* watched(
