@@ -15,9 +15,12 @@ function overridesFolder(installation: string): string {
   return `${installation}/overrides`;
 }
 
+/** The name of the file that is for all apps. */
+export const globalOverrides = "global";
+
 /** The file of an installation that changes the permissions of one app (`dataName`), or of all where there is no name. */
 export function overridesPath(installation: string, name: string | undefined): string {
-  return `${overridesFolder(installation)}/${name ?? "global"}`;
+  return `${overridesFolder(installation)}/${name ?? globalOverrides}`;
 }
 
 export interface OverrideSources {

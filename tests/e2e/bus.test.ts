@@ -2,7 +2,7 @@
 // Apps on the buses: a real daemon, the session service that the first start brings up, and connections that the monitor opens.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { askStatus, type SessionStatus } from "../../src/session/service/status.ts";
 import { RawPeer, startBus, type TestBus } from "../support/bus.ts";
@@ -128,6 +128,35 @@ describe("an app on the session bus", () => {
     using second = await RawPeer.connect(socket, true, nobody);
     expect(await ask("org.test.Hidden", second)).toBe("");
     pit.succeed(["override", "--user", "--reset"]);
+    child.kill("SIGTERM");
+    await outcome;
+  });
+
+  test("follows overrides that somebody edits by hand, applies, or takes away", async () => {
+    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
+    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
+    const [{ instance = "" } = {}] = status().instances;
+    using client = await RawPeer.connect(pit.path("run/.flatpak", instance, "session-bus"), true, nobody);
+    const until = async (error: string): Promise<void> => {
+      const call = { destination: "org.test.Hidden", path: "/", member: "Echo" };
+      while ((await client.ask(call))?.errorName !== error) await Bun.sleep(5);
+    };
+    const unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+    const folder = pit.path("home/.local/share/dowel/overrides");
+    const rule = "[Session Bus Policy]\norg.test.Hidden=talk\n";
+    await until(unknown);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, id), rule);
+    await until("");
+    writeFileSync(join(folder, id), rule.replace("talk", "none"));
+    await until(unknown);
+    // A mistake changes nothing; correcting it does.
+    writeFileSync(join(folder, id), "[Session Bus Policy]\norg.test.Hidden=shout\n");
+    renameSync(join(folder, id), join(folder, "other"));
+    writeFileSync(join(folder, "global"), rule);
+    await until("");
+    rmSync(folder, { recursive: true });
+    await until(unknown);
     child.kill("SIGTERM");
     await outcome;
   });

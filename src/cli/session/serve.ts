@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { placesToRead } from "../../engine/places.ts";
 import { instancesFolder } from "../../engine/run/instances.ts";
 import { formatError } from "../../render/error.ts";
 import { nothing, type Result } from "../../render/result.ts";
@@ -20,6 +21,7 @@ async function run(context: Context, flags: Flags): Promise<Result> {
     {
       folder,
       instances: instancesFolder(),
+      installations: placesToRead({}).map(({ path }) => path),
       listener: activationSocket(process.env, process.pid),
       environment: process.env,
       lingerMilliseconds: flags.linger,

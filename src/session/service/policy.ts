@@ -23,16 +23,17 @@ export function policyNumber(packet: Uint8Array, length: number): string | undef
   return text.startsWith(request) ? text.slice(request.length) : undefined;
 }
 
-async function printedPolicy(words: readonly string[], signal: AbortSignal | undefined): Promise<PrintedPolicy> {
+/** The policy of a start with these words behind `run`, as overrides and everything else have it now. */
+export async function policyFor(words: readonly string[], signal: AbortSignal | undefined): Promise<string> {
   const options = signal === undefined ? {} : { signal };
   const { stdout } = await promisify(execFile)(launcherPath(), ["plumbing", "bus-policy", ...words], options);
-  return JSON.parse(stdout) as PrintedPolicy;
+  const { app, buses } = JSON.parse(stdout) as PrintedPolicy;
+  const rules = Object.entries(buses).flatMap(([bus, rule]) => [bus, ...rule]);
+  return [app, ...rules, "run", ...words].map((word) => `${word}\0`).join("");
 }
 
-function sendPolicy(socket: string, instance: InstanceStatus, { app, buses }: PrintedPolicy): void {
-  const rules = Object.entries(buses).flatMap(([bus, options]) => [bus, ...options]);
-  const words = [app, ...rules, "run", ...(instance.words ?? [])];
-  const policy = createSealedFile("policy", Buffer.from(words.map((word) => `${word}\0`).join("")));
+function sendPolicy(socket: string, instance: InstanceStatus, text: string): void {
+  const policy = createSealedFile("policy", Buffer.from(text));
   try {
     exchange(socket, `${request}${instance.instance}`, [policy]);
   } finally {
@@ -54,7 +55,7 @@ export async function renewPolicies(
     if (app !== undefined && instance.app !== app) continue;
     try {
       if (instance.words === undefined) throw new DowelError("UNSUPPORTED", "Descriptors are part of its permissions");
-      sendPolicy(socket, instance, await printedPolicy(instance.words, signal));
+      sendPolicy(socket, instance, await policyFor(instance.words, signal));
     } catch {
       failed.push(instance);
     }

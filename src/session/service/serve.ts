@@ -14,9 +14,10 @@ import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
 import { backendsOfFile, decideByFile } from "../portals/policy.ts";
 import { servedPortals } from "../portals/served.ts";
+import { OverrideFollower } from "./follow.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
-import { policyNumber } from "./policy.ts";
+import { policyFor, policyNumber } from "./policy.ts";
 import { encodeStatus, statusQuestion } from "./status.ts";
 
 export interface ServeOptions {
@@ -24,6 +25,8 @@ export interface ServeOptions {
   readonly folder: string;
   /** Folder of all instances of the user. */
   readonly instances: string;
+  /** Folders of installations, whose overrides are followed. */
+  readonly installations: readonly string[];
   /** A listening SEQPACKET socket that the service manager gave; undefined: one is made. */
   readonly listener: number | undefined;
   readonly environment: Environment;
@@ -53,6 +56,8 @@ class SessionService implements Disposable {
   readonly #buses: HostBuses;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
+  readonly #follower: OverrideFollower;
+  readonly #ended = new AbortController();
   readonly #user = process.getuid?.() ?? 0;
 
   constructor(loop: EventLoop, fd: number, options: ServeOptions) {
@@ -60,6 +65,7 @@ class SessionService implements Disposable {
     this.#options = options;
     this.#buses = new HostBuses(loop, options.environment);
     this.#portals = this.#makePortals();
+    this.#follower = new OverrideFollower(loop, options.installations, (concerns) => this.#renew(concerns));
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
       const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
@@ -114,6 +120,21 @@ class SessionService implements Disposable {
     return true;
   }
 
+  /** Lets apps follow their overrides; one that the rules cannot be made anew for keeps what it has. */
+  async #renew(concerns: (app: string) => boolean): Promise<void> {
+    for (const instance of [...this.#instances.values()]) {
+      const { app, words } = instance.status;
+      if (words === undefined || !concerns(app)) continue;
+      try {
+        const text = await this.#loop.during(policyFor(words, this.#ended.signal));
+        const lives = this.#instances.get(instance.number) === instance;
+        if (lives && !this.#follower.isOutdated(app)) instance.changePolicy(text);
+      } catch (error) {
+        if (!this.#ended.signal.aborted) this.#options.failed(error);
+      }
+    }
+  }
+
   #answerStatus(caller: number, descriptors: readonly number[]): void {
     closeDescriptors(descriptors);
     const instances = [...this.#instances.values()].map(({ status }) => status);
@@ -153,6 +174,8 @@ class SessionService implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#ended.abort();
+    this.#follower[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);
     this.#buses[Symbol.dispose]();
