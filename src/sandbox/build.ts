@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { storeLayer } from "./layer.ts";
+import { helperPlan, helperSpecification } from "./helper.ts";
 import type { Plan } from "./plan/types.ts";
-import { planFromSpecification } from "./plan-from-spec.ts";
 import type { Host } from "./probe/host.ts";
 import { RecordingHost } from "./probe/recording.ts";
 import { runFolder } from "./run-folder.ts";
 import { RootBuilder } from "./spec/builder.ts";
-import { noBuses } from "./spec/buses.ts";
 import { EnvironmentBuilder } from "./spec/environment.ts";
 import { addBuildEtc, findUser } from "./spec/etc.ts";
 import type { Extensions } from "./spec/extensions.ts";
@@ -63,31 +61,18 @@ export function specifyBuild(build: BuildSandbox, host: Host): Specification {
   environment.set("LANG", "C.UTF-8");
   environment.set("container", "flatpak");
   for (const [name, value] of build.environment) environment.set(name, value);
-  return {
-    identity: { id: "", ref: "", commit: "", runtime: "" },
+  return helperSpecification(root, build.arch, {
     lowers: build.appLower === undefined ? [build.sdkLower] : [build.appLower, build.sdkLower],
-    layer: root.layer,
-    mounts: root.mounts,
-    data: [],
-    points: [],
-    create: [],
-    sharedFolder: undefined,
-    dataFolder: undefined,
     environment: environment.result(true),
     seccomp: { arch: build.arch, devel: true, multiarch: true, bluetooth: false, canbus: false },
     shared: { network: build.network, ipc: false },
-    buses: noBuses,
-    parent: undefined,
-    instanceIdFd: undefined,
     cwd: build.cwd,
     command: build.command,
-    dieWithParent: true,
-  };
+  });
 }
 
 /** A plan for one build command; writes its configuration layer into the caller's run folder. */
 export function buildPlan(build: BuildSandbox): Plan {
   const specification = specifyBuild(build, new RecordingHost());
-  const layer = storeLayer(runFolder(), specification.layer);
-  return planFromSpecification(specification, { layer, key: [], record: [] });
+  return helperPlan(specification, runFolder());
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import { helperPlan, helperSpecification } from "./helper.ts";
 import { storeLayer } from "./layer.ts";
 import type { Plan } from "./plan/types.ts";
-import { planFromSpecification } from "./plan-from-spec.ts";
 import type { Host } from "./probe/host.ts";
 import { RootBuilder } from "./spec/builder.ts";
-import { noBuses } from "./spec/buses.ts";
 import { EnvironmentBuilder } from "./spec/environment.ts";
 import { addBuildEtc, findUser } from "./spec/etc.ts";
 import { landlockOf } from "./spec/landlock.ts";
 import { addUsrLinks } from "./spec/root.ts";
-import type { Specification } from "./spec/types.ts";
 
 /** The program that prepares extra data, as it shows in its sandbox; it is started in the folder that it prepares. */
 const extraProgram = "/app/bin/apply_extra";
@@ -42,28 +40,14 @@ export function extraPlan(host: Host, { app, extra, runtimeLower, arch }: ExtraS
   root.tmpfs("/tmp", 0o1777);
   root.bind(app, "/app");
   root.bind(extra, "/app/extra", { access: "rw" });
-  const specification: Specification = {
-    identity: { id: "", ref: "", commit: "", runtime: "" },
+  const specification = helperSpecification(root, arch, {
     lowers: [runtimeLower ?? storeLayer(runFolder, [])],
-    layer: root.layer,
-    mounts: root.mounts,
-    data: [],
-    points: [],
-    create: [],
-    sharedFolder: undefined,
-    dataFolder: undefined,
     environment: environment.result(true),
     // Programs of the other word size are common in what vendors pack.
     seccomp: { arch, devel: false, multiarch: true, bluetooth: false, canbus: false },
-    shared: { network: false, ipc: false },
-    buses: noBuses,
-    parent: undefined,
-    instanceIdFd: undefined,
     cwd: "/app/extra",
     command: [extraProgram],
-    dieWithParent: true,
     landlock: landlockOf(root.mounts, { nested: false, abstractSockets: false }),
-  };
-  const layer = storeLayer(runFolder, specification.layer);
-  return planFromSpecification(specification, { layer, key: [], record: [] });
+  });
+  return helperPlan(specification, runFolder);
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { storeLayer } from "./layer.ts";
+import { helperPlan, helperSpecification } from "./helper.ts";
 import type { Plan } from "./plan/types.ts";
-import { planFromSpecification } from "./plan-from-spec.ts";
 import type { Host } from "./probe/host.ts";
 import { RootBuilder } from "./spec/builder.ts";
-import { noBuses } from "./spec/buses.ts";
 import { addAllExtensions } from "./spec/extensions-mount.ts";
 import { linkerConfiguration } from "./spec/linker.ts";
 import { addBase } from "./spec/root.ts";
-import type { SandboxContents, SandboxImage, Specification } from "./spec/types.ts";
+import type { SandboxContents, SandboxImage } from "./spec/types.ts";
 
 const output = "/run/ld.so";
 
@@ -38,26 +36,11 @@ export function ldconfigPlan(
   root.symlink("/etc/ld.so.conf.d", "../usr/etc/ld.so.conf.d");
   root.file("/etc/ld.so.conf", linkerConfiguration(app.ref.arch));
   root.bind(folder, output, { access: "rw" });
-  const specification: Specification = {
+  const specification = helperSpecification(root, app.ref.arch, {
     identity: { id: app.ref.id, ref: "", commit: app.commit, runtime: "" },
     lowers: [app.lower, runtime.lower],
-    layer: root.layer,
-    mounts: root.mounts,
-    data: [],
-    points: [],
-    create: [],
-    sharedFolder: undefined,
-    dataFolder: undefined,
     environment: { clear: true, set: { PATH: "/usr/bin:/usr/sbin" }, unset: [] },
-    seccomp: { arch: app.ref.arch, devel: false, multiarch: false, bluetooth: false, canbus: false },
-    shared: { network: false, ipc: false },
-    buses: noBuses,
-    parent: undefined,
-    instanceIdFd: undefined,
-    cwd: "/",
     command: [ldconfig, "-X", "-C", `${output}/cache`],
-    dieWithParent: true,
-  };
-  const layer = storeLayer(runFolder, specification.layer);
-  return planFromSpecification(specification, { layer, key: [], record: [] });
+  });
+  return helperPlan(specification, runFolder);
 }
