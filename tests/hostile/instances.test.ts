@@ -1,48 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an app can try to seem to be another, to stay, or to take all: each with its defined end.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync, utimesSync } from "node:fs";
-import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
+import { dowelPath, ordinaryUser } from "../e2e/support.ts";
+import { hasGroups, id, useProbe } from "../instances/support.ts";
 import { until } from "../support/until.ts";
-
-const id = "org.example.Probe";
-const hasGroups = process.env["DOWEL_REQUIRE_CGROUP"] !== "no";
 
 for (const [who, uid] of [
   ["root", 0],
   ["an ordinary user", ordinaryUser],
 ] as const) {
   describe(`started by ${who}`, () => {
-    const pit = new Sandpit(uid);
-    const started: ReturnType<Sandpit["start"]>[] = [];
-
-    beforeAll(() => {
-      const layout = makeLayout(pit.path("images"));
-      pit.own(pit.path("images"));
-      pit.own(pit.path("home"));
-      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
-    });
-    afterEach(async () => {
-      for (const { child, outcome } of started.splice(0)) {
-        child.kill("SIGTERM");
-        await outcome;
-      }
-    });
-    afterAll(() => pit[Symbol.dispose]());
-
-    const rows = (): Record<string, string | number>[] => JSON.parse(pit.succeed(["ps", "--json"]));
-
-    async function start(...words: string[]): Promise<{ process: ReturnType<Sandpit["start"]>; said: string }> {
-      const process = pit.start(["run", id, ...words]);
-      started.push(process);
-      let said = "";
-      process.child.stdout.on("data", (more) => {
-        said += more;
-      });
-      await until("the app is ready", () => said.includes("ready"));
-      return { process, said };
-    }
+    const probe = useProbe(uid);
+    const { pit } = probe;
+    const rows = () => probe.rows();
+    const start = (...words: string[]) => probe.start(id, ...words);
 
     test("an app cannot write, move or cover its /.flatpak-info, nor its instance's folder", () => {
       const paths = ["/.flatpak-info", "/run/flatpak/.flatpak", "/"];
@@ -132,7 +105,7 @@ for (const [who, uid] of [
       // It may cover what it likes there; its control group and its instance stay. As root it can make them, but map no
       // user: the one it could map is 0, for which Linux since 5.12 asks CAP_SETFCAP of who made the namespace.
       const process = pit.start(["run", "--allow=userns", id, "nest", "wait"]);
-      started.push(process);
+      probe.started.push(process);
       let said = "";
       process.child.stdout.on("data", (more) => {
         said += more;

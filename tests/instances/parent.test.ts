@@ -1,49 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sandboxes that join a running one of the same app: with the compiled program, as root and as an ordinary user.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { landlockVersion } from "../../src/sys/process.ts";
-import { makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
-import { until } from "../support/until.ts";
-
-const id = "org.example.Probe";
-const hasGroups = process.env["DOWEL_REQUIRE_CGROUP"] !== "no";
-
-type Row = Record<string, string | number>;
+import { ordinaryUser } from "../e2e/support.ts";
+import { hasGroups, id, type Row, useProbe } from "./support.ts";
 
 for (const uid of [0, ordinaryUser]) {
   describe(`a sandbox with a parent, of ${uid === 0 ? "root" : "an ordinary user"}`, () => {
-    const pit = new Sandpit(uid);
-    const started: ReturnType<Sandpit["start"]>[] = [];
-
-    beforeAll(() => {
-      const layout = makeLayout(pit.path("images"));
-      pit.own(pit.path("images"));
-      pit.own(pit.path("home"));
-      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
-    });
-    afterEach(async () => {
-      for (const { child, outcome } of started.splice(0)) {
-        child.kill("SIGTERM");
-        await outcome;
-      }
-    });
-    afterAll(() => pit[Symbol.dispose]());
-
-    const rows = (): Row[] => JSON.parse(pit.succeed(["ps", "--json"]));
-
-    async function start(...words: string[]): Promise<{ row: Row; process: ReturnType<Sandpit["start"]> }> {
-      const process = pit.start(["run", ...words]);
-      started.push(process);
-      let said = "";
-      process.child.stdout.on("data", (more) => {
-        said += more;
-      });
-      await until("the app is ready", () => said.includes("ready"));
-      const row = rows().find((one) => one["pid"] === process.child.pid);
-      if (row === undefined) throw new Error("ps does not list it");
-      return { row, process };
-    }
+    const probe = useProbe(uid);
+    const { pit } = probe;
+    const rows = (): Row[] => probe.rows();
+    const start = (...words: string[]) => probe.startListed(...words);
 
     const namespaceOf = (row: Row, name: string): unknown =>
       JSON.parse(readFileSync(pit.path("run/.flatpak", String(row["instance"]), "bwrapinfo.json"), "utf8"))[

@@ -1,54 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What runs, as `ps`, Flatpak and the kernel see it: with the compiled program, as root and as an ordinary user.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "../e2e/support.ts";
+import { dowelPath, ordinaryUser } from "../e2e/support.ts";
 import { until } from "../support/until.ts";
-
-const id = "org.example.Probe";
-const hasGroups = process.env["DOWEL_REQUIRE_CGROUP"] !== "no";
-
-type Row = Record<string, string | number>;
+import { hasGroups, id, type Row, useProbe } from "./support.ts";
 
 for (const uid of [0, ordinaryUser]) {
   describe(`instances of ${uid === 0 ? "root" : "an ordinary user"}`, () => {
-    let pit: Sandpit;
-    const started: ReturnType<Sandpit["start"]>[] = [];
-
-    beforeAll(() => {
-      pit = new Sandpit(uid);
-      const layout = makeLayout(pit.path("images"));
-      pit.own(pit.path("images"));
-      pit.own(pit.path("home"));
-      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
-    });
-    afterEach(async () => {
-      for (const { child, outcome } of started.splice(0)) {
-        child.kill("SIGTERM");
-        await outcome;
-      }
-    });
-    afterAll(() => pit[Symbol.dispose]());
+    const probe = useProbe(uid);
+    const { pit } = probe;
+    const rows = (): Row[] => probe.rows();
+    /** Starts the probe, waits until it says that it is ready, and answers its instance. */
+    const start = (...options: string[]) => probe.startListed(...options, id, "wait");
 
     const folder = () => pit.path("run/.flatpak");
-    const rows = (): Row[] => JSON.parse(pit.succeed(["ps", "--json"]));
-
-    /** Starts the probe, waits until it says that it is ready, and answers its instance. */
-    async function start(...options: string[]): Promise<{ row: Row; process: ReturnType<Sandpit["start"]> }> {
-      const process = pit.start(["run", ...options, id, "wait"]);
-      started.push(process);
-      let text = "";
-      process.child.stdout.on("data", (more) => {
-        text += more;
-      });
-      await until("the app is ready", () => text.includes("ready"));
-      const row = rows().find((one) => one["pid"] === process.child.pid);
-      if (row === undefined) throw new Error("ps does not list it");
-      return { row, process };
-    }
-
     test("ps lists what runs with its processes and what it uses, and nothing afterwards", async () => {
       expect(rows()).toEqual([]);
       const { row, process } = await start();
@@ -151,7 +119,7 @@ for (const uid of [0, ordinaryUser]) {
       let ready = 0;
       for (let i = 1; i <= 40; i++) {
         const process = pit.start(["run", id, "wait"]);
-        started.push(process);
+        probe.started.push(process);
         process.child.stdout.once("data", () => ready++);
         await until(`instance ${i} is ready`, () => ready === i);
       }
@@ -163,7 +131,7 @@ for (const uid of [0, ordinaryUser]) {
       // KiB beside the app: monitor and init.
       expect(Math.max(...memory)).toBeLessThan(300);
       pit.succeed(["kill", id]);
-      for (const { outcome } of started.splice(0)) expect((await outcome).status).toBe(137);
+      for (const { outcome } of probe.started.splice(0)) expect((await outcome).status).toBe(137);
     });
 
     test("enter runs a command as the app, with its environment and folder, and behind its filter", async () => {

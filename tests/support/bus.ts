@@ -212,6 +212,17 @@ export interface TestBus extends AsyncDisposable {
   readonly pid: number;
 }
 
+/** A bus that listens on a socket once it has said something. */
+async function whenReady(child: Child, socket: string): Promise<TestBus> {
+  await once(child.process.stdout ?? child.process, "data");
+  return {
+    socket,
+    address: `unix:path=${socket}`,
+    pid: child.process.pid ?? 0,
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
+  };
+}
+
 /** A private dbus-daemon in a folder, ready. */
 export async function startBus(folder: string, extra = "", prefix: readonly string[] = []): Promise<TestBus> {
   const socket = join(folder, "bus");
@@ -226,13 +237,7 @@ ${extra}</busconfig>`,
     [...prefix, "dbus-daemon", `--config-file=${configuration}`, "--nofork", "--nopidfile", "--print-address"],
     ["ignore", "pipe", "ignore"],
   );
-  await once(child.process.stdout ?? child.process, "data");
-  return {
-    socket,
-    address: `unix:path=${socket}`,
-    pid: child.process.pid ?? 0,
-    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-  };
+  return await whenReady(child, socket);
 }
 
 /** A private dbus-broker(1) in a folder; connections wait until it is ready. */
@@ -242,13 +247,7 @@ export async function startBroker(folder: string): Promise<TestBus> {
     ["unshare", "--mount", "python3", "tests/interop/broker.py", socket],
     ["ignore", "pipe", "ignore"],
   );
-  await once(child.process.stdout ?? child.process, "data");
-  return {
-    socket,
-    address: `unix:path=${socket}`,
-    pid: child.process.pid ?? 0,
-    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
-  };
+  return await whenReady(child, socket);
 }
 
 /** A proxy of xdg-dbus-proxy's words; it listens when this resolves. */
