@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  createReadStream,
-  existsSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { constants, createReadStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { checkCancelled, DowelError, fileError, isDowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
@@ -49,6 +38,10 @@ async function digestOfFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
+async function isWhole(path: string, { size, checksum }: ExtraFile): Promise<boolean> {
+  return statSync(path, { throwIfNoEntry: false })?.size === size && (await digestOfFile(path)) === checksum;
+}
+
 /**
  * Fetches a file of extra data, unless it is here, into the installation's `tmp/blobs`, and answers its path: its size
  * and SHA-256 are those that the image names. What an earlier try brought is gone on with. Throws `EXTRA_DATA`,
@@ -57,7 +50,7 @@ async function digestOfFile(path: string): Promise<string> {
 export async function downloadExtra(file: ExtraFile, context: DownloadContext): Promise<string> {
   const path = extraPath(context.installation, file);
   const name = `extra data ${file.name}`;
-  if (existsSync(path) && statSync(path).size === file.size && (await digestOfFile(path)) === file.checksum) {
+  if (await isWhole(path, file)) {
     context.report({ type: "fetch.done", name, size: file.size, reused: true });
     return path;
   }
@@ -66,8 +59,11 @@ export async function downloadExtra(file: ExtraFile, context: DownloadContext): 
   try {
     mkdirSync(join(path, ".."), { recursive: true });
     using _lock = await lockFile(`${path}.lock`, { exclusive: true, signal: context.signal });
-    if (!existsSync(path)) await fetchWhole(file, part, context);
-    if (existsSync(part)) renameSync(part, path);
+    // Somebody else may have fetched it meanwhile.
+    if (!(await isWhole(path, file))) {
+      await fetchWhole(file, part, context);
+      renameSync(part, path);
+    }
   } catch (error) {
     throw fileError(error, "fetch", file.uri);
   }
@@ -76,13 +72,13 @@ export async function downloadExtra(file: ExtraFile, context: DownloadContext): 
 }
 
 async function fetchWhole(file: ExtraFile, part: string, context: DownloadContext): Promise<void> {
-  const fd = openSync(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const target = await open(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
-    if (statSync(part).size > file.size) ftruncateSync(fd, 0);
+    if (statSync(part).size > file.size) await target.truncate(0);
     const transport = new Transport(`${new URL(file.uri).origin}/`, { credentials: async () => undefined });
     for (let failures = 0, have = statSync(part).size; have < file.size; ) {
       try {
-        have = await fetchMore(transport, file, fd, have, context);
+        have = await fetchMore(transport, file, target, have, context);
       } catch (error) {
         checkCancelled(context.signal);
         const now = statSync(part).size;
@@ -93,7 +89,7 @@ async function fetchWhole(file: ExtraFile, part: string, context: DownloadContex
       }
     }
   } finally {
-    closeSync(fd);
+    await target.close();
   }
   const found = await digestOfFile(part);
   if (found === file.checksum) return;
@@ -105,7 +101,7 @@ async function fetchWhole(file: ExtraFile, part: string, context: DownloadContex
 async function fetchMore(
   transport: Transport,
   file: ExtraFile,
-  fd: number,
+  target: FileHandle,
   have: number,
   { report, signal }: DownloadContext,
 ): Promise<number> {
@@ -122,17 +118,19 @@ async function fetchMore(
   const start = status === 206 ? Number(/^bytes ([0-9]{1,16})-/.exec(said.get("content-range") ?? "")?.[1]) : 0;
   if (start !== have) {
     // The server sends all of it, or something else: begin anew.
-    ftruncateSync(fd, 0);
+    await target.truncate(0);
     if (start !== 0) throw wrong(file, `asked for bytes from ${have}, got ${said.get("content-range") ?? "others"}`);
   }
   let done = start;
   let reported = done;
   for await (const chunk of watchedBody(transport, answer, signal)) {
     if (done + chunk.length > file.size) {
-      ftruncateSync(fd, 0);
+      await target.truncate(0);
       throw wrong(file, `is larger than the ${file.size} bytes that the image says`);
     }
-    for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at, done + at);
+    for (let at = 0; at < chunk.length; ) {
+      at += (await target.write(chunk, at, chunk.length - at, done + at)).bytesWritten;
+    }
     done += chunk.length;
     if (done - reported < progressBytes) continue;
     reported = done;
