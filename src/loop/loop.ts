@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { Epoll } from "../sys/epoll.ts";
+import { Epoll, findEngineEpoll, pollFor } from "../sys/epoll.ts";
 import { releaseMemory } from "../sys/memory.ts";
 
 /** A signal that comes between the last look and the wait is seen this late. */
@@ -9,8 +9,18 @@ const longestWait = 2000;
 const releaseAfter = 6000;
 /** Turns without a pause before the engine may run its own events. */
 const turnsBetweenPauses = 4096;
-/** While the engine works on something, descriptors are looked at this often. */
+/**
+ * While the engine works on something, its own timers are looked at this often, and less often after so many looks at
+ * which nothing had happened. What it gets from the kernel and from other threads wakes the loop.
+ */
 const lookMilliseconds = 2;
+const looksInVain = 64;
+const lullMilliseconds = 32;
+
+/** Loops that run now; of two, neither may wait, as the other would wait with it. */
+let running = 0;
+/** The engine's own descriptor, once it has been looked for. */
+let engine: { readonly fd: number | undefined } | undefined;
 
 export interface Watch extends Disposable {
   /** Changes what is waited for. */
@@ -25,7 +35,8 @@ interface Timer {
 /**
  * Waits for descriptors in the main thread: the engine's own loop cannot watch foreign descriptors, and a second thread
  * would cost a switch for each message. What the engine has to do (signals) it does in pauses; promises that are settled
- * by descriptors need `yield`, and those that the engine settles (files, processes, its own timers) need `during`.
+ * by descriptors need `yield`, and those that the engine settles (files, processes, its own timers) need `during`: as long
+ * as it lasts, the descriptor by which the engine itself waits is watched, too.
  */
 export class EventLoop implements Disposable {
   readonly #epoll = new Epoll();
@@ -35,6 +46,8 @@ export class EventLoop implements Disposable {
   #stopped = false;
   #yields = false;
   #engineWorks = 0;
+  #vain = 0;
+  #engineWatch: Disposable | undefined;
   #retries: (() => void)[] = [];
   /** Told, in steps of some seconds, for how many milliseconds nothing has happened. */
   onQuiet: ((milliseconds: number) => void) | undefined;
@@ -73,12 +86,25 @@ export class EventLoop implements Disposable {
 
   /** Lets the engine work until a promise is settled, which may wait for anything. Returns what the promise does. */
   async during<T>(work: Promise<T>): Promise<T> {
-    this.#engineWorks++;
+    if (this.#engineWorks++ === 0) this.#watchEngine();
+    // What is settled already goes on before the loop waits.
+    this.#yields = true;
     try {
       return await work;
     } finally {
-      this.#engineWorks--;
+      if (--this.#engineWorks === 0) this.#leaveEngine();
     }
+  }
+
+  #watchEngine(): void {
+    engine ??= { fd: findEngineEpoll() };
+    this.#vain = 0;
+    if (engine.fd !== undefined) this.#engineWatch = this.watch(engine.fd, pollFor.input, () => undefined);
+  }
+
+  #leaveEngine(): void {
+    this.#engineWatch?.[Symbol.dispose]();
+    this.#engineWatch = undefined;
   }
 
   stop(): void {
@@ -87,6 +113,15 @@ export class EventLoop implements Disposable {
 
   /** Runs until `stop` or the signal. */
   async run(signal: AbortSignal | undefined): Promise<void> {
+    running++;
+    try {
+      await this.#run(signal);
+    } finally {
+      running--;
+    }
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<void> {
     let active = performance.now();
     let told = 0;
     for (let turn = 1; !this.#stopped && signal?.aborted !== true; turn++) {
@@ -94,6 +129,7 @@ export class EventLoop implements Disposable {
       for (let event = 0; event < count; event++) {
         this.#handlers.get(this.#epoll.idOf(event))?.(this.#epoll.maskOf(event));
       }
+      this.#vain = count > 0 ? 0 : this.#vain + 1;
       const now = performance.now();
       if (this.#ring(now) || count > 0 || this.#engineWorks > 0) {
         active = now;
@@ -119,12 +155,18 @@ export class EventLoop implements Disposable {
     return await ended;
   }
 
+  get #hearsEngine(): boolean {
+    return this.#engineWatch !== undefined && running === 1;
+  }
+
   /** How long to wait for descriptors, in milliseconds. */
   #patience(): number {
-    if (this.#engineWorks > 0 || this.#yields) return 0;
+    if (this.#yields || (this.#engineWorks > 0 && !this.#hearsEngine)) return 0;
     let first = Number.POSITIVE_INFINITY;
     for (const { at } of this.#timers) first = Math.min(first, at);
-    return Math.min(longestWait, Math.max(0, Math.ceil(first - performance.now())));
+    const look = this.#vain < looksInVain ? lookMilliseconds : lullMilliseconds;
+    const longest = this.#engineWorks > 0 ? look : longestWait;
+    return Math.min(longest, Math.max(0, Math.ceil(first - performance.now())));
   }
 
   /** Whether a timer was due. */
@@ -137,7 +179,8 @@ export class EventLoop implements Disposable {
 
   async #pause(count: number): Promise<void> {
     this.#yields = false;
-    await (this.#engineWorks > 0 && count === 0 ? setTimeout(lookMilliseconds) : setImmediate());
+    const looks = this.#engineWorks > 0 && count === 0 && !this.#hearsEngine;
+    await (looks ? setTimeout(lookMilliseconds) : setImmediate());
     for (const action of this.#retries.splice(0)) action();
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync } from "node:fs";
+import { closeSync, readdirSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { check, lastErrno, libc, ptr } from "./libc.ts";
 
@@ -14,6 +14,27 @@ const dataOffset = eventBytes - 8;
 
 export const pollFor = { input: 1, priority: 2, output: 4, error: 8, hangup: 16 } as const;
 
+/** Those that were made here. */
+const own = new Set<number>();
+
+/**
+ * The epoll descriptor of the JavaScript engine's own loop, which can be read from when the engine has something to do:
+ * the first that was made in this process, so ask before there are other threads. Undefined where it is not found.
+ */
+export function findEngineEpoll(): number | undefined {
+  const numbers = readdirSync("/proc/self/fd").map(Number);
+  return numbers.sort((left, right) => left - right).find((fd) => !own.has(fd) && isEpoll(fd));
+}
+
+function isEpoll(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
+  } catch {
+    // The one that listed the folder is closed by now.
+    return false;
+  }
+}
+
 /** An epoll(7) instance, level triggered. Waiting allocates nothing. Throws a `SystemError`. */
 export class Epoll implements Disposable {
   readonly #fd = check("epoll_create1", undefined, () => libc.epoll_create1(EPOLL_CLOEXEC));
@@ -23,6 +44,10 @@ export class Epoll implements Disposable {
   readonly #address = ptr(this.#bytes);
   readonly #request = new DataView(new ArrayBuffer(16));
   readonly #requestAddress = ptr(this.#request);
+
+  constructor() {
+    own.add(this.#fd);
+  }
 
   #control(operation: number, fd: number, id: number, mask: number): void {
     this.#request.setUint32(0, mask, true);
@@ -60,6 +85,7 @@ export class Epoll implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    own.delete(this.#fd);
     closeSync(this.#fd);
   }
 }

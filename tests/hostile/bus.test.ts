@@ -196,6 +196,8 @@ describe("messages that are not what they look like", () => {
 
   test("answers come in the order of the calls, denied ones too", async () => {
     using client = await RawPeer.connect(socket);
+    // The signal that tells it its name may come after the answer to Hello.
+    await client.settle();
     const from = client.received.length;
     const order: number[] = [];
     for (const name of ["org.test.Hidden", undefined, "org.none", undefined, "org.test.Hidden"]) {
