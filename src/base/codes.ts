@@ -86,8 +86,11 @@ const errorCodes = {
   DATA_EXISTS: "An app has data of that name already",
   DATA_ARCHIVE_INVALID: "An archive of an app's data is malformed or of another app",
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
+  PERMISSION_TABLE_DAMAGED: "A file of the permission store is malformed",
   PERMISSION_NOT_FOUND: "The permission store has no such entry",
   // buses
+  GVARIANT_INVALID: "A value in GLib's serialised form is malformed",
+  GVDB_INVALID: "A table of GLib's form on disk is malformed",
   DBUS_INVALID: "A D-Bus message, match rule, name or address is malformed",
   DBUS_AUTH: "A client or a bus did not authenticate as it should",
   BUS_UNREACHABLE: "A bus cannot be reached",

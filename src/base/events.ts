@@ -8,7 +8,14 @@ export type DowelEvent =
   | { readonly type: "transaction.plan"; readonly operations: readonly PlannedOperation[] }
   | { readonly type: "operation.start"; readonly operation: string; readonly ref: string }
   | { readonly type: "operation.done"; readonly operation: string; readonly ref: string; readonly commit?: string }
-  | { readonly type: "operation.skip"; readonly operation: string; readonly ref: string; readonly reason: string }
+  | {
+      readonly type: "operation.skip";
+      readonly operation: string;
+      readonly ref: string;
+      readonly reason: string;
+      /** What an update would let an app do that it may not do now, where that is the reason; as options. */
+      readonly newPermissions?: readonly string[];
+    }
   | { readonly type: "fetch.start"; readonly name: string; readonly size: number }
   | { readonly type: "fetch.progress"; readonly name: string; readonly done: number; readonly size: number }
   | { readonly type: "fetch.done"; readonly name: string; readonly size: number; readonly reused: boolean }

@@ -143,6 +143,10 @@ export const limits = {
   portalNotifications: 256,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
+  /** A file of the permission store. */
+  permissionTableBytes: 16 * MiB,
+  /** Update monitors of one connection. */
+  portalUpdateMonitors: 10,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */

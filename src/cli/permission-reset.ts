@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { nothing, type Result } from "../render/result.ts";
-import { permissionTables, resetPermissions, withPermissionStore } from "../session/permissions/store.ts";
+import { permissionTables } from "../session/permissions/files.ts";
+import { resetPermissions, withPermissionStore } from "../session/permissions/store.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { switchFlag, textArgument } from "./flags.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Result } from "../render/result.ts";
-import { permissionTables, withPermissionStore } from "../session/permissions/store.ts";
+import { permissionTables } from "../session/permissions/files.ts";
+import { permissionEntries, withPermissionStore } from "../session/permissions/store.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { textArgument } from "./flags.ts";
@@ -8,7 +9,7 @@ import { type PermissionTableFlags, permissionTableFlags, showPermissions } from
 
 async function run({ signal }: Context, flags: PermissionTableFlags, app: string): Promise<Result> {
   const tables = permissionTables(process.env);
-  const entries = await withPermissionStore(process.env, signal, (store) => store.entries(tables));
+  const entries = await withPermissionStore(process.env, signal, (store) => permissionEntries(store, tables));
   return showPermissions(entries, flags, app);
 }
 

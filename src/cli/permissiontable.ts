@@ -2,7 +2,7 @@
 import { formatVariant } from "../formats/dbus/format.ts";
 import type { Result } from "../render/result.ts";
 import type { Column, Row } from "../render/table.ts";
-import type { StoredPermissions } from "../session/permissions/store.ts";
+import type { StoredPermissions } from "../session/permissions/types.ts";
 import { jsonFlag, textFlag } from "./flags.ts";
 
 export interface PermissionTableFlags {

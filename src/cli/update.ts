@@ -39,6 +39,7 @@ interface Flags extends FetchFlags {
   readonly appstream?: boolean;
   readonly forceRemove?: boolean;
   readonly background?: boolean;
+  readonly noNewPermissions?: boolean;
 }
 
 function describeSummary({ installation, postponed, changed, held, failure }: BackgroundSummary): string {
@@ -118,6 +119,7 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
     ...selection,
     ...planOptions(flags),
     forceRemove: flags.forceRemove ?? false,
+    holdGrowth: flags.noNewPermissions ?? false,
     cached: flags.noPull,
     mayBeOld: flags.sideloadRepo !== undefined,
     signal: context.signal,
@@ -167,6 +169,7 @@ export default defineCommand<Flags, string[]>({
       background: switchFlag(
         "For timers: not from a battery or over a metered network, nothing that asks for more rights",
       ),
+      noNewPermissions: switchFlag("Leave apps as they are that ask for more permissions than they have"),
       forceRemove: switchFlag("Remove runtimes that were replaced even where they are in use"),
     },
     aliases: changeAliases,

@@ -23,8 +23,9 @@ export function failureOf(failed: readonly FailedOperation[], total: number): Do
 /** Tells what a plan will do, unless that was told, and what it passes over. */
 export function reportPlan(plan: Plan, report: Report, announced: boolean): void {
   if (!announced) report({ type: "transaction.plan", operations: describePlan(plan) });
-  for (const { operation, ref, reason } of plan.skipped) {
-    report({ type: "operation.skip", operation, ref: formatRef(ref), reason });
+  for (const { operation, ref, reason, newPermissions } of plan.skipped) {
+    const held = newPermissions === undefined ? {} : { newPermissions };
+    report({ type: "operation.skip", operation, ref: formatRef(ref), reason, ...held });
   }
 }
 

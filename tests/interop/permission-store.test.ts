@@ -2,13 +2,13 @@
 // The permission commands against the real xdg-permission-store, beside Flatpak's own.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dowelPath } from "../e2e/support.ts";
-import { Child, RawPeer, startBus, type TestBus } from "../support/bus.ts";
+import { type Child, startBus, type TestBus } from "../support/bus.ts";
+import { startPermissionStore } from "../support/permissionstore.ts";
 
-const storeName = "org.freedesktop.impl.portal.PermissionStore";
 let folder: string;
 let bus: TestBus;
 let store: Child;
@@ -25,14 +25,7 @@ beforeAll(async () => {
     DBUS_SESSION_BUS_ADDRESS: bus.address,
     LANG: "C.UTF-8",
   };
-  mkdirSync(join(folder, "data"));
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  store = new Child(["env", ...variables, "/usr/libexec/xdg-permission-store"], ["ignore", "ignore", "ignore"]);
-  using peer = await RawPeer.connect(bus.socket);
-  await peer.callBus("AddMatch", "type='signal',member='NameOwnerChanged'");
-  const found = (): boolean => peer.received.some(({ values }) => values[0] === storeName && values[2] !== "");
-  const owner = await peer.callBus("NameHasOwner", storeName);
-  if (owner.values[0] !== 1) await peer.until(found);
+  store = await startPermissionStore(bus, join(folder, "data"));
 });
 afterAll(async () => {
   await store[Symbol.asyncDispose]();
@@ -98,6 +91,18 @@ describe("the permission commands", () => {
     expect(run("flatpak", "permissions").stdout).not.toContain("org.example.A");
     expect(dowel("permission-remove", "devices", "camera").status).toBe(0);
     expect(dowel("permissions", "devices", "camera").stdout.trim()).toBe("");
+  });
+
+  test("permission-set --data keeps what Flatpak's keeps", () => {
+    const data = "('x', uint32 7, {'a': <true>})";
+    expect(dowel("permission-set", `--data=${data}`, "devices", "camera", "org.example.A", "yes").status).toBe(0);
+    const ours = run("flatpak", "permissions", "devices", "camera").stdout;
+    dowel("permission-reset", "--all");
+    run("flatpak", "permission-set", `--data=${data}`, "devices", "camera", "org.example.A", "yes");
+    expect(lines({ stdout: ours })).toContainEqual(run("flatpak", "permissions", "devices", "camera").stdout.trimEnd());
+    expect(dowel("permission-set", "--data=(", "devices", "camera", "org.example.A").stderr).toContain(
+      "at character 2",
+    );
   });
 
   test("say what is wrong", () => {

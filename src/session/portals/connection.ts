@@ -114,6 +114,7 @@ export class PortalConnection implements LocalService {
       signal: this.#ended.signal,
       app: this.#app,
       emit: (from, shape, member, values) => this.emit(from, shape, member, values, this.#nameAt(from)),
+      export: (path, served) => this.objects.export(path, served),
       request: (options, work) => this.#requests.open(sender, options, work, (action) => later.push(action)),
       openSession: (options, closed) => this.#sessions.open(sender, options, closed),
       session: (handle) => this.#sessions.at(handle),
@@ -143,7 +144,8 @@ export class PortalConnection implements LocalService {
   }
 
   #nameAt(path: string): string {
-    return this.#portals.find((portal) => portal.path === path)?.busName ?? desktopPortal.busName;
+    const isAbove = (portal: Portal): boolean => path === portal.path || path.startsWith(`${portal.path}/`);
+    return this.#portals.find(isAbove)?.busName ?? desktopPortal.busName;
   }
 
   failed(error: unknown): void {

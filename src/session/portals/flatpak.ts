@@ -12,6 +12,7 @@ import { definePortal, type Options, type PortalCall } from "./portal.ts";
 import { Processes, type StartedProcess, startDowel } from "./processes.ts";
 import { invalid, parseSpawn, type SpawnRequest, spawnFlag, spawnWords } from "./spawn.ts";
 import { watchStart } from "./started.ts";
+import { UpdateMonitors } from "./updates/monitor.ts";
 
 const shape = {
   name: "org.freedesktop.portal.Flatpak",
@@ -21,6 +22,7 @@ const shape = {
       out: "u pid",
     },
     SpawnSignal: { in: "u pid, u signal, b to_process_group", out: "" },
+    CreateUpdateMonitor: { in: "a{sv} options", out: "o handle" },
   },
   signals: { SpawnStarted: "u pid, u relpid", SpawnExited: "u pid, u exit_status" },
   properties: { version: "u", supports: "u" },
@@ -108,9 +110,21 @@ function environmentFile({ environment, unset, words }: SpawnRequest): number {
 export const flatpakPortal = definePortal(
   shape,
   { busName: "org.freedesktop.portal.Flatpak", path: "/org/freedesktop/portal/Flatpak" },
-  ({ loop, failed }) => {
+  (services) => {
+    const { loop, failed, updates } = services;
     const processes = new Processes();
+    const monitors = new UpdateMonitors(services, updates);
     let tied = false;
+
+    /** What goes with the caller's connection. */
+    function tie({ signal }: PortalCall): void {
+      if (tied) return;
+      tied = true;
+      signal.addEventListener("abort", () => {
+        processes.endWatched();
+        monitors.closeAll();
+      });
+    }
 
     function start(call: PortalCall, passed: Passed, words: readonly string[], flags: number): StartedProcess {
       const notify = (flags & (spawnFlag.notifyStart | spawnFlag.exposePids | spawnFlag.sharePids)) !== 0;
@@ -148,8 +162,7 @@ export const flatpakPortal = definePortal(
               call.emit(call.path, shape, "SpawnExited", [process.pid, status]);
             });
             process.ended.catch(failed);
-            if (!tied) call.signal.addEventListener("abort", () => processes.endWatched());
-            tied = true;
+            tie(call);
             return [process.pid];
           } finally {
             closeSync(file);
@@ -158,6 +171,10 @@ export const flatpakPortal = definePortal(
         SpawnSignal(_call, pid, number, toGroup) {
           processes.signal(pid, number, toGroup);
           return [];
+        },
+        CreateUpdateMonitor(call, options) {
+          tie(call);
+          return [monitors.create(call, options)];
         },
       },
       properties: { version: () => 8, supports: () => exposesPids },

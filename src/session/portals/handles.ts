@@ -17,7 +17,12 @@ export function tokenOf(options: Options, key: "handle_token" | "session_handle_
 
 /** Where a caller's request or session is: its own unique name is part of the path, so nobody makes one for another. */
 export function handlePath(kind: "request" | "session", sender: string, token: string): string {
-  return `${desktopPortal.path}/${kind}/${sender.slice(1).replaceAll(/[^A-Za-z0-9]/g, "_")}/${token}`;
+  return `${desktopPortal.path}/${kind}/${handleName(sender)}/${token}`;
+}
+
+/** A caller's unique name as a part of an object path. */
+export function handleName(sender: string): string {
+  return sender.slice(1).replaceAll(/[^A-Za-z0-9]/g, "_");
 }
 
 /** Throws where one more must not be opened. */

@@ -77,10 +77,10 @@ export function backendsOfFile(path: string, failed: (error: unknown) => void): 
 }
 
 /**
- * Decides by the policy at a path, which is read anew each time; where none fits, what the portal says itself counts. A
- * policy that cannot be read, or a log that cannot be written, lets nothing through.
+ * Decides by the policy at a path, which is read anew each time; where none fits, `next` does. A policy that cannot be
+ * read, or a log that cannot be written, lets nothing through.
  */
-export function decideByFile(path: string, failed: (error: unknown) => void): Decide {
+export function decideByFile(path: string, failed: (error: unknown) => void, next: Decide): Decide {
   return (app: CallingApp, table: string, id: string, otherwise: Decision): Promise<Decision> => {
     try {
       const policy = readPolicy(path);
@@ -89,7 +89,7 @@ export function decideByFile(path: string, failed: (error: unknown) => void): De
         const line = { time: new Date().toISOString(), app: app.id, instance: app.instance, table, id, decision };
         appendFileSync(policy.log, `${JSON.stringify(line)}\n`, { mode: 0o600 });
       }
-      return Promise.resolve(decision ?? otherwise);
+      return decision === undefined ? next(app, table, id, otherwise) : Promise.resolve(decision);
     } catch (error) {
       failed(error);
       return Promise.resolve("no");

@@ -6,6 +6,7 @@ import type { CallingApp } from "./app.ts";
 import type { Decide } from "./decide.ts";
 import type { RequestWork } from "./request.ts";
 import type { Session } from "./session.ts";
+import type { UpdateWatcher } from "./updates/watcher.ts";
 
 /** Options of a portal's call. */
 export type Options = ReadonlyMap<string, Variant>;
@@ -15,6 +16,8 @@ export interface PortalCall extends Caller {
   readonly app: CallingApp;
   /** Sends a signal to the caller's connection alone. */
   readonly emit: (path: string, shape: InterfaceShape, member: string, values: readonly unknown[]) => void;
+  /** Makes an object that exists for the caller's connection alone. */
+  readonly export: (path: string, served: Served<PortalCall>) => Disposable;
   /**
    * Opens a request named by the caller's `handle_token`, and returns its path, which is the method's answer. The work
    * begins when the answer has gone; what it resolves to goes into `Response`. Its signal fires when the caller closes
@@ -30,8 +33,9 @@ export interface PortalCall extends Caller {
 /** What portals use of the service. */
 export interface PortalServices {
   readonly loop: EventLoop;
-  /** What the policy of the machine's owner says; where that says nothing, what the portal gives as default. */
+  /** What the policy of the machine's owner says, else the permission store; where they say nothing, the portal's default. */
   readonly decide: Decide;
+  readonly updates: UpdateWatcher;
   /** A portal has failed in a way that is nobody's business but the maker's. */
   readonly failed: (error: unknown) => void;
 }

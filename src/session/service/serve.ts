@@ -14,6 +14,8 @@ import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
 import { backendsOfFile, decideByFile } from "../portals/policy.ts";
 import { servedPortals } from "../portals/served.ts";
+import { decideByStore } from "../portals/stored.ts";
+import { UpdateWatcher } from "../portals/updates/watcher.ts";
 import { OverrideFollower } from "./follow.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
@@ -78,7 +80,8 @@ class SessionService implements Disposable {
     const backends = (): Backends => backendsOfFile(portalPolicyPath, failed);
     const services = {
       loop: this.#loop,
-      decide: decideByFile(portalPolicyPath, failed),
+      decide: decideByFile(portalPolicyPath, failed, decideByStore(this.#loop, environment, failed)),
+      updates: new UpdateWatcher(this.#loop, failed),
       failed,
       buses: this.#buses,
       environment,

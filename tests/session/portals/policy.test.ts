@@ -61,7 +61,11 @@ describe("decideByFile()", () => {
   test("logs what a rule decides, and leaves the rest to the portal", async () => {
     const [path, log] = [join(folder, "good.json"), join(folder, "log")];
     const failures: unknown[] = [];
-    const decide = decideByFile(path, (error) => failures.push(error));
+    const decide = decideByFile(
+      path,
+      (error) => failures.push(error),
+      async (_app, _table, _id, otherwise) => otherwise,
+    );
     expect(await decide(app, "devices", "camera", "ask")).toBe("ask");
     writeFileSync(path, JSON.stringify({ rules: [rule("*", "devices", "camera", "no")], log }));
     expect(await decide(app, "devices", "camera", "yes")).toBe("no");
@@ -76,7 +80,11 @@ describe("decideByFile()", () => {
   test("lets nothing through where the policy or its log is broken", async () => {
     const path = join(folder, "bad.json");
     const failures: unknown[] = [];
-    const decide = decideByFile(path, (error) => failures.push(error));
+    const decide = decideByFile(
+      path,
+      (error) => failures.push(error),
+      async (_app, _table, _id, otherwise) => otherwise,
+    );
     for (const text of ["{", JSON.stringify({ rules: [rule("*", "*", "*", "yes")], log: `${folder}/none/log` })]) {
       writeFileSync(path, text);
       expect(await decide(app, "devices", "camera", "yes")).toBe("no");
