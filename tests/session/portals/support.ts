@@ -16,6 +16,7 @@ import { Desktop } from "../../../src/session/portals/desktop.ts";
 import { PortalHost } from "../../../src/session/portals/host.ts";
 import type { Portal } from "../../../src/session/portals/portal.ts";
 import { type BackendServices, servedPortals } from "../../../src/session/portals/served.ts";
+import { UpdateWatcher } from "../../../src/session/portals/updates/watcher.ts";
 import { listenUnix } from "../../../src/sys/sockets.ts";
 import { startBus, type TestBus } from "../../support/bus.ts";
 
@@ -59,7 +60,8 @@ export class PortalWorld implements AsyncDisposable {
     };
     const buses = this.#resources.use(new HostBuses(this.loop, environment));
     const backends = (): Backends => this.backends;
-    const services = { loop: this.loop, decide, failed, buses, environment, backends };
+    const updates = new UpdateWatcher(this.loop, failed);
+    const services = { loop: this.loop, decide, failed, buses, environment, backends, updates };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
       backends,
