@@ -35,8 +35,8 @@ function publish({ namespace }: Peers, { layout, repository }: Trees): void {
 function installs(peers: Peers): readonly [Command, Command] {
   const before = () => addRemotes(peers);
   return [
-    { ...dowelCommand("install", "--system", "-y", "bench", runtimeId), before },
-    { ...flatpakCommand("install", "--system", "-y", "--noninteractive", "bench", runtimeId), before },
+    { ...dowelCommand("install", "--system", "-y", "bench", runtimeId), before, withPeak: true },
+    { ...flatpakCommand("install", "--system", "-y", "--noninteractive", "bench", runtimeId), before, withPeak: true },
   ];
 }
 
@@ -50,7 +50,7 @@ function updates(peers: Peers, first: Trees, second: Trees): readonly [Command, 
     execute({ words: ["sync"] });
   };
   return [
-    { ...dowelCommand("update", "--system", "-y"), before: after(dowelInstall) },
+    { ...dowelCommand("update", "--system", "-y"), before: after(dowelInstall), withPeak: true },
     { ...flatpakCommand("update", "--system", "-y", "--noninteractive"), before: after(flatpakInstall) },
   ];
 }

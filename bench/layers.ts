@@ -14,7 +14,7 @@ export async function benchLayers(): Promise<Line[]> {
   };
   const mine = dowelCommand(...buildWords("bench/runtime.yml", layout));
   const peer = flatpakCommand("build-bundle", "--oci", "--runtime", repository, bundle, runtimeId, runtimeBranch);
-  const [written] = measureInTurn([{ ...mine, before }], 3, false);
+  const [written] = measureInTurn([{ ...mine, before, withPeak: true }], 3, false);
   const [bundled] = measureInTurn([{ ...peer, before }], 1, false);
   before();
   if (!written || !bundled) throw new Error("unreachable");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 export interface Command {
   readonly words: readonly string[];
@@ -9,6 +11,8 @@ export interface Command {
   readonly interfaces?: string;
   /** Brings things back to where the command can be run again; not measured. */
   readonly before?: () => void;
+  /** Whether the peak of its memory is wanted, for which it runs under time(1). */
+  readonly withPeak?: boolean;
 }
 
 export interface Figures {
@@ -16,7 +20,7 @@ export interface Figures {
   readonly wall: number;
   /** Median time that processors spent, user and kernel, milliseconds: what a busy machine changes least. */
   readonly cpu: number;
-  /** Largest resident set of the process or one of its children, MiB. */
+  /** Largest resident set of the process or one of its children, MiB; NaN where it was not asked for. */
   readonly peak: number;
   /** Bytes that came over loopback meanwhile, whoever they were for: what the servers sent, requests and headers too. */
   readonly received: number;
@@ -50,10 +54,12 @@ function measureOnce(command: Command): Figures {
   command.before?.();
   // What the one before left to be written would be counted to this one, which waits for the disk.
   execute({ words: ["sync"] });
-  const [program = "", ...words] = command.words;
+  const folder = mkdtempSync(join(tmpdir(), "dowel-bench-"));
+  const peakFile = join(folder, "peak");
+  const time = command.withPeak === true ? ["time", "--format=%M", `--output=${peakFile}`] : [];
   const before = loopbackBytes(command);
   const start = performance.now();
-  const result = Bun.spawnSync([program, ...words], {
+  const result = Bun.spawnSync([...time, ...command.words], {
     env: { ...process.env, ...command.environment },
     stdin: "ignore",
     stdout: "ignore",
@@ -62,11 +68,13 @@ function measureOnce(command: Command): Figures {
   const wall = performance.now() - start;
   if (result.exitCode !== 0)
     throw new Error(`${command.words.join(" ")} ended with ${result.exitCode}: ${result.stderr.toString()}`);
-  const { maxRSS = 0, cpuTime } = result.resourceUsage ?? {};
+  // Not the child's own figure: what vfork(2) made counts the memory of its maker as its own.
+  const peak = command.withPeak === true ? Number(readFileSync(peakFile, "utf8")) / 1024 : Number.NaN;
+  rmSync(folder, { recursive: true });
   return {
     wall,
-    cpu: Number(cpuTime?.total ?? 0) / 1000,
-    peak: maxRSS / 1024 ** 2,
+    cpu: Number(result.resourceUsage?.cpuTime.total ?? 0) / 1000,
+    peak,
     received: loopbackBytes(command) - before,
   };
 }

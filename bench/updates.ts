@@ -53,6 +53,7 @@ function run({ network }: Peers, ...words: string[]): void {
 function dowelUpdate(peers: Peers, first: Trees, ...later: readonly Trees[]): Command {
   return {
     ...peers.network.command(dowelCommand("update", "--system", "-y")),
+    withPeak: true,
     before: () => {
       removeInstallations();
       run(peers, "push", `oci:${first.layout}`, peers.namespace);
