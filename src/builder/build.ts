@@ -18,6 +18,7 @@ import type { Manifest } from "./manifest/types.ts";
 import { isRecipe } from "./recipe/decode.ts";
 import { buildRecipe } from "./recipe/recipe.ts";
 import type { BuildRequest, BuiltImage } from "./request.ts";
+import { findBeneath } from "./stages/beneath.ts";
 import { StageCache, type StoredStage, stageKey } from "./stages/cache.ts";
 import { planStages, runStages, type Stage } from "./stages/chain.ts";
 import { cleanupMatches } from "./stages/cleanup.ts";
@@ -86,11 +87,13 @@ export async function buildManifest(request: BuildRequest): Promise<readonly Bui
 async function writeBuilt(
   writer: LayoutWriter,
   image: Omit<FinishedImage, "comesAlong">,
-  { facts, context }: Awaited<ReturnType<typeof planBuild>>,
+  { facts, context, beneath }: Awaited<ReturnType<typeof planBuild>>,
   { layout = "flatpak", compression = defaultCompression, attest: isAttested = true, signal }: BuildRequest,
 ): Promise<string> {
   const timestamp = context.epoch;
-  const input = { ...image, layout, timestamp, subject: `Build of ${image.ref.id}` };
+  const isMain = image.ref.kind === "app";
+  const below = beneath === undefined || !isMain ? undefined : { tree: beneath.tree(), metadata: beneath.metadata };
+  const input = { ...image, layout, timestamp, subject: `Build of ${image.ref.id}`, beneath: below };
   const { descriptor, appdata } = await writeImage(writer, input, { compression, signal });
   if (isAttested) await attest(writer, descriptor, { ref: image.ref, timestamp, appdata }, facts, signal);
   return descriptor.digest;
@@ -129,10 +132,13 @@ async function planBuild(request: BuildRequest) {
   const stages = stopAt(await planStages(input, context), request.stopAt);
   const memory = new ImageMemory(work.state, work.layoutDir);
   const { layout = "flatpak", compression = defaultCompression } = request;
-  const facts = manifestFacts(request.manifestPath, stages, { sdk, runtime, parts }, { layout, compression });
+  const isWhole = layout === "container" && ref.kind === "app";
+  const beneath = isWhole ? await findBeneath(refs.runtime, places, signal) : undefined;
+  const used = { sdk, runtime, parts, beneath: beneath?.commit };
+  const facts = manifestFacts(request.manifestPath, stages, used, { layout, compression });
   const said = request.attest === false ? undefined : facts;
-  const key = imageKey(stages, manifest, { metadata, ref, layout, compression, said });
-  return { manifest, sdk, ref, parts, runtime, metadata, context, stages, memory, facts, key };
+  const key = imageKey(stages, manifest, { metadata, ref, layout, compression, said, beneath: beneath?.commit });
+  return { manifest, sdk, ref, parts, runtime, metadata, context, stages, memory, facts, beneath, key };
 }
 
 /** The stages before the one of a module. Throws `USAGE` where there is no such module. */
@@ -152,7 +158,7 @@ function nameOf(ref: Ref): string {
 function imageKey(
   stages: readonly Stage[],
   manifest: Manifest,
-  rest: Readonly<Record<"metadata" | "ref" | "layout" | "compression" | "said", unknown>>,
+  rest: Readonly<Record<"metadata" | "ref" | "layout" | "compression" | "said" | "beneath", unknown>>,
 ): string {
   const { file: _file, modules: _modules, buildOptions: _options, warnings: _warnings, ...finish } = manifest;
   const cleanup = stages.map(({ module }) => [module?.cleanup, module?.cleanupPlatform]);

@@ -2,6 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { build } from "../builder/build.ts";
+import type { ImageLayout } from "../builder/image/image.ts";
 import type { LayerCompression } from "../builder/image/layer.ts";
 import { manifestFiles, showManifest } from "../builder/manifest/show.ts";
 import type { BuiltImage } from "../builder/request.ts";
@@ -23,7 +24,7 @@ interface Flags extends InstallationFlags {
   readonly install?: boolean;
   readonly stateDir?: string;
   readonly defaultBranch?: string;
-  readonly layout?: "flatpak" | "rootfs";
+  readonly layout?: ImageLayout;
   readonly compression?: LayerCompression;
   readonly jobs?: number;
   readonly keepBuildDirs?: boolean;
@@ -104,6 +105,7 @@ export default defineCommand<Flags, [string]>({
     ["build org.example.App.yml", "builds into .dowel-builder/layout"],
     ["build org.example.App.yml --install --user", "builds and installs for the user"],
     ["build org.example.App.yml --push=oci+https://registry.example.org/apps", "builds and pushes"],
+    ["build --layout=container org.example.App.yml", "builds an image that podman and others run as it is"],
     ["build --show-manifest org.example.App.yml", "prints the manifest with all that it includes"],
     ["build debian-12.yml --output=oci:images", "builds a runtime and its Sdk from Debian packages"],
   ],
@@ -119,8 +121,9 @@ export default defineCommand<Flags, [string]>({
       defaultBranch: textFlag("Branch where the manifest names none", "BRANCH"),
       layout: {
         kind: "enum",
-        values: ["flatpak", "rootfs"],
-        brief: "How files lie in the image: as Flatpak reads it, or as a root file system",
+        values: ["flatpak", "rootfs", "container"],
+        brief:
+          "How files lie in the image: as Flatpak reads it, as a root file system, or that with its runtime below an app",
         optional: true,
       },
       compression: {

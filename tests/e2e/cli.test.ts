@@ -46,7 +46,7 @@ describe("dowel", () => {
     [["list", "--columns=name", "--columns=ref"], "--columns is given twice"],
     [["install"], "REF is missing"],
     [["remote-add", "x"], "LOCATION is missing"],
-    [["build", "--layout=odd", "x.yml"], "--layout=odd: expected one of flatpak, rootfs"],
+    [["build", "--layout=odd", "x.yml"], "--layout=odd: expected one of flatpak, rootfs, container"],
     [["build", "--jobs=many", "x.yml"], '--jobs="many"'],
     [["registry"], "'registry serve'"],
     [["--user"], "No command given"],

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { hostArch } from "../../src/base/arch.ts";
-import { writeImage } from "../../src/builder/image/image.ts";
+import { type ImageLayout, writeImage } from "../../src/builder/image/image.ts";
 import { addParents, type Tree } from "../../src/builder/tree/types.ts";
 import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
 
@@ -67,7 +67,11 @@ export const baseRef = `runtime/${baseId}/${hostArch()}/1`;
 const basePrograms = ["sh", "cat", "id", "install", "mkdir", "strip", "ldconfig"];
 
 /** Writes an image of a small runtime, which is its own Sdk: a shell and a few programs of this machine. */
-export async function makeBase(layout: string, programs: readonly string[] = basePrograms): Promise<void> {
+export async function makeBase(
+  layout: string,
+  programs: readonly string[] = basePrograms,
+  form: ImageLayout = "flatpak",
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dowel-base-"));
   try {
     copyPrograms(join(folder, "files"), programs);
@@ -76,7 +80,7 @@ export async function makeBase(layout: string, programs: readonly string[] = bas
     const metadata = `[Runtime]\nname=${baseId}\nruntime=${name}\nsdk=${name}\n`;
     writeFileSync(join(folder, "metadata"), metadata);
     const ref = { kind: "runtime", id: baseId, arch: hostArch(), branch: "1" } as const;
-    const input = { ref, tree: treeOf(folder), metadata, layout: "flatpak", timestamp: 1, subject: "Base" } as const;
+    const input = { ref, tree: treeOf(folder), metadata, layout: form, timestamp: 1, subject: "Base" };
     await writeImage(await openLayoutWriter(layout), input, { compression: "gzip", signal: undefined });
   } finally {
     rmSync(folder, { recursive: true });

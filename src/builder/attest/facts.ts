@@ -133,14 +133,19 @@ export function digestsOf(files: readonly string[]): readonly (readonly [string,
 export function manifestFacts(
   path: string,
   stages: readonly Stage[],
-  used: { readonly sdk: Sdk; readonly runtime: string; readonly parts: BuildParts },
+  used: {
+    readonly sdk: Sdk;
+    readonly runtime: string;
+    readonly parts: BuildParts;
+    readonly beneath: string | undefined;
+  },
   parameters: BuildFacts["parameters"],
 ): BuildFacts {
   const included: string[] = [];
   const { file } = loadManifest(path, (one) => included.push(one));
   const { base, platform, extended } = used.parts;
   const images: UsedImage[] = [
-    { role: "runtime", ref: `runtime/${used.runtime}`, commit: undefined },
+    { role: "runtime", ref: `runtime/${used.runtime}`, commit: used.beneath },
     { role: "sdk", ref: formatRef(used.sdk.ref), commit: used.sdk.commit },
   ];
   for (const part of [base, platform]) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toOciArch } from "../../base/arch.ts";
 import { encodeUtf8 } from "../../base/text.ts";
+import { type Metadata, parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { encodeConfig } from "../../oci/config.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
@@ -13,10 +14,15 @@ import { treeAnnotation } from "../../store/image/voucher.ts";
 import { contentSize, type Tree } from "../tree/types.ts";
 import { appdataLabel, appstreamLabels } from "./appstream.ts";
 import { type LayerOptions, streamLayer } from "./layer.ts";
+import { toRootfs, wholeRoot } from "./rootfs.ts";
+import { appConfig, noRunConfig, type RunConfig, runtimeConfig } from "./runconfig.ts";
 import { commitMetadata } from "./variant.ts";
 
-/** `flatpak`: files, export and metadata at the top. `rootfs`: an app below `app`, a runtime below `usr`. */
-export type ImageLayout = "flatpak" | "rootfs";
+/**
+ * `flatpak`: files, export and metadata at the top. `rootfs`: an app below `app`, a runtime as a whole root. `container`: as
+ * `rootfs`, and an app has its runtime as a layer below it.
+ */
+export type ImageLayout = "flatpak" | "rootfs" | "container";
 
 export interface ImageInput {
   readonly ref: Ref;
@@ -24,6 +30,8 @@ export interface ImageInput {
   readonly tree: Tree;
   readonly metadata: string;
   readonly layout: ImageLayout;
+  /** The runtime that goes below an app, its files below `files/`. */
+  readonly beneath?: { readonly tree: Tree; readonly metadata: Metadata } | undefined;
   /** Seconds since 1970, for `created` and the label. */
   readonly timestamp: number;
   readonly subject: string;
@@ -39,16 +47,43 @@ export interface WrittenImage {
   readonly appdata: string | undefined;
 }
 
-/** Writes an image with one layer into a layout, under its ref. Equal inputs give equal digests. */
+interface WrittenLayer {
+  readonly descriptor: Descriptor;
+  readonly diffId: Digest;
+  /** The digest of the tree that it makes alone, where somebody may use it. */
+  readonly tree: string | undefined;
+}
+
+async function writeLayer(writer: LayoutWriter, tree: Tree, options: LayerOptions): Promise<WrittenLayer> {
+  const layer = streamLayer(tree, options);
+  const { digest, size } = await writer.addBlob(layer.chunks, "sha256", options.signal);
+  const { diffId, annotations, tree: treeDigest } = layer.facts();
+  const mediaType = options.compression === "gzip" ? mediaTypes.ociLayerGzip : mediaTypes.ociLayerZstd;
+  return {
+    descriptor: { mediaType, digest, size, annotations },
+    diffId: `sha256:${diffId}` as Digest,
+    tree: treeDigest,
+  };
+}
+
+/** How others start a container of the image; Flatpak's own layout is no root for one. */
+function runConfig({ layout, ref, beneath }: ImageInput, metadata: Metadata, tree: Tree): RunConfig {
+  if (layout === "flatpak" || metadata.extensionOf !== undefined) return noRunConfig;
+  return ref.kind === "app" ? appConfig(metadata, beneath?.metadata, tree) : runtimeConfig(metadata, tree);
+}
+
+/** Writes an image into a layout, under its ref. Equal inputs give equal digests. */
 export async function writeImage(
   writer: LayoutWriter,
   input: ImageInput,
   options: LayerOptions,
 ): Promise<WrittenImage> {
-  const tree = input.layout === "flatpak" ? input.tree : toRootfs(input.tree, input.ref);
-  const layer = streamLayer(tree, options);
-  const blob = await writer.addBlob(layer.chunks, "sha256", options.signal);
-  const { diffId, annotations, tree: treeDigest } = layer.facts();
+  const metadata = parseMetadata(input.metadata);
+  const tree = input.layout === "flatpak" ? input.tree : toRootfs(input.tree, input.ref, metadata);
+  const root = input.beneath === undefined ? undefined : wholeRoot(input.beneath.tree);
+  const layers: WrittenLayer[] = [];
+  for (const one of root === undefined ? [tree] : [root, tree]) layers.push(await writeLayer(writer, one, options));
+  const downloadSize = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const installedSize = treeSize(tree);
   const created = new Date(input.timestamp * 1000).toISOString().replace(".000Z", "Z");
   const ref = formatRef(input.ref);
@@ -60,8 +95,8 @@ export async function writeImage(
     subject: input.subject,
     body: "",
     installedSize,
-    downloadSize: blob.size,
-    commitMetadata: commitMetadata(ref, input.metadata, installedSize, blob.size),
+    downloadSize,
+    commitMetadata: commitMetadata(ref, input.metadata, installedSize, downloadSize),
     appstream,
   });
   const configBytes = encodeConfig({
@@ -69,18 +104,17 @@ export async function writeImage(
     architecture: toOciArch(input.ref.arch),
     created,
     labels,
-    env: [],
-    entrypoint: [],
-    command: [],
-    diffIds: [`sha256:${diffId}` as Digest],
-    history: [{ created, createdBy: "dowel build" }],
+    ...runConfig(input, metadata, tree),
+    diffIds: layers.map(({ diffId }) => diffId),
+    history: layers.map(() => ({ created, createdBy: "dowel build" })),
   });
   const config = await writer.addBytes(configBytes, mediaTypes.ociConfig);
-  const mediaType = options.compression === "gzip" ? mediaTypes.ociLayerGzip : mediaTypes.ociLayerZstd;
+  const [first, second] = layers;
+  const treeDigest = second === undefined ? first?.tree : undefined;
   const bytes = encodeManifest({
     mediaType: mediaTypes.ociManifest,
     config,
-    layers: [{ mediaType, digest: blob.digest, size: blob.size, annotations }],
+    layers: layers.map(({ descriptor }) => descriptor),
     annotations: new Map(treeDigest === undefined ? [] : [[treeAnnotation, treeDigest]]),
   });
   const digest = digestOf(bytes);
@@ -91,18 +125,7 @@ export async function writeImage(
     platform: { os: "linux", architecture: toOciArch(input.ref.arch) },
   };
   await writer.putManifest({ descriptor, bytes }, ref, options.signal);
-  return { descriptor, digest, layerSize: blob.size, installedSize, appdata: appstream.get(appdataLabel) };
-}
-
-function toRootfs(tree: Tree, ref: Ref): Tree {
-  const top = ref.kind === "app" ? "app" : "usr";
-  const result: Tree = new Map();
-  for (const [path, entry] of tree) {
-    if (path !== "files" && !path.startsWith("files/")) continue;
-    const moved = entry.kind === "hardlink" ? { ...entry, to: top + entry.to.slice("files".length) } : entry;
-    result.set(top + path.slice("files".length), moved);
-  }
-  return result;
+  return { descriptor, digest, layerSize: downloadSize, installedSize, appdata: appstream.get(appdataLabel) };
 }
 
 function treeSize(tree: Tree): number {

@@ -27,6 +27,9 @@ const levels = { gzip: 6, zstd: 3, "zstd:chunked": 3 } as const;
 /** Times of all entries: 0, as OSTree has it and therefore every app that Flatpak installed. */
 const noTime = { seconds: 0, nanoseconds: 0 } as const;
 
+/** Folders of a whole root that every user of a container writes to. No app or runtime has such paths. */
+const forAll: readonly string[] = ["tmp", "var/tmp"];
+
 /** What is known of a layer when it has been written. */
 export interface LayerFacts {
   /** Hex. */
@@ -134,7 +137,9 @@ function plain(path: string): TarEntry {
 }
 
 function toInput(path: string, entry: TreeEntry | undefined, reader: FileReader): TarInput {
-  if (entry?.kind === "directory") return { entry: { ...plain(path), type: "directory", mode: 0o755 } };
+  if (entry?.kind === "directory") {
+    return { entry: { ...plain(path), type: "directory", mode: forAll.includes(path) ? 0o1777 : 0o755 } };
+  }
   if (entry?.kind === "symlink") {
     return { entry: { ...plain(path), type: "symlink", mode: 0o777, linkName: entry.target } };
   }
