@@ -13,8 +13,11 @@ test("appstreamLabels() takes what the app exports, or has where it would be exp
     ["export/share/icons/hicolor/128x128/apps/org.test.Other.png", file("other")],
   ]);
   expect([...appstreamLabels(tree, { id })]).toEqual([
-    ["org.freedesktop.appstream.appdata", "<component/>"],
     ["org.freedesktop.appstream.icon-64", `data:image/png;base64,${Buffer.from("png").toString("base64")}`],
+    [
+      "org.freedesktop.appstream.appdata",
+      `<components version="0.8" origin="${id}"><component><icon type="cached" width="64" height="64">${id}.png</icon></component></components>`,
+    ],
   ]);
 });
 
@@ -22,3 +25,11 @@ test("appstreamLabels() leaves out what is too large for a label", () => {
   const tree: Tree = new Map([[`export/share/metainfo/${id}.metainfo.xml`, file("x".repeat(300_000))]]);
   expect([...appstreamLabels(tree, { id })]).toEqual([]);
 });
+
+test.each(["<component>", "no XML", "<components><component/></components>"])(
+  "appstreamLabels() leaves %p as it is",
+  (text) => {
+    const tree: Tree = new Map([[`export/share/metainfo/${id}.metainfo.xml`, file(text)]]);
+    expect([...appstreamLabels(tree, { id })]).toEqual([["org.freedesktop.appstream.appdata", text]]);
+  },
+);
