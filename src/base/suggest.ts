@@ -22,8 +22,12 @@ export function editDistance(left: string, right: string): number {
   return rows[left.length]?.[right.length] ?? 0;
 }
 
+/** Nobody mistypes a longer one, and comparing takes time by its length. */
+const longestWord = 100;
+
 /** The known word that is most like a misspelt one, or undefined where none is near. */
 export function nearestWord(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > longestWord) return undefined;
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {

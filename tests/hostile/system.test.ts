@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -68,7 +68,7 @@ async function change(wanted: unknown, media: readonly number[] = []): Promise<O
   const values = ["job1", "default", system(), json, media] as const;
   const call = { ...service, member: "Change", signature: "ssssah", values, returns: "b" } as const;
   try {
-    const [changed] = await loop.runUntil(peer.call(call));
+    const [changed] = await loop.runUntil(peer.call(call, { timeoutMilliseconds: Number.POSITIVE_INFINITY }));
     return { changed };
   } catch (error) {
     if (!(error instanceof BusCallError)) throw error;
@@ -112,6 +112,23 @@ describe("a change", () => {
     ],
     ["with an architecture that is a path", { kind: "appstream", remote: "apps", arch: "../../tmp" }, "SCHEMA"],
     ["with a remote that is a path", { kind: "remote-delete", name: "../x", force: true }, "USAGE"],
+    [
+      "with a ref that is very long",
+      { kind: "switch", ref: `app/${"a.".repeat(5000)}b/x86_64/x`, commit: "0".repeat(64) },
+      "REF_INVALID",
+    ],
+    ["with a remote that is very long", { kind: "remote-delete", name: "x".repeat(100_000), force: true }, "USAGE"],
+    ["with a key that is very long", { kind: "config", key: "x".repeat(100_000) }, "USAGE"],
+    [
+      "with a pattern that is very long",
+      { kind: "patterns", list: "masked", patterns: ["x".repeat(100_000)] },
+      "REF_INVALID",
+    ],
+    [
+      "with more than its lists may hold",
+      { kind: "patterns", list: "masked", patterns: Array(20_001).fill("x") },
+      "SCHEMA",
+    ],
     ["too large", `"${"x".repeat(5 * 1024 * 1024)}"`, "LIMIT_EXCEEDED"],
     [
       "of a key that is no base64",
@@ -148,6 +165,18 @@ describe("a change", () => {
     });
   });
 });
+
+test.each(["", "x y", "../x", "x".repeat(65), "x".repeat(100_000)])(
+  "a job cannot be named otherwise than with letters and digits: %#",
+  async (token) => {
+    using loop = new EventLoop();
+    using peer = await loop.runUntil(BusPeer.connect(loop, parseBusAddress(served.bus.address)));
+    const values = [token, "default", system(), JSON.stringify({ kind: "preinstalled" }), []] as const;
+    const call = peer.call({ ...service, member: "Change", signature: "ssssah", values, returns: "b" });
+    const outcome = await loop.runUntil(call).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ errorName: "org.dowel.Error.USAGE" });
+  },
+);
 
 describe("what was agreed to", () => {
   test.each([
@@ -293,8 +322,19 @@ test("a name of the service's is for root alone", async () => {
     ...["--object-path=/org/freedesktop/DBus", "--method=org.freedesktop.DBus.GetNameOwner", "org.dowel.System1"],
   ]).toString();
   expect(owner).toMatch(/:1\.\d+/);
-  using squatter = await RawPeer.connect(served.bus.socket);
-  expect((await squatter.callBus("RequestName", "org.dowel.System1")).values).not.toEqual([1]);
+  for (const name of ["org.dowel.System1", "org.dowel.System1.Other"]) {
+    const { status, stderr } = spawnSync(
+      "setpriv",
+      [
+        ...[`--reuid=${mayUpdate}`, `--regid=${mayUpdate}`, "--clear-groups"],
+        ...["gdbus", "call", `--address=${served.bus.address}`, "--dest=org.freedesktop.DBus"],
+        ...["--object-path=/org/freedesktop/DBus", "--method=org.freedesktop.DBus.RequestName", name, "6"],
+      ],
+      { encoding: "utf8" },
+    );
+    expect([name, status]).toEqual([name, 1]);
+    expect(stderr).toContain("org.freedesktop.DBus.Error.AccessDenied");
+  }
 });
 
 test("a job's events go to its caller, and nobody else can cancel it", async () => {
@@ -328,7 +368,10 @@ test("one caller gets no more jobs than there is room for, and others still get 
   const wanted = JSON.stringify({ kind: "preinstalled" });
   const jobs = Array.from({ length: 100 }, async (_none, at) => {
     const values = [`job${at}`, "default", system(), wanted, []] as const;
-    const call = peer.call({ ...service, member: "Change", signature: "ssssah", values, returns: "b" });
+    const call = peer.call(
+      { ...service, member: "Change", signature: "ssssah", values, returns: "b" },
+      { timeoutMilliseconds: Number.POSITIVE_INFINITY },
+    );
     return await call.then(
       () => "done",
       (error: unknown) => (error instanceof BusCallError ? error.errorName : "?"),
