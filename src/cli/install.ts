@@ -4,8 +4,17 @@ import { prepareInstall } from "../engine/prepareinstall.ts";
 import type { Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { changeAliases, type FetchFlags, fetchFlags, planOptions, switchFlag, textArgument } from "./flags.ts";
+import {
+  changeAliases,
+  type FetchFlags,
+  fetchFlags,
+  planOptions,
+  switchFlag,
+  textArgument,
+  textFlag,
+} from "./flags.ts";
 import { chooser, installationForChange, installationsBeside, kindOf, runTransactions } from "./transaction.ts";
+import { readKey } from "./verifyoptions.ts";
 
 interface Flags extends FetchFlags {
   readonly orUpdate?: boolean;
@@ -14,6 +23,7 @@ interface Flags extends FetchFlags {
   readonly bundle?: boolean;
   readonly image?: boolean;
   readonly from?: boolean;
+  readonly gpgFile?: string;
 }
 
 async function run(context: Context, flags: Flags, ...typed: string[]): Promise<Result> {
@@ -26,6 +36,7 @@ async function run(context: Context, flags: Flags, ...typed: string[]): Promise<
     orUpdate: flags.orUpdate ?? false,
     reinstall: flags.reinstall ?? false,
     noAutoPin: flags.noAutoPin ?? false,
+    gpgKey: flags.gpgFile === undefined ? undefined : readKey(flags.gpgFile),
     cached: flags.noPull,
     mayBeOld: flags.sideloadRepo !== undefined,
     installations: installationsBeside(installation),
@@ -61,6 +72,7 @@ export default defineCommand<Flags, string[]>({
       bundle: switchFlag("The argument is a file with an image"),
       image: switchFlag("The argument is the location of an image"),
       from: switchFlag("The argument is a .flatpakref file"),
+      gpgFile: textFlag("GPG keyring that the images of a location or .flatpakref must be signed with", "FILE"),
     },
     aliases: changeAliases,
     positional: { kind: "array", parameter: textArgument("Remote or location, then refs", "REF"), minimum: 1 },

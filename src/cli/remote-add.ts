@@ -11,6 +11,7 @@ import { gpgSetting, type VerifyFlags, verifyChoice, verifyFlags } from "./verif
 interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
   readonly ifNotExists?: boolean;
   readonly from?: boolean;
+  readonly noFollow_redirect?: boolean;
 }
 
 async function run(context: Context, flags: Flags, name: string, location: string): Promise<Result> {
@@ -20,7 +21,13 @@ async function run(context: Context, flags: Flags, name: string, location: strin
     ? await loadRepoFile(location, context.signal)
     : { url: location, gpgKey: undefined };
   const verify = verifyChoice(flags);
-  const settings = { ...loaded, ...remoteSettings(flags), ...gpgSetting(verify), url: loaded.url };
+  const noFollowRedirect = flags.noFollowRedirect === true || flags.noFollow_redirect === true;
+  const settings = {
+    ...loaded,
+    ...remoteSettings({ ...flags, ...(noFollowRedirect ? { noFollowRedirect } : {}) }),
+    ...gpgSetting(verify),
+    url: loaded.url,
+  };
   const ifNotExists = flags.ifNotExists ?? false;
   await change(context, installation, { kind: "remote-add", name, settings, ifNotExists, verify, gpgKey });
   return nothing;
@@ -47,6 +54,7 @@ export default defineCommand<Flags, [string, string]>({
       ...verifyFlags,
       ifNotExists: switchFlag("Do nothing where the remote exists"),
       from: switchFlag("The location is a .flatpakrepo file"),
+      noFollow_redirect: { ...remoteFlags.noFollowRedirect, brief: "As --no-follow-redirect; Flatpak writes it so" },
     },
     aliases: { u: "user" },
     positional: {

@@ -25,6 +25,7 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly commit?: string;
   readonly log?: boolean;
   readonly cached?: boolean;
+  readonly sideloaded?: boolean;
   readonly showRef?: boolean;
   readonly showCommit?: boolean;
   readonly showParent?: boolean;
@@ -87,9 +88,9 @@ function describe(found: RemoteInfo): string {
 }
 
 async function run(context: Context, flags: Flags, remote: string, ref: string, branch?: string): Promise<Result> {
-  const { arch, commit, cached, log } = flags;
+  const { arch, commit, cached, sideloaded, log } = flags;
   const name = branch === undefined ? ref : `${ref}//${branch}`;
-  const options = { arch, commit, cached, log, kind: kindOf(flags), signal: context.signal };
+  const options = { arch, commit, cached, sideloaded, log, kind: kindOf(flags), signal: context.signal };
   const asked = askedAttestation(flags);
   if (asked !== undefined) {
     const attested = await offeredAttestation(installationsToRead(flags), remote, name, asked, options);
@@ -125,6 +126,7 @@ export default defineCommand<Flags, [string, string, string?]>({
       commit: textFlag("Show this version", "COMMIT"),
       log: switchFlag("Show the versions that tags stand for, too"),
       cached: switchFlag("Do not ask the registry"),
+      sideloaded: switchFlag("Only what is on media or in folders of layouts, without asking the registry"),
       ...attestationFlags,
       showRef: switchFlag("Print the ref"),
       showCommit: switchFlag("Print the commit"),

@@ -23,6 +23,7 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly all?: boolean;
   readonly appRuntime?: string;
   readonly cached?: boolean;
+  readonly sideloaded?: boolean;
   readonly showDetails?: boolean;
   readonly columns?: string;
   readonly json?: boolean;
@@ -62,6 +63,7 @@ async function run(context: Context, flags: Flags, remote?: string): Promise<Res
     all: flags.all ?? false,
     appRuntime: flags.appRuntime,
     cached: flags.cached ?? false,
+    sideloaded: flags.sideloaded ?? false,
     signal: context.signal,
   });
   const asked = flags.columns ?? (flags.showDetails === true ? "all" : undefined);
@@ -86,6 +88,7 @@ export default defineCommand<Flags, [string?]>({
       appRuntime: textFlag("Only apps that need this runtime", "RUNTIME"),
       updates: switchFlag("Only what is newer than what is installed"),
       cached: switchFlag("Do not ask the registry"),
+      sideloaded: switchFlag("Only what is on media or in folders of layouts, without asking the registry"),
       showDetails: switchFlag("Show all columns"),
       columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
     },

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { renewCatalogue } from "../engine/offered.ts";
 import { installationOfRemote } from "../engine/spread.ts";
 import type { RemoteSettings } from "../remotes/settings.ts";
 import { nothing, type Result } from "../render/result.ts";
@@ -16,6 +17,8 @@ interface Flags extends InstallationFlags, RemoteFlags, VerifyFlags {
   readonly useForDeps?: boolean;
   readonly gpgVerify?: boolean;
   readonly noFilter?: boolean;
+  readonly followRedirect?: boolean;
+  readonly updateMetadata?: boolean;
 }
 
 /** What the options set that only this command has. */
@@ -27,6 +30,7 @@ function changes(flags: Flags): RemoteSettings {
     ...(flags.useForDeps === true ? { noDeps: false } : {}),
     ...(flags.gpgVerify === true ? { gpgVerify: true } : {}),
     ...(flags.noFilter === true ? { filter: "" } : {}),
+    ...(flags.followRedirect === true ? { keepsUrl: false } : {}),
   };
 }
 
@@ -35,6 +39,7 @@ async function run(context: Context, flags: Flags, name: string): Promise<Result
   const verify = verifyChoice(flags);
   const settings = { ...remoteSettings(flags), ...changes(flags), ...gpgSetting(verify) };
   await change(context, installation, { kind: "remote-modify", name, settings, verify });
+  if (flags.updateMetadata === true) await renewCatalogue(installation, name, context.signal);
   return nothing;
 }
 
@@ -57,6 +62,8 @@ export default defineCommand<Flags, [string]>({
       useForDeps: switchFlag("Take runtimes from it"),
       gpgVerify: switchFlag("Verify GPG signatures"),
       noFilter: switchFlag("Show all refs"),
+      followRedirect: switchFlag("Take the note of --no-follow-redirect away"),
+      updateMetadata: switchFlag("Ask it at once what it offers, as if for the first time"),
     },
     aliases: { u: "user" },
     positional: { kind: "tuple", parameters: [textArgument("Name of the remote", "NAME")] },

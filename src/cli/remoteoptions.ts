@@ -24,6 +24,7 @@ export interface RemoteFlags {
   readonly noEnumerate?: boolean;
   readonly noUseForDeps?: boolean;
   readonly noGpgVerify?: boolean;
+  readonly noFollowRedirect?: boolean;
 }
 
 function parsePriority(text: string): number {
@@ -57,6 +58,7 @@ export const remoteFlags = {
   noEnumerate: switchFlag("Do not list what it has"),
   noUseForDeps: switchFlag("Do not take runtimes from it"),
   noGpgVerify: switchFlag("Do not verify GPG signatures"),
+  noFollowRedirect: switchFlag("Keep the address whatever the remote says, as Dowel always does; noted for Flatpak"),
 } as const;
 
 function parseOption(text: string): readonly [string, string] {
@@ -77,6 +79,7 @@ export function remoteSettings(flags: RemoteFlags): RemoteSettings {
     noEnumerate: flags.noEnumerate,
     noDeps: flags.noUseForDeps,
     gpgVerify: flags.noGpgVerify === true ? false : undefined,
+    keepsUrl: flags.noFollowRedirect,
     authenticatorInstall: flags.noAuthenticatorInstall === true ? false : flags.authenticatorInstall,
     authenticatorOptions: authenticatorOption.length === 0 ? undefined : new Map(authenticatorOption.map(parseOption)),
   };

@@ -36,7 +36,8 @@ export function gpgSetting(choice: VerifyChoice | undefined): { readonly gpgVeri
   return choice === undefined ? {} : { gpgVerify: choice.kind === "gpg" };
 }
 
-function read(path: string): Uint8Array {
+/** The bytes of a file with a key. */
+export function readKey(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
@@ -56,10 +57,10 @@ export function verifyChoice(flags: VerifyFlags): VerifyChoice | undefined {
   }
   return {
     kind,
-    keys: [...verifyKey, ...gpgImport].map(read),
+    keys: [...verifyKey, ...gpgImport].map(readKey),
     issuer: verifyIssuer,
     subject: verifySubject,
-    authority: verifyAuthority === undefined ? undefined : read(verifyAuthority),
-    log: verifyLog.map(read),
+    authority: verifyAuthority === undefined ? undefined : readKey(verifyAuthority),
+    log: verifyLog.map(readKey),
   };
 }

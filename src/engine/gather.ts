@@ -24,6 +24,7 @@ import {
 } from "./resolve/facts.ts";
 import { resolve } from "./resolve/resolve.ts";
 import { loadRuntimeRepos } from "./runtimerepo.ts";
+import { mayHaveMedia } from "./sideload.ts";
 import type { Plan } from "./types.ts";
 
 export interface GatherOptions {
@@ -77,8 +78,7 @@ export function gatherFacts(
 
 /** What remotes have, for a plan: of those out of reach what was heard last, where media may have their images. */
 export function offersFor(target: Installation, options: GatherOptions): Offers {
-  const hasMedia = readSettings(target).get("sideloadRepos") !== undefined;
-  return new Offers(target.path, { ...options, mayBeOld: options.mayBeOld === true || hasMedia });
+  return new Offers(target.path, { ...options, mayBeOld: options.mayBeOld === true || mayHaveMedia(target) });
 }
 
 /** What is known before a plan is made. */

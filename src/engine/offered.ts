@@ -3,18 +3,29 @@ import { formatRef, type RefKind } from "../metadata/ref.ts";
 import { aboutOf, shownNameOf } from "../remotes/about.ts";
 import { listRefs } from "../remotes/catalogue.ts";
 import { getRemote, listRemotes } from "../remotes/config.ts";
+import { removeCachedCatalogue } from "../remotes/indexcache.ts";
 import { commitText } from "../remotes/labels.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
 import { activeDeployment } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { passingRemote } from "./direct.ts";
+import { findSideloads, mediaFolders } from "./sideload.ts";
 
-export interface OfferedFilter {
+/** Which refs of a remote are meant. */
+export interface RefsFilter {
+  /** `*` for all. */
+  readonly arch?: string | undefined;
+  /** Only what is in the cache of the catalogue. */
+  readonly cached?: boolean | undefined;
+  /** Only what media hold, of what was heard last of the remote. */
+  readonly sideloaded?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface OfferedFilter extends RefsFilter {
   /** Name of the one remote to ask, or a location; undefined: all that are enabled and enumerated. */
   readonly remote: string | undefined;
-  /** `*` for all. */
-  readonly arch: string | undefined;
   readonly kind: RefKind | undefined;
   /** Only what is installed from that remote in another version. */
   readonly updates: boolean;
@@ -22,9 +33,6 @@ export interface OfferedFilter {
   readonly all: boolean;
   /** Only apps that need this runtime: `ID[/ARCH[/BRANCH]]`. */
   readonly appRuntime: string | undefined;
-  /** Only what is in the cache of the catalogue. */
-  readonly cached: boolean;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export type OfferedRow = Readonly<Record<string, string | number | undefined>>;
@@ -95,6 +103,25 @@ function isUpdate(installation: Installation, remote: Remote, offered: RemoteRef
   return installed !== undefined && installed.origin === remote.name && installed.commit !== offered.commit;
 }
 
+/** What a remote of an installation offers. Throws what its registry throws. */
+export async function offeredRefs(
+  installation: Installation,
+  remote: Remote,
+  { sideloaded, signal, ...filter }: RefsFilter,
+): Promise<readonly RemoteRef[]> {
+  const cacheFolder = remote.name === remote.url ? undefined : installation.path;
+  if (sideloaded !== true) return await listRefs(remote, { ...filter, cacheFolder, signal });
+  const media = await findSideloads([], mediaFolders(installation), { signal });
+  const refs = await listRefs(remote, { ...filter, cacheFolder, cached: true, signal });
+  return refs.filter(({ commit }) => media.has(commit));
+}
+
+/** Forgets what was heard of a remote, and asks it anew. Throws what its registry throws. */
+export async function renewCatalogue(installation: Installation, name: string, signal?: AbortSignal): Promise<void> {
+  removeCachedCatalogue(installation.path, name);
+  await listRefs(getRemote(installation, name), { cacheFolder: installation.path, signal });
+}
+
 /** What remotes offer, as rows with the columns of `remote-ls`. Throws `REMOTE_NOT_FOUND` and what the registries throw. */
 export async function listOffered(
   installations: readonly Installation[],
@@ -103,9 +130,7 @@ export async function listOffered(
   const { kind, appRuntime } = filter;
   const rows: OfferedRow[] = [];
   for (const [installation, remote] of remotesToAsk(installations, filter.remote)) {
-    const cacheFolder = remote.name === remote.url ? undefined : installation.path;
-    const options = { arch: filter.arch, cached: filter.cached, cacheFolder, signal: filter.signal };
-    for (const offered of await listRefs(remote, options)) {
+    for (const offered of await offeredRefs(installation, remote, filter)) {
       if (kind !== undefined && offered.ref.kind !== kind) continue;
       if (!filter.all && isPart(offered)) continue;
       if (appRuntime !== undefined && !needsRuntime(offered, appRuntime)) continue;

@@ -12,7 +12,7 @@ import { selectDirect } from "./direct.ts";
 import { readName } from "./find.ts";
 import { type GatherOptions, offersFor, planRequests } from "./gather.ts";
 import type { Offers } from "./offers.ts";
-import { originFor } from "./origin.ts";
+import { originFor, originSettings } from "./origin.ts";
 import { pickRef } from "./pick.ts";
 import { refFileTarget } from "./reffile.ts";
 import type { Facts, TransactionOptions } from "./resolve/facts.ts";
@@ -25,6 +25,8 @@ export interface PrepareOptions extends GatherOptions, TransactionOptions {
   readonly kind?: RefKind | undefined;
   /** Asks which of several refs is meant; without it several are an error. */
   readonly choose?: Choose | undefined;
+  /** The keyring that the images of a location or a `.flatpakref` file must be signed with. */
+  readonly gpgKey?: Uint8Array | undefined;
 }
 
 interface Found {
@@ -73,6 +75,21 @@ async function findInRemotes(
   return { candidates, direct: undefined };
 }
 
+/** The origin of a direct install, held to a key that came with the wish. Throws `USAGE` where it is there already. */
+function withKey(origin: NewRemote, gpgKey: Uint8Array | undefined, remotes: readonly Remote[]): NewRemote {
+  if (gpgKey === undefined) return origin;
+  if (remotes.some(({ name }) => name === origin.name)) {
+    throw new DowelError(
+      "USAGE",
+      `${origin.url} is the remote ${origin.name} already; its key is not for an install to set`,
+      {
+        hint: `Use remote-modify --gpg-import=FILE ${origin.name}.`,
+      },
+    );
+  }
+  return { ...origin, settings: { ...(origin.settings ?? originSettings), gpgVerify: true }, gpgKey };
+}
+
 async function findDirect(
   wish: { readonly location: RemoteLocation; readonly refs: readonly string[]; readonly origin?: NewRemote },
   installation: Installation,
@@ -82,7 +99,8 @@ async function findDirect(
   const { images, offer } = await selectDirect(wish.location, wish.refs, options);
   const [first] = images;
   if (first === undefined) throw new DowelError("REF_NOT_FOUND", `${url} has nothing to install`);
-  const origin = wish.origin ?? originFor(first.ref, url, listRemotes(installation));
+  const remotes = listRemotes(installation);
+  const origin = withKey(wish.origin ?? originFor(first.ref, url, remotes), options.gpgKey, remotes);
   const toCandidate = (image: RemoteRef): Candidate => ({
     image: { ...image, remote: origin.name },
     origin: origin.name,
@@ -106,6 +124,9 @@ export async function prepareInstall(
   const isFile = second === undefined && looksLikeRefFile(word);
   const file = isFile ? await refFileTarget(word, remotes, options.arch, options.signal) : undefined;
   const wish = file ?? parseInstallTarget(words, remotes);
+  if (wish.kind === "refs" && options.gpgKey !== undefined) {
+    throw new DowelError("USAGE", "--gpg-file is for a location or a .flatpakref file; a remote has its own keys");
+  }
   const offers = offersFor(target, options);
   const { candidates, direct } =
     wish.kind === "refs" ? await findInRemotes(wish, target, offers, options) : await findDirect(wish, target, options);

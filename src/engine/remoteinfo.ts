@@ -5,7 +5,6 @@ import { formatRef, sameRef } from "../metadata/ref.ts";
 import { Repository } from "../oci/client/registry.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { aboutOf, shownNameOf } from "../remotes/about.ts";
-import { listRefs } from "../remotes/catalogue.ts";
 import { inspectDocument } from "../remotes/inspect.ts";
 import { commitText, readFlatpakImage } from "../remotes/labels.ts";
 import { openPlace } from "../remotes/place.ts";
@@ -13,13 +12,15 @@ import { selectRef } from "../remotes/select.ts";
 import type { Remote, RemoteRef } from "../remotes/types.ts";
 import type { Installation } from "../store/installation.ts";
 import { readName } from "./find.ts";
-import { remotesToAsk } from "./offered.ts";
+import { offeredRefs, remotesToAsk } from "./offered.ts";
 import type { RefSelection } from "./types.ts";
 
 export interface RemoteInfoOptions extends RefSelection {
   /** A certain version, by its manifest's digest (64 hex digits). */
   readonly commit?: string | undefined;
   readonly cached?: boolean | undefined;
+  /** Only what media hold, of what was heard last of the remote. */
+  readonly sideloaded?: boolean | undefined;
   /** Also the versions that other tags stand for. */
   readonly log?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -158,14 +159,14 @@ export async function findOffered(
   installations: readonly Installation[],
   remoteName: string,
   name: string,
-  { signal, cached, commit, ...options }: RemoteInfoOptions = {},
+  { commit, ...options }: RemoteInfoOptions = {},
 ): Promise<{ readonly image: RemoteRef; readonly installation: Installation; readonly remote: Remote }> {
   const wanted = readName(name, options);
   const [asked] = remotesToAsk(installations, remoteName);
   if (asked === undefined) throw new DowelError("REMOTE_NOT_FOUND", `There is no remote ${JSON.stringify(remoteName)}`);
   const [installation, remote] = asked;
-  const cacheFolder = remote.name === remote.url ? undefined : installation.path;
-  const refs = await listRefs(remote, { arch: wanted.arch, cacheFolder, cached, signal });
+  const { cached, sideloaded, signal } = options;
+  const refs = await offeredRefs(installation, remote, { arch: wanted.arch, cached, sideloaded, signal });
   const found = selectRef([{ remote, refs }], wanted);
   const image = commit === undefined ? found : await versionOf(found, commit, signal);
   return { image, installation, remote };

@@ -7,6 +7,8 @@ import { digestHex } from "../oci/digest.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
 import { openLocalPlace } from "../remotes/place.ts";
 import type { ImagePlace } from "../remotes/types.ts";
+import type { Installation } from "../store/installation.ts";
+import { readSettings } from "../store/settings.ts";
 
 /** Where `create-usb` puts the images on a medium. */
 export const sideloadFolder = ".dowel/images";
@@ -23,19 +25,37 @@ export function sideloadPlace(path: string): ImagePlace {
   return { kind: "layout", path };
 }
 
+/** Where layouts lie, or links to them, for everybody until the next start: Flatpak has such a folder, too. */
+const sessionFolder = "/run/dowel/sideload-repos";
+
+/** Folders in which media or layouts may be: what is configured, then the ones that always count. */
+export function mediaFolders(installation: Pick<Installation, "path">): readonly string[] {
+  const configured = readSettings(installation).get("sideloadRepos") ?? [];
+  return [...configured, sessionFolder, join(installation.path, "sideload-repos")];
+}
+
+/** Whether an installation may find images on media: then a remote that cannot be reached may be of use. */
+export function mayHaveMedia(installation: Pick<Installation, "path">): boolean {
+  return readSettings(installation).get("sideloadRepos") !== undefined || mediaFolders(installation).some(hasEntries);
+}
+
+function hasEntries(folder: string): boolean {
+  return names(folder).length > 0;
+}
+
 /**
- * The images of layouts, by their commits: what is named must be a layout, what only may be there (`configured`: folders
- * that hold media, as `/run/media/USER`) is looked through two levels deep. A layout gives bytes for digests that
+ * The images of layouts, by their commits: what is named must be a layout, what only may be there (`folders` of
+ * media, as `/run/media/USER`, or of layouts) is looked through two levels deep. A layout gives bytes for digests that
  * a remote named, and nothing else, so it need not be trusted. Throws `OCI_LAYOUT_INVALID` for one that was named.
  */
 export async function findSideloads(
   named: readonly ImagePlace[],
-  configured: readonly string[],
+  folders: readonly string[],
   { report = silent, signal }: SideloadOptions = {},
 ): Promise<ReadonlyMap<string, ImagePlace>> {
   const found = new Map<string, ImagePlace>();
   for (const place of named) await addImages(place, found, signal);
-  for (const path of configured.flatMap(mediaBelow)) {
+  for (const path of folders.flatMap(mediaBelow)) {
     try {
       await addImages({ kind: "layout", path }, found, signal);
     } catch (error) {
@@ -54,10 +74,10 @@ async function addImages(place: ImagePlace, found: Map<string, ImagePlace>, sign
   }
 }
 
-/** Layouts that media in a folder carry: the folder itself, or a folder in it or in one of those. */
+/** Layouts in a folder, or that media carry: the folder itself, or a folder in it or in one of those. */
 function mediaBelow(folder: string): readonly string[] {
   const candidates = [folder, ...foldersIn(folder).flatMap((one) => [one, ...foldersIn(one)])];
-  return candidates.map((one) => join(one, sideloadFolder)).filter((one) => isLayout(one));
+  return candidates.flatMap((one) => [one, join(one, sideloadFolder)]).filter((one) => isLayout(one));
 }
 
 function isLayout(path: string): boolean {

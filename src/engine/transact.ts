@@ -4,11 +4,10 @@ import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { isUndecided } from "../remotes/trust/choice.ts";
 import type { Installation } from "../store/installation.ts";
-import { readSettings } from "../store/settings.ts";
 import type { ExecuteOptions } from "./execute.ts";
 import { tellIdle } from "./outcome.ts";
 import { describePlan } from "./plan.ts";
-import { findSideloads, sideloadPlace } from "./sideload.ts";
+import { findSideloads, mediaFolders, sideloadPlace } from "./sideload.ts";
 import type { Plan } from "./types.ts";
 
 /** A change of one installation. */
@@ -95,8 +94,10 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
 async function carryOutPlan(wished: Plan, installation: Installation, options: TransactOptions): Promise<Plan> {
   const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut, sideloadRepos } = options;
   const [{ measurePlan }, { execute }] = await Promise.all([import("./cost.ts"), import("./execute.ts")]);
-  const configured = readSettings(installation).get("sideloadRepos") ?? [];
-  const sideloads = await findSideloads((sideloadRepos ?? []).map(sideloadPlace), configured, { report, signal });
+  const sideloads = await findSideloads((sideloadRepos ?? []).map(sideloadPlace), mediaFolders(installation), {
+    report,
+    signal,
+  });
   const { plan, loaded } =
     noPull === true
       ? { plan: wished, loaded: undefined }

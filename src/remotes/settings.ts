@@ -27,6 +27,8 @@ export interface RemoteSettings {
   readonly noEnumerate?: boolean | undefined;
   readonly noDeps?: boolean | undefined;
   readonly gpgVerify?: boolean | undefined;
+  /** Flatpak's mark of an address that stays whatever the remote says. Dowel follows none; it keeps the mark for others. */
+  readonly keepsUrl?: boolean | undefined;
 }
 
 /** Keys of `[remote "NAME"]`, as Flatpak names them in the config of its repository. */
@@ -50,6 +52,7 @@ const booleanKeys = {
   noEnumerate: "xa.noenumerate",
   noDeps: "xa.nodeps",
   gpgVerify: "gpg-verify",
+  keepsUrl: "url-is-set",
   authenticatorInstall: "xa.authenticator-install",
 } as const satisfies Partial<Record<keyof RemoteSettings, string>>;
 

@@ -9,13 +9,12 @@ import { addPatterns, removePatterns } from "../engine/patterns.ts";
 import { notePreinstalled } from "../engine/preinstall/prepare.ts";
 import { repair } from "../engine/repair.ts";
 import { switchVersion } from "../engine/rollback.ts";
-import { findSideloads } from "../engine/sideload.ts";
+import { findSideloads, mediaFolders } from "../engine/sideload.ts";
 import { parseRef } from "../metadata/ref.ts";
 import { addRemote, deleteRemote, getRemote, modifyRemote } from "../remotes/config.ts";
 import { adoptKey, checkVerificationChosen, chooseVerification } from "../remotes/trust/choice.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 import { createInstallation, type Installation } from "../store/installation.ts";
-import { readSettings } from "../store/settings.ts";
 import { mountImage } from "../store/shown.ts";
 import type { PlainChange, TransactionChange } from "./change.ts";
 import { replan } from "./replan.ts";
@@ -113,7 +112,7 @@ export async function carryOutTransaction(
   const installation = createInstallation(context.installation);
   const wished = await replan(change, { ...context, installation, mayBeOld: media.length > 0 });
   const { noPull, noDeploy, keepVersions } = change;
-  const sideloads = await findSideloads(media, readSettings(installation).get("sideloadRepos") ?? [], {
+  const sideloads = await findSideloads(media, mediaFolders(installation), {
     report: silent,
     signal,
   });

@@ -23,7 +23,8 @@ test("a remote of a .flatpakrepo file is added, changed, searched, asked and sho
   writeFileSync(file, `[Flatpak Repo]\nTitle=Shop\nUrl=oci+http://${registry.address}/apps\n`);
   pit.succeed(["remote-add", "--user", "--prio=3", "--subset=none", "shop", file]);
   expect(pit.succeed(["remote-ls", "--user", "shop"])).toBe("");
-  pit.succeed(["remote-modify", "--user", "--subset=", "--title=The shop", "--disable", "shop"]);
+  const keep = ["--no-follow-redirect", "--update-metadata"];
+  pit.succeed(["remote-modify", "--user", "--subset=", ...keep, "--title=The shop", "--disable", "shop"]);
   expect(pit.succeed(["remotes", "--user"])).toBe("");
   const shown = pit.succeed(["remotes", "--user", "--show-disabled", "--columns=name,title,priority,options"]);
   expect(shown).toBe("shop\tThe shop\t3\tuser,disabled,oci,no-gpg-verify\n");

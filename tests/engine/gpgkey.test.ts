@@ -115,6 +115,31 @@ test("a .flatpakref with a key makes its remote wanting signatures by that key",
   }
 });
 
+test("a location is held to the key that is named for its install, which cannot change what is trusted already", async () => {
+  for (const signer of ["good", "other"]) {
+    using folder = new TestFolder();
+    const { registry, url, host, key } = await publish(folder, signer);
+    await using _registry = registry;
+    const file = join(folder.path, "hello.flatpakref");
+    const lookaside = key.split("\n")[1] ?? "";
+    writeFileSync(
+      file,
+      `[Flatpak Ref]\nName=org.test.Hello\nBranch=stable\nUrl=${url}\nSuggestRemoteName=hello\n${lookaside}\n`,
+    );
+    const store = folder.installation();
+    const gpgKey = Buffer.from(keys.get("good") ?? "", "base64");
+    if (signer === "other") {
+      await expect(install(store, [file], { gpgKey })).rejects.toMatchObject({ code: "SIGNATURE_REFUSED" });
+      expect(listRemotes(store)).toEqual([]);
+      continue;
+    }
+    expect((await install(store, [file], { gpgKey })).installed).toHaveLength(2);
+    expect(rulingOf(store, host, "apps/org.test.hello").requirements[0]?.type).toBe("signedBy");
+    await expect(install(store, [file], { gpgKey })).rejects.toMatchObject({ code: "USAGE" });
+    await expect(install(store, ["hello", "org.test.Hello"], { gpgKey })).rejects.toMatchObject({ code: "USAGE" });
+  }
+});
+
 test("a file's key neither takes the place of another key nor undoes a refusal", async () => {
   using folder = new TestFolder();
   const store = folder.installation();

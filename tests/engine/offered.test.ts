@@ -43,6 +43,32 @@ test("listOffered() hides parts of others, and narrows by runtime, kind and what
   await expect(list({ remote: "none" })).rejects.toMatchObject({ code: "REMOTE_NOT_FOUND" });
 });
 
+test("listOffered() shows of a remote that is gone what folders of layouts hold, where only that is asked for", async () => {
+  using folder = new TestFolder();
+  const store = folder.installation();
+  const [layout, medium] = [join(folder.path, "layout"), join(store.path, "sideload-repos/stick")];
+  addSample(layout, { ref: platform });
+  addSample(layout, { ref: appRef("Hello") });
+  addSample(layout, { ref: appRef("Other") });
+  const list = async (filter: Partial<OfferedFilter>): Promise<unknown[]> =>
+    (await listOffered([store], { ...everything, ...filter })).map(({ application }) => application);
+  {
+    await using registry = await serveRegistry({ folder: join(folder.path, "registry"), listen: "127.0.0.1:0" });
+    const url = `${registry.address.replace("http:", "oci+http:")}/apps`;
+    await push(`oci:${layout}`, url);
+    await addRemote(store, "demo", { url });
+    expect(await list({})).toHaveLength(3);
+    expect(await list({ sideloaded: true })).toEqual([]);
+  }
+  addSample(medium, { ref: appRef("Hello") });
+  addSample(medium, { ref: platform });
+  expect(await list({ sideloaded: true })).toEqual(["org.test.Hello", "org.test.Platform"]);
+  const found = await remoteInfo([store], "demo", "org.test.Hello", { sideloaded: true });
+  expect(found).toMatchObject({ ref: appRef("Hello"), remote: "demo" });
+  const other = remoteInfo([store], "demo", "org.test.Other", { sideloaded: true });
+  await expect(other).rejects.toMatchObject({ code: "REF_NOT_FOUND" });
+});
+
 test("remoteInfo() shows one version or all that tags stand for", async () => {
   using folder = new TestFolder();
   await using registry = await serveRegistry({ folder: join(folder.path, "registry"), listen: "127.0.0.1:0" });
