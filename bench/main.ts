@@ -11,6 +11,7 @@ import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
 import { prepareWork, releaseWork } from "./places.ts";
+import { benchSearch } from "./search.ts";
 import { benchStart } from "./start.ts";
 import { benchUpdates } from "./updates.ts";
 import { benchVerify } from "./verify.ts";
@@ -26,6 +27,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   verify: benchVerify,
   list1000: benchList,
   link: benchLink,
+  search: benchSearch,
   clients: benchClients,
 };
 

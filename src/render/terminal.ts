@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import { errnoOf, fileError } from "../base/errors.ts";
 import { sleepSync } from "../sys/runtime.ts";
+import { isTerminal, terminalWidth } from "../sys/terminal.ts";
 
 /** Where a command's words go. Writes are synchronous, so that nothing is lost at the end and order is kept. */
 export interface Terminal {
@@ -34,12 +35,14 @@ function writeAll(fd: number, text: string): void {
 
 export function processTerminal(): Terminal {
   const plain = process.env["FLATPAK_FANCY_OUTPUT"] === "0" || process.env["TERM"] === "dumb";
+  const [reads, writes, tells] = [isTerminal(0), isTerminal(1), isTerminal(2)];
   return {
-    fancy: process.stdout.isTTY === true && !plain,
-    live: process.stderr.isTTY === true && !plain,
-    // A terminal that does not know its size says 0.
-    width: process.stderr.columns || 80,
-    canAsk: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    fancy: writes && !plain,
+    live: tells && !plain,
+    get width() {
+      return terminalWidth(2) ?? 80;
+    },
+    canAsk: reads && tells,
     out: (text) => writeAll(1, text),
     err: (text) => writeAll(2, text),
   };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys that come with the files of remotes, with signatures by the real makers: skopeo and gpg.
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { push } from "../../src/engine/push.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
 import { serveRegistry } from "../../src/registry/server.ts";
@@ -52,7 +53,8 @@ async function sign(lookaside: string, host: string, repository: string, signer:
   const output = join(lookaside, `${repository}@${descriptor.digest.replace(":", "=")}`, "signature-1");
   mkdirSync(dirname(output), { recursive: true });
   const words = ["standalone-sign", manifest, `${host}/${repository}:stable`, `${signer}@example.org`];
-  run("skopeo", "--policy", policy, ...words, "--output", output);
+  // The registry is in this process, so that nothing may block it.
+  await promisify(execFile)("skopeo", ["--policy", policy, ...words, "--output", output], { env: environment });
 }
 
 /** A registry with an app and its runtime, and the text of a remote that holds their signatures to a key. */
