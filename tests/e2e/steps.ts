@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import { dowelPath } from "./support.ts";
 import type { Trial } from "./trial.ts";
 
+/** Every wait for the disk, and every rename, since what a rename shows must be on the disk before it. */
+export const durableSteps = "fsync,fdatasync,syncfs,rename,renameat,renameat2";
+
 /** How often each step is done, by name, in order of the names. */
 export function countSteps(
   { pit }: Trial,
