@@ -50,7 +50,7 @@ const changes: readonly Change[] = [
   },
   {
     name: "garbage",
-    words: ["uninstall", "--user", "--unused", "-y"],
+    words: ["repair", "--user"],
     from: "unused",
     published: "one",
     states: [undefined],
@@ -74,7 +74,9 @@ function saveStates(trial: Trial): void {
   trial.save("updated");
   trial.publish("one");
   trial.restore("app");
-  trial.pit.succeed(["uninstall", "--user", "-y", id]);
+  // An image that no deployment needs any more.
+  trial.unmount();
+  rmSync(`${trial.store}/app`, { recursive: true });
   trial.save("unused");
   trial.restore("app");
   rmSync(`${trial.store}/images`, { recursive: true });
