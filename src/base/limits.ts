@@ -119,6 +119,9 @@ export const limits = {
   busHeaderBytes: 64 * KiB,
   /** A D-Bus message whose body the gateway must look at, or whose descriptors come late. */
   busWholeMessageBytes: 16 * MiB,
+  /** Messages of one client that wait until somebody has said whether it may send them, and their bytes. */
+  busHeldMessages: 64,
+  busHeldBytes: MiB,
   /** Calls of one client, or to it, that wait for their reply. */
   busCallsOutstanding: 65_536,
   /** Peers that a client sees because they sent it something. */

@@ -20,6 +20,11 @@ export interface Explanation {
   readonly allow: string | undefined;
 }
 
+/** As it is said on the command line. */
+function typed(option: string): string {
+  return option.startsWith("--ask=") ? `--add-policy=services.use=${option.slice("--ask=".length)}` : option;
+}
+
 const levels = ["nothing", "see", "talk", "own"] as const;
 const talkOption: Readonly<Record<Bus, string>> = {
   session: "--talk-name",
@@ -36,5 +41,5 @@ export function explainName(bus: Bus, specification: BusSpecification, name: str
   const because = options.filter((option) => rulesOf([option]).policy.levelOf(name) > 0);
   const may = levels[rulesOf(options).policy.levelOf(name)] ?? "nothing";
   const whole = may === "own" || because.some((option) => option.startsWith("--talk="));
-  return { bus, name, may, because, allow: whole ? undefined : `${talkOption[bus]}=${name}` };
+  return { bus, name, may, because: because.map(typed), allow: whole ? undefined : `${talkOption[bus]}=${name}` };
 }

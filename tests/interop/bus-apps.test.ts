@@ -63,6 +63,20 @@ describe("clients in a sandbox", () => {
   });
 });
 
+describe("an app that would use a service that another app exports", () => {
+  test("starts it once somebody has agreed, and is told how to agree before", async () => {
+    const asker = "org.example.Asker";
+    desktop.install(asker, `[Policy services]\nuse=${served};\n`);
+    desktop.host(["/usr/libexec/xdg-permission-store"]);
+    const name = "org.freedesktop.impl.portal.PermissionStore";
+    while ((await outside.callBus("NameHasOwner", name)).values[0] !== 1) await Bun.sleep(5);
+    const say = () => desktop.run(asker, `gdbus call --session -d ${served} -o ${path} -m ${method} hello`).outcome;
+    expect((await say()).stderr).toContain(`dowel permission-set services ${served} ${asker} yes`);
+    desktop.pit.succeed(["permission-set", "services", served, asker, "yes"]);
+    expect(await say()).toMatchObject({ status: 0, stdout: expect.stringContaining(`${served} says hello`) });
+  });
+});
+
 describe("an app on the system bus", () => {
   test("talks as itself to whom a permission names, sees another, and knows of no third", async () => {
     using service = await RawPeer.connect(system.socket);

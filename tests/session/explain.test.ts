@@ -9,6 +9,7 @@ const filtered: BusSpecification = {
   see: ["org.test.Seen"],
   talk: ["org.test.Talk.*"],
   own: ["org.test.App.*"],
+  ask: [],
   calls: ["org.test.Portal.*=*"],
   broadcasts: ["org.test.Portal.*=@/x/*"],
 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isWellKnownName } from "../../formats/dbus/names.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { BusOptions, BusSpecification } from "./types.ts";
@@ -19,6 +20,7 @@ const nothing: Omit<BusSpecification, "log"> = {
   see: [],
   talk: [],
   own: [],
+  ask: [],
   calls: [],
   broadcasts: [],
 };
@@ -47,6 +49,12 @@ function named(permissions: Permissions, bus: Bus): Pick<BusSpecification, "see"
   return { see: list("see"), talk: list("talk"), own: list("own") };
 }
 
+/** `[Policy services]` `use=`: services of other apps that it would use; a name with `!` takes one back. */
+function askedServices({ policies }: Permissions): readonly string[] {
+  const names = policies.get("services")?.get("use") ?? [];
+  return names.filter((name) => isWellKnownName(name) && !names.includes(`!${name}`)).sort();
+}
+
 function sessionBus({ id, sandboxed, permissions, granted, options }: BusInput): Omit<BusSpecification, "log"> {
   if (granted("session-bus")) return { ...nothing, access: "whole" };
   if (id === undefined || !(options.session ?? !sandboxed)) return nothing;
@@ -56,6 +64,7 @@ function sessionBus({ id, sandboxed, permissions, granted, options }: BusInput):
     access: "filtered",
     ...lists,
     own: [...own, ...lists.own],
+    ask: sandboxed ? [] : askedServices(permissions),
     calls: ["org.freedesktop.portal.*=*"],
     broadcasts: ["org.freedesktop.portal.*=@/org/freedesktop/portal/*"],
   };

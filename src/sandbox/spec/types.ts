@@ -151,6 +151,8 @@ export interface BusSpecification {
   readonly see: readonly string[];
   readonly talk: readonly string[];
   readonly own: readonly string[];
+  /** Services of other apps that it may talk to when somebody has agreed. */
+  readonly ask: readonly string[];
   readonly calls: readonly string[];
   readonly broadcasts: readonly string[];
 }

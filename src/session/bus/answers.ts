@@ -11,7 +11,7 @@ const busPath = "/org/freedesktop/DBus";
  * answer to a ping, so that answers come in the bus's order.
  */
 export type Answer =
-  | { readonly kind: "error"; readonly name: string }
+  | { readonly kind: "error"; readonly name: string; readonly text?: string }
   | { readonly kind: "false" }
   | { readonly kind: "empty" }
   /** What the bus would say of a peer that only the gateway knows. */
@@ -24,7 +24,7 @@ function errorAnswer(name: string): Answer {
 }
 
 export const answers = {
-  accessDenied: errorAnswer("AccessDenied"),
+  accessDenied: { kind: "error", name: `${prefix}AccessDenied` },
   serviceUnknown: errorAnswer("ServiceUnknown"),
   nameHasNoOwner: errorAnswer("NameHasNoOwner"),
   matchRuleInvalid: errorAnswer("MatchRuleInvalid"),
@@ -50,7 +50,7 @@ export function encodeAnswer(answer: Answer, reply: MessageHeader): Uint8Array {
         replySerial,
         errorName: answer.name,
         signature: "s",
-        body: (writer) => writer.string(answer.name),
+        body: (writer) => writer.string(answer.text ?? answer.name),
       });
     case "false":
       return encodeMessage({

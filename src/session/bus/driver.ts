@@ -78,7 +78,8 @@ function removeMatch(text: string, own: OwnRules): Expected | Answer {
   return answers.empty;
 }
 
-function firstText(bytes: Uint8Array, start: number, header: MessageHeader): string | undefined {
+/** The text that a message begins with, if it does. */
+export function firstText(bytes: Uint8Array, start: number, header: MessageHeader): string | undefined {
   return header.signature.startsWith("s") ? new BodyReader(bytes, start, header).string() : undefined;
 }
 

@@ -13,7 +13,7 @@ import {
   ownerRule,
 } from "./answers.ts";
 import { CallsToBus, CallsToClient, type Expected, plain } from "./calls.ts";
-import { decideBusCall, hidden, type OwnRules } from "./driver.ts";
+import { decideBusCall, firstText, hidden, type OwnRules } from "./driver.ts";
 import { type LocalNames, localUnique } from "./local.ts";
 import { busName, Peers } from "./peers.ts";
 import { type BusPolicy, level } from "./policy.ts";
@@ -53,6 +53,8 @@ export class BusFilter {
   readonly #followed = new Set<string>();
   #questions = 0;
   replacement: Uint8Array = new Uint8Array();
+  /** The name that the message just taken needs somebody's consent for; "" where it is for the gateway itself. */
+  asked = "";
   #injected: Uint8Array[] = [];
 
   constructor(options: FilterOptions) {
@@ -96,6 +98,11 @@ export class BusFilter {
     }
   }
 
+  /** What becomes of a message that was taken because of `asked`, when the answer is no. */
+  refuse(header: MessageHeader, text: string): Decision {
+    return this.#refuse(header, { kind: "error", name: answers.accessDenied.name, text });
+  }
+
   #signalFromClient(header: MessageHeader): Decision {
     if (header.destination === "") return "pass";
     if (!this.settled) return "wait";
@@ -122,9 +129,13 @@ export class BusFilter {
   ): Expected | Answer | "whole" | "wait" | "take" {
     const { destination } = header;
     const { local } = this.#options;
+    this.asked = "";
+    if (this.#options.policy.asks(destination)) return this.#mustAsk(destination, complete);
     if (destination === busName || destination === "") {
       if (!complete) return "whole";
       if (!this.settled) return "wait";
+      const started = header.member === "StartServiceByName" ? firstText(bytes, start, header) : undefined;
+      if (started !== undefined && this.#options.policy.asks(started)) return this.#mustAsk(started, complete);
       return decideBusCall(header, bytes, start, this.#peers, this.#ownRules, local);
     }
     const unique = destination.startsWith(":");
@@ -148,6 +159,13 @@ export class BusFilter {
     const { destination } = header;
     const name = local.shared.find((one) => one === destination || this.#peers.ownerOf(one) === destination);
     return name !== undefined && local.takes(name, header, bytes, start, complete);
+  }
+
+  #mustAsk(name: string, complete: boolean): "whole" | "wait" | "take" {
+    if (!complete) return "whole";
+    if (!this.settled) return "wait";
+    this.asked = name;
+    return "take";
   }
 
   #refuse(header: MessageHeader, answer: Answer): Decision {

@@ -3,13 +3,14 @@ import { randomInt } from "node:crypto";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { type Message, takeMessage } from "../../dbus/message.ts";
-import type { MessageHeader } from "../../formats/dbus/header.ts";
+import { MessageHeader } from "../../formats/dbus/header.ts";
 import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
 import { type Consumer, Endpoint, type Output } from "../../loop/endpoint.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { closeDescriptors, duplicateDescriptor, FixedBuffer } from "../../sys/transfer.ts";
 import type { Answer } from "./answers.ts";
 import { BusFilter, type Decision } from "./filter.ts";
+import { HeldMessages, type Refusal } from "./held.ts";
 import type { LocalNames } from "./local.ts";
 import type { BusPolicy } from "./policy.ts";
 import { type Judge, MessageStream, type Traffic } from "./stream.ts";
@@ -24,6 +25,8 @@ export interface LinkOptions {
   readonly denied?: (header: MessageHeader, answer: Answer) => void;
   /** What the gateway itself serves to this client. */
   readonly local?: LocalService | undefined;
+  /** Asks whether the client may talk to a name that its policy asks about; where it may, the policy says so by then. */
+  readonly consent?: (name: string) => Promise<Refusal>;
   /** Told of every message and what becomes of it. */
   readonly log?: (direction: Direction, header: MessageHeader, decision: Decision) => void;
   /** Told once, with the reason where it is not that an end closed its connection. */
@@ -92,6 +95,8 @@ export class Link implements Disposable {
   readonly #user: number;
   #draining = false;
   #disposed = false;
+  readonly #held = new HeldMessages();
+  readonly #heldHeader = new MessageHeader();
   #forClient: ForClient[] = [];
 
   /** Owns the descriptor of the client, from now on. @param user the id that both ends authenticate as */
@@ -180,6 +185,11 @@ export class Link implements Disposable {
   #takeLocal(header: MessageHeader, bytes: Uint8Array, start: number, descriptors: readonly number[]): void {
     const { local } = this.#options;
     this.#loop.yield();
+    const name = this.#filter?.asked ?? "";
+    if (name !== "") {
+      this.#ask(name, bytes.subarray(start, start + header.length), descriptors);
+      return;
+    }
     // The name that the bus gave the client, whatever it says itself.
     const message = { ...takeMessage(bytes, start, header, descriptors), sender: this.#filter?.clientName ?? "" };
     if (local === undefined) closeDescriptors(descriptors);
@@ -191,6 +201,47 @@ export class Link implements Disposable {
       send: (...answer) => this.#sendLocal(...answer),
       ownerOf: (name) => this.#filter?.ownerOf(name) ?? name,
     };
+  }
+
+  /** Holds a message back until it is said whether it may go on. */
+  #ask(name: string, bytes: Uint8Array, descriptors: readonly number[]): void {
+    const held = this.#held.add(bytes, descriptors);
+    const { consent } = this.#options;
+    const decide = (refusal: Refusal): void => {
+      held.decided = true;
+      held.refusal = refusal;
+      this.#guard(() => this.#settle());
+    };
+    const answer = consent === undefined ? Promise.resolve("Nobody can be asked here") : consent(name);
+    answer.catch(() => "Nobody could be asked").then(decide);
+  }
+
+  /** What was decided goes on, or is answered, at the next border between messages of the client. */
+  #flushHeld(bus: Endpoint): void {
+    const filter = this.#filter;
+    while (filter?.settled === true && this.#toBus.atBorder && !bus.blocked) {
+      const held = this.#held.takeDecided();
+      if (held === undefined) return;
+      const { buffer, descriptors, refusal } = held;
+      const header = this.#heldHeader;
+      header.measure(buffer.bytes, 0);
+      header.read(buffer.bytes, 0);
+      let decision = refusal === undefined ? filter.fromClient(header, buffer.bytes, 0, true) : "take";
+      // It was taken back in the meantime.
+      if (decision === "take") decision = filter.refuse(header, refusal ?? "It is no longer allowed");
+      if (decision === "pass") bus.send(buffer, 0, buffer.bytes.length, descriptors);
+      else closeDescriptors(descriptors);
+      if (decision === "replace") bus.sendCopy(filter.replacement);
+      this.#inject();
+    }
+  }
+
+  #guard(action: () => void): void {
+    try {
+      if (!this.#disposed) action();
+    } catch (error) {
+      this.#end(error);
+    }
   }
 
   /** Goes to the client at the next border between messages of the bus. */
@@ -274,6 +325,7 @@ export class Link implements Disposable {
     this.#flushLocal();
     const bus = this.#bus;
     if (bus === undefined || this.#disposed || this.#draining) return;
+    this.#flushHeld(bus);
     bus.setReading(!this.#client.blocked);
     const release = this.#toBus.waiting && (this.#filter?.settled ?? true);
     const ready = this.#clientAuth !== undefined && this.#busAuth.done && !bus.blocked;
@@ -306,6 +358,7 @@ export class Link implements Disposable {
     this.#client[Symbol.dispose]();
     this.#bus?.[Symbol.dispose]();
     this.#options.local?.ended();
+    this.#held[Symbol.dispose]();
     closeDescriptors(this.#toBus.descriptors.splice(0));
     closeDescriptors(this.#toClient.descriptors.splice(0));
   }

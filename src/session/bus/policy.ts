@@ -21,6 +21,8 @@ interface Entry {
   readonly broadcasts: Rule[];
 }
 
+const talk: Entry = { level: level.talk, calls: [anything], broadcasts: [anything] };
+
 /** Method: empty or `*`, `INTERFACE.*`, `INTERFACE.MEMBER`, or an interface of one part; path: exact, or `PATH/*`. */
 function parseRule(text: string): Rule {
   const at = text.indexOf("@");
@@ -49,11 +51,16 @@ function matches(rule: Rule, header: MessageHeader): boolean {
 export class BusPolicy {
   #exact = new Map<string, Entry>();
   #below = new Map<string, Entry>();
+  /** Names that somebody is asked about, and those of them that were granted. */
+  #asked = new Set<string>();
+  readonly #granted = new Set<string>();
 
   /** Becomes the same as another, also for those who look at it already. */
   replaceBy(other: BusPolicy): void {
     this.#exact = other.#exact;
     this.#below = other.#below;
+    this.#asked = other.#asked;
+    this.#granted.clear();
   }
 
   #entry(pattern: string): Entry {
@@ -72,6 +79,28 @@ export class BusPolicy {
     if (to < level.talk) return;
     entry.calls.push(anything);
     entry.broadcasts.push(anything);
+  }
+
+  /** The name is seen, and whether it may be talked to is a question. */
+  askFor(name: string): void {
+    this.allow(name, level.see);
+    this.#asked.add(name);
+  }
+
+  /** Whether somebody is to be asked before a name is talked to. */
+  asks(name: string): boolean {
+    return this.#asked.has(name) && !this.#granted.has(name) && this.levelOf(name) < level.talk;
+  }
+
+  /** The answer was yes. */
+  grant(name: string): void {
+    if (this.#asked.has(name)) this.#granted.add(name);
+  }
+
+  /** An answer no longer counts; without a name none does. */
+  revoke(name?: string): void {
+    if (name === undefined) this.#granted.clear();
+    else this.#granted.delete(name);
   }
 
   allowCalls(pattern: string, rule: string): void {
@@ -96,6 +125,7 @@ export class BusPolicy {
   }
 
   #some(name: string, accept: (entry: Entry) => boolean): boolean {
+    if (this.#granted.has(name) && accept(talk)) return true;
     const exact = this.#exact.get(name);
     if (exact !== undefined && accept(exact)) return true;
     for (let end = name.length; end > 0; end = name.lastIndexOf(".", end - 1)) {

@@ -11,7 +11,8 @@ import { noSuchPermission, type Permissions, type StoredPermissions } from "./ty
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where the permission store keeps its tables: `$XDG_DATA_HOME/flatpak/db`. */
-function tablesFolder(environment: Environment): string {
+/** Where the tables lie, a file each. */
+export function tablesFolder(environment: Environment): string {
   return `${environment["XDG_DATA_HOME"] || `${environment["HOME"] ?? ""}/.local/share`}/flatpak/db`;
 }
 

@@ -11,7 +11,7 @@ import type { Permissions, StoredPermissions } from "./types.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const serviceUnknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+export const serviceUnknown = "org.freedesktop.DBus.Error.ServiceUnknown";
 
 /** A connection to a bus that has a store, or starts one; undefined where there is none. */
 async function connectToStore(

@@ -90,6 +90,7 @@ const appliers: Readonly<Record<string, (spec: SocketRules, value: string, optio
   "--see": ({ policy }, value, option) => policy.allow(checkName(option, value), level.see),
   "--talk": ({ policy }, value, option) => policy.allow(checkName(option, value), level.talk),
   "--own": ({ policy }, value, option) => policy.allow(checkName(option, value), level.own),
+  "--ask": ({ policy }, value, option) => policy.askFor(checkName(option, value)),
   "--call": ({ policy }, value, option) => applyRule(option, value, (name, rule) => policy.allowCalls(name, rule)),
   "--broadcast": ({ policy }, value, option) =>
     applyRule(option, value, (name, rule) => policy.allowBroadcasts(name, rule)),

@@ -6,11 +6,13 @@ import { Listener } from "../../loop/listener.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
 import type { Answer } from "../bus/answers.ts";
+import type { Refusal } from "../bus/held.ts";
 import { Link } from "../bus/link.ts";
 import { noTraffic, type Traffic } from "../bus/stream.ts";
 import type { PortalHost } from "../portals/host.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
+import type { Consents } from "./consents.ts";
 import { Denials } from "./denials.ts";
 import { type parseHandover, parsePolicy } from "./handover.ts";
 import { LogSink } from "./log.ts";
@@ -23,6 +25,7 @@ export class Instance implements Disposable {
   readonly app: string;
   readonly #loop: EventLoop;
   readonly #portals: PortalHost | undefined;
+  readonly #consents: Consents;
   readonly #monitor: Monitor;
   readonly #listeners: Listener[] = [];
   readonly #links = new Set<Link>();
@@ -39,11 +42,13 @@ export class Instance implements Disposable {
     loop: EventLoop,
     handover: ReturnType<typeof parseHandover>,
     portals: PortalHost | undefined,
+    consents: Consents,
     ended: () => void,
   ) {
     const { app, rules, policy, words } = handover;
     this.#loop = loop;
     this.#portals = portals;
+    this.#consents = consents;
     this.number = handover.number;
     this.app = app;
     this.#policy = policy;
@@ -76,6 +81,7 @@ export class Instance implements Disposable {
         ...(rules.log
           ? { log: (...message: Parameters<typeof logLines>) => this.#log?.tell(logLines(...message)) }
           : {}),
+        ...(bus === "session" ? { consent: (name: string) => this.#consent(name) } : {}),
         ended: () => {
           this.#links.delete(link);
           listener.released();
@@ -90,6 +96,17 @@ export class Instance implements Disposable {
   #denied(bus: Bus, { destination, interface: name, member, path }: MessageHeader, answer: Answer): void {
     const error = answer.kind === "error" ? answer.name : "";
     this.#denials.add({ bus, name: destination, call: name === "" ? member : `${name}.${member}`, path, error });
+  }
+
+  async #consent(name: string): Promise<Refusal> {
+    const refusal = await this.#consents.ask(this.app, name);
+    if (refusal === undefined) this.#rules.get("session")?.policy.grant(name);
+    return refusal;
+  }
+
+  /** What was agreed to for a service, or for any, no longer counts. */
+  revoke(service: string | undefined): void {
+    this.#rules.get("session")?.policy.revoke(service);
   }
 
   /**

@@ -16,6 +16,7 @@ import { backendsOfFile, decideByFile } from "../portals/policy.ts";
 import { servedPortals } from "../portals/served.ts";
 import { decideByStore } from "../portals/stored.ts";
 import { UpdateWatcher } from "../portals/updates/watcher.ts";
+import { Consents } from "./consents.ts";
 import { OverrideFollower } from "./follow.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
 import { Instance } from "./instance.ts";
@@ -58,6 +59,7 @@ class SessionService implements Disposable {
   readonly #buses: HostBuses;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
+  readonly #consents: Consents;
   readonly #follower: OverrideFollower;
   readonly #ended = new AbortController();
   readonly #user = process.getuid?.() ?? 0;
@@ -67,6 +69,14 @@ class SessionService implements Disposable {
     this.#options = options;
     this.#buses = new HostBuses(loop, options.environment);
     this.#portals = this.#makePortals();
+    this.#consents = new Consents({
+      ...options,
+      loop,
+      buses: this.#buses,
+      revoked: (service) => {
+        for (const instance of this.#instances.values()) instance.revoke(service);
+      },
+    });
     this.#follower = new OverrideFollower(loop, options.installations, (concerns) => this.#renew(concerns));
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
@@ -167,7 +177,8 @@ class SessionService implements Disposable {
     const { number } = handover;
     // The monitor hands over again what it believes lost.
     this.#end(number);
-    this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, () => this.#end(number)));
+    const ended = (): void => this.#end(number);
+    this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, this.#consents, ended));
   }
 
   #end(number: string): void {
@@ -179,6 +190,7 @@ class SessionService implements Disposable {
   [Symbol.dispose](): void {
     this.#ended.abort();
     this.#follower[Symbol.dispose]();
+    this.#consents[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);
     this.#buses[Symbol.dispose]();

@@ -16,11 +16,19 @@ test("specify() gives an app its own names, the portals and what policies name",
     see: ["org.a.C"],
     talk: ["org.a.B"],
     own: [`${id}.*`, `org.mpris.MediaPlayer2.${id}.*`, "org.a.D"],
+    ask: [],
     calls: ["org.freedesktop.portal.*=*"],
     broadcasts: ["org.freedesktop.portal.*=@/org/freedesktop/portal/*"],
   });
   expect(system).toMatchObject({ access: "filtered", talk: ["org.s.T"], own: [], calls: [] });
   expect(a11y).toMatchObject({ access: "filtered", talk: [], own: [] });
+});
+
+test("specify() lets an app ask for services of others, but no --sandbox of it", () => {
+  const context = "[Policy services]\nuse=org.a.B;org.a.C;!org.a.C;no name;org.a.*;\n";
+  expect(specifyExample({ context }).buses.session.ask).toEqual(["org.a.B"]);
+  const run = { buses: { ...usual, session: true }, sandboxed: true };
+  expect(specifyExample({ context, run }).buses.session.ask).toEqual([]);
 });
 
 test("specify() gives no system bus without a policy, and a whole bus only for its socket", () => {

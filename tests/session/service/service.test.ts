@@ -120,6 +120,23 @@ describe("session serve", () => {
     (await waiting)[Symbol.dispose]();
   });
 
+  test("a bus that restarts ends the connections to it, and serves new ones of the same sandbox", async () => {
+    const { service, socket } = await startService();
+    await using _service = service;
+    const own = mkdtempSync(join(folder, "restarting-"));
+    const first = await startBus(own);
+    await using sandbox = new FakeSandbox(folder, "19", first.socket);
+    sandbox.handOver(socket, policy);
+    using client = await RawPeer.connect(sandbox.socket);
+    await first[Symbol.asyncDispose]();
+    await client.until(() => client.closed);
+    rmSync(first.socket, { force: true });
+    await using _second = await startBus(own);
+    using next = await RawPeer.connect(sandbox.socket);
+    expect((await next.callBus("GetId")).type).toBe(2);
+    expect(askStatus(socket).instances).toMatchObject([{ buses: { session: { connections: 1 } } }]);
+  });
+
   test("an instance that is handed over twice counts once", async () => {
     const { service, socket } = await startService();
     await using _service = service;

@@ -91,10 +91,14 @@ export class ServiceProcess implements AsyncDisposable {
     this.exit = once(process, "exit");
   }
 
-  static async start(runtime: string, words: readonly string[] = []): Promise<ServiceProcess> {
+  static async start(
+    runtime: string,
+    words: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<ServiceProcess> {
     const service = new ServiceProcess(
       spawn(dowelPath, ["session", "serve", ...words], {
-        env: { ...process.env, XDG_RUNTIME_DIR: runtime },
+        env: { ...process.env, XDG_RUNTIME_DIR: runtime, ...environment },
         stdio: ["ignore", "pipe", "ignore"],
       }),
     );
