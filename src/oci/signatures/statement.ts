@@ -8,6 +8,8 @@ import { exactFields, parseStrictJson } from "./strict.ts";
 /** Payload type of the envelope and type of the statement (in-toto attestation framework, Statement v1). */
 export const statementPayloadType = "application/vnd.in-toto+json";
 const statementType = "https://in-toto.io/Statement/v1";
+/** What a signature says. Other statements of the same signer, as of a failed scan, must not count as one. */
+const signatureType = "https://sigstore.dev/cosign/sign/v1";
 
 /** What a statement is about; every subject as a claim. Throws `SIGNATURE_INVALID`. */
 export function decodeStatement(bytes: Uint8Array, payloadType: string): readonly Claim[] {
@@ -17,6 +19,7 @@ export function decodeStatement(bytes: Uint8Array, payloadType: string): readonl
   const parsed = parseStrictJson(bytes, "statement", "SIGNATURE_INVALID");
   const root = exactFields(parsed, ["_type", "subject", "predicateType"], ["predicate"]);
   root._type.oneOf([statementType]);
+  root.predicateType.oneOf([signatureType]);
   return root.subject.list().map((item) => {
     const subject = exactFields(item, ["digest"], ["name", "annotations"]);
     const { sha256 } = exactFields(subject.digest, ["sha256"]);
@@ -28,6 +31,6 @@ export function decodeStatement(bytes: Uint8Array, payloadType: string): readonl
 
 export function encodeStatement(claim: { readonly digest: Digest; readonly reference: string }): Uint8Array {
   const subject = [{ name: claim.reference, digest: { sha256: claim.digest.slice("sha256:".length) } }];
-  const predicateType = "https://sigstore.dev/cosign/sign/v1";
-  return encodeUtf8(JSON.stringify({ _type: statementType, subject, predicateType, predicate: {} }));
+  const statement = { _type: statementType, subject, predicateType: signatureType, predicate: {} };
+  return encodeUtf8(JSON.stringify(statement));
 }

@@ -8,7 +8,9 @@ import { judge } from "../../../src/oci/signatures/judge.ts";
 import { decodePolicy, rulingFor } from "../../../src/oci/signatures/policy.ts";
 import {
   bundleByKey,
+  bundleOf,
   classicByKey,
+  classicOf,
   Folder,
   image,
   makeKeys,
@@ -83,6 +85,54 @@ describe("judge() by key", () => {
       const said = await reasonOf(decide(byKey, found));
       expect(said).toContain("SIGNATURE_REFUSED");
       expect(said).toContain(reason);
+    }
+  });
+
+  test("refuses what the key signed in another form: with fields unknown, twice or missing", async () => {
+    const claim = {
+      critical: {
+        identity: { "docker-reference": reference },
+        image: { "docker-manifest-digest": image.digest },
+        type: "cosign container image signature",
+      },
+      optional: null,
+    };
+    const plain = JSON.stringify(claim);
+    const digestText = `"docker-manifest-digest":"${image.digest}"`;
+    const texts = [
+      JSON.stringify({ ...claim, more: 1 }),
+      JSON.stringify({ ...claim, critical: { ...claim.critical, more: 1 } }),
+      JSON.stringify({ critical: { ...claim.critical, type: "atomic container signature" }, optional: null }),
+      plain.replace(digestText, `"docker-manifest-digest":"${otherDigest}",${digestText}`),
+      plain.replace('"critical"', '"critical":{},"critical"'),
+      `${plain} {}`,
+    ];
+    expect(await decide(byKey, { classic: [classicOf(publisher.privateKey, Buffer.from(plain))] })).toHaveLength(1);
+    for (const text of texts) {
+      const said = await reasonOf(decide(byKey, { classic: [classicOf(publisher.privateKey, Buffer.from(text))] }));
+      expect([text, said]).toEqual([text, expect.stringContaining("SIGNATURE_REFUSED")]);
+    }
+  });
+
+  test("refuses statements of the key that are no signatures, or name another image beside a field twice", async () => {
+    const subject = [{ name: reference, digest: { sha256: image.digest.slice("sha256:".length) } }];
+    const statement = {
+      ...{ _type: "https://in-toto.io/Statement/v1", subject },
+      ...{ predicateType: "https://sigstore.dev/cosign/sign/v1", predicate: {} },
+    };
+    const plain = JSON.stringify(statement);
+    const texts = [
+      JSON.stringify({ ...statement, predicateType: "https://slsa.dev/provenance/v1" }),
+      JSON.stringify({ ...statement, _type: "https://in-toto.io/Statement/v0.1" }),
+      JSON.stringify({ ...statement, more: 1 }),
+      JSON.stringify({ ...statement, subject: [] }),
+      plain.replace('"subject"', '"subject":[],"subject"'),
+      plain.replace('"sha256"', '"sha512":"00","sha256"'),
+    ];
+    expect(await decide(byKey, { bundles: [bundleOf(publisher.privateKey, Buffer.from(plain))] })).toHaveLength(1);
+    for (const text of texts) {
+      const said = await reasonOf(decide(byKey, { bundles: [bundleOf(publisher.privateKey, Buffer.from(text))] }));
+      expect([text, said]).toEqual([text, expect.stringContaining("SIGNATURE_REFUSED")]);
     }
   });
 

@@ -45,14 +45,22 @@ export function classicByKey(
   privateKey: KeyObject,
   claim: { readonly digest: Digest; readonly reference: string } = { digest, reference },
 ): ClassicSignature {
-  const payload = encodeClaim(claim, "cosign container image signature");
+  return classicOf(privateKey, encodeClaim(claim, "cosign container image signature"));
+}
+
+/** A classic signature by a key, of any bytes. */
+export function classicOf(privateKey: KeyObject, payload: Uint8Array): ClassicSignature {
   const signature = signPayload(privateKey, payload);
   return { payload, signature, certificate: undefined, chain: undefined, logEntry: undefined };
 }
 
 /** A bundle, version 0.3, of a statement in a DSSE envelope. */
 export function bundleByKey(privateKey: KeyObject, claim = { digest, reference }): Uint8Array {
-  const payload = Buffer.from(encodeStatement(claim));
+  return bundleOf(privateKey, Buffer.from(encodeStatement(claim)));
+}
+
+/** A bundle of any statement. */
+export function bundleOf(privateKey: KeyObject, payload: Buffer): Uint8Array {
   // The envelope's pre-authentication encoding (DSSE protocol, version 1).
   const words = [
     Buffer.from(`DSSEv1 ${statementPayloadType.length} ${statementPayloadType} ${payload.length} `),
