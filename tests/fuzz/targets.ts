@@ -16,6 +16,7 @@ import { readTar } from "../../src/formats/tar/read.ts";
 import { parseXml } from "../../src/formats/xml/parse.ts";
 import { readAnnotations } from "../../src/formats/zstd-chunked/annotations.ts";
 import { readRangeAnswer } from "../../src/formats/zstd-chunked/answer.ts";
+import { applyFilePatch, parseFileDelta } from "../../src/formats/zstd-chunked/file-delta.ts";
 import { parseTarSplit } from "../../src/formats/zstd-chunked/tarsplit.ts";
 import { parseToc } from "../../src/formats/zstd-chunked/toc-parse.ts";
 import { parseMetadata } from "../../src/metadata/metadata.ts";
@@ -66,6 +67,12 @@ function readPlaces(bytes: Uint8Array): void {
   readAnnotations(Object.fromEntries(lines.map((line) => line.split("=", 2) as [string, string])), 1 << 20);
 }
 
+const earlier = Buffer.from("what an earlier version had, again and again ".repeat(50));
+
+function applyPatches(bytes: Uint8Array): void {
+  for (const patch of parseFileDelta(bytes)) applyFilePatch(patch, earlier);
+}
+
 function readAnswer(bytes: Uint8Array): Promise<void> {
   const line = Math.max(bytes.indexOf(10), 0);
   const [status, contentType, contentRange] = text(bytes.subarray(0, line)).split("|");
@@ -81,6 +88,7 @@ export const targets: Readonly<Record<string, Target>> = {
   toc: (bytes) => parseToc(bytes, 1 << 20),
   tarsplit: (bytes) => drain(parseTarSplit(pieces(bytes))),
   "chunked-places": readPlaces,
+  "file-delta": applyPatches,
   ranges: readAnswer,
   keyfile: (bytes) => parseKeyfile(bytes, "file").toString(),
   metadata: (bytes) => parseMetadata(text(bytes)),
