@@ -123,6 +123,33 @@ describe("a service of another app", () => {
     expect((await client.ask({ ...call, destination: provider.name }))?.errorName).toBe(denied);
   });
 
+  test("is decided by the files of the store where none runs, and what is taken back there counts", async () => {
+    const own = mkdtempSync(join(folder, "storeless-"));
+    await using bare = await startBus(own);
+    using echo = await RawPeer.connect(bare.socket);
+    await echo.callBus("RequestName", shared);
+    echo.onMessage = ({ type, sender, serial }) => {
+      if (type === messageType.call) echo.send({ type: messageType.return, destination: sender, replySerial: serial });
+    };
+    const other = {
+      ...environment,
+      DBUS_SESSION_BUS_ADDRESS: bare.address,
+      XDG_RUNTIME_DIR: own,
+      XDG_DATA_HOME: join(own, "data"),
+    };
+    const set = (...words: string[]): void =>
+      void expect(spawnSync(dowelPath, words, { env: { ...process.env, ...other } }).status).toBe(0);
+    await using _service = await ServiceProcess.start(own, [], other);
+    await using sandbox = new FakeSandbox(own, "1", bare.socket);
+    sandbox.handOver(join(own, "dowel/session.sock"), policy);
+    using client = await RawPeer.connect(sandbox.socket);
+    expect((await client.ask(call))?.errorName).toBe(denied);
+    set("permission-set", "services", shared, app, "yes");
+    expect((await client.ask(call))?.type).toBe(messageType.return);
+    set("permission-remove", "services", shared, app);
+    while ((await client.ask(call))?.errorName !== denied) await Bun.sleep(5);
+  });
+
   test("that no app exports cannot be asked for", async () => {
     await using sandbox = hand("2");
     using client = await RawPeer.connect(sandbox.socket);
