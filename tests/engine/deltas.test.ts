@@ -64,25 +64,31 @@ class Uploader {
     return { mediaType, digest, size: bytes.length };
   }
 
-  /** Publishes a delta between two layers for the image of a commit. */
-  async delta(commit: string, from: string, to: string, bytes: Uint8Array): Promise<void> {
+  /** The manifest of a delta between two layers for the image of a commit; its blobs are in the registry then. */
+  async deltaManifest(commit: string, from: string, to: string, bytes: Uint8Array) {
     const target = { "io.github.containers.delta.target": `sha256:${commit}` };
     const blob = await this.blob("application/vnd.tar-diff", bytes);
     const config = await this.blob("application/vnd.oci.image.config.v1+json", Buffer.from("{}"));
     const annotations = { "io.github.containers.delta.from": from, "io.github.containers.delta.to": to };
-    const body = { config, layers: [{ ...blob, annotations }], annotations: target };
+    return { config, layers: [{ ...blob, annotations }], annotations: target };
+  }
+
+  /** Publishes a delta between two layers for the image of a commit. */
+  async delta(commit: string, from: string, to: string, bytes: Uint8Array): Promise<void> {
+    const body = await this.deltaManifest(commit, from, to, bytes);
+    const target = body.annotations;
     const manifest = await this.manifest(manifestType, body);
     await this.manifest(indexType, { manifests: [{ ...manifest, annotations: target }] }, "_deltaindex");
   }
 }
 
 /** An installation of the first version of an app, and the second one in its registry. */
-async function setUp(folder: TestFolder) {
+async function setUp(folder: TestFolder, labels: Readonly<Record<string, string>> = {}) {
   const registry = await serveRegistry({ folder: join(folder.path, "registry"), listen: "127.0.0.1:0" });
   const proxy = await FaultProxy.start(registry.address);
   const layout = join(folder.path, "layout");
   const publish = async (files: Readonly<Record<string, Uint8Array>>): Promise<string> => {
-    const commit = addSample(layout, { ref: hello, files });
+    const commit = addSample(layout, { ref: hello, files, labels });
     await push(`oci:${layout}:${hello}`, `oci+${registry.address}/demo`);
     return commit;
   };
@@ -131,6 +137,40 @@ test("an update is made of the layer that is here and a delta", async () => {
   expect(proxy.requests.filter(({ path }) => path.includes("/blobs/")).map(({ path }) => path)).toContain(
     `/v2/${repository}/blobs/sha256:${sha256(delta)}`,
   );
+});
+
+test("a delta is taken from the address that the label gives, unless it is for another image", async () => {
+  let answer = "";
+  const asked: string[] = [];
+  const elsewhere = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: ({ url }) => {
+      asked.push(new URL(url).pathname);
+      return new Response(answer, { headers: { "content-type": manifestType } });
+    },
+  });
+  try {
+    for (const isRight of [true, false]) {
+      using folder = new TestFolder();
+      const label = `http://127.0.0.1:${elsewhere.port}/delta.json`;
+      await using place = await setUp(folder, { "io.github.containers.DeltaUrl": label });
+      const { proxy, upload, old, now, second } = place;
+      const about = isRight ? second : "0".repeat(64);
+      const delta = makeDelta(old.tar, now.tar);
+      const body = await upload.deltaManifest(about, old.diffId, now.diffId, delta);
+      answer = JSON.stringify({ schemaVersion: 2, mediaType: manifestType, ...body });
+      asked.length = 0;
+      await place.update();
+      expectUpdated(place);
+      expect(asked).toEqual(["/delta.json"]);
+      const paths = proxy.requests.map(({ path }) => path);
+      expect(paths.includes(`/v2/${repository}/blobs/sha256:${sha256(delta)}`)).toBe(isRight);
+      expect(paths.some((path) => path.endsWith("_deltaindex"))).toBe(false);
+    }
+  } finally {
+    await elsewhere.stop(true);
+  }
 });
 
 for (const [name, spoil] of [
