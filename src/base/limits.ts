@@ -53,13 +53,15 @@ export const limits = {
   deltaLeastLayerBytes: 1 * MiB,
   /** Referrers of a manifest that are looked at for deltas to it. */
   tocDeltasPerImage: 8,
+  /** Deltas in all of them. */
+  deltasPerImage: 64,
   /** Versions before an image that deltas may lead from, one after the other. */
   deltaVersions: 6,
   /** Deltas of files that come for one layer, packed: they are in memory together. */
   fileDeltaBytes: 32 * MiB,
   /** Contents that are made of earlier ones, unpacked: both are in memory. */
   patchedFileBytes: 32 * MiB,
-  /** Contents of a layer that a publisher makes patches for, unpacked. */
+  /** Contents of a layer that patches are made for or applied to, unpacked. */
   patchedLayerBytes: 1 * GiB,
   /** Contents that need fewer bytes are fetched as they are. */
   patchLeastBytes: 2 * KiB,

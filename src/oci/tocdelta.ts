@@ -84,7 +84,7 @@ export async function findTocDeltas(
     const { layers } = decodeManifest(bytes, referrer.mediaType, `${source.name}@${referrer.digest}`);
     found.push(...layers.flatMap((blob) => decodeDelta(blob) ?? []));
   }
-  return found;
+  return found.slice(0, limits.deltasPerImage);
 }
 
 function decodeDelta(blob: Descriptor): FoundDelta | undefined {

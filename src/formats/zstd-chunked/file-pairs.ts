@@ -34,7 +34,10 @@ function startOf({ chunks }: TocEntry): number {
 }
 
 function isSuitable({ digest, size, chunks }: TocEntry): boolean {
-  return digest !== undefined && chunks.length > 0 && size <= limits.patchedFileBytes;
+  const [start, end] = [chunks[0]?.start ?? 0, chunks.at(-1)?.end ?? 0];
+  // packed bytes that are more than the content may be a trap
+  const fits = size <= limits.patchedFileBytes && end > start && end - start <= 2 * limits.patchedFileBytes;
+  return digest !== undefined && chunks.length > 0 && fits;
 }
 
 /** A path without its digits, so that another version of a library has the same. */

@@ -57,6 +57,8 @@ class Patches {
   readonly #contents: LayerContents;
   readonly #versions: number;
   readonly #patches = new Map<string, FilePatch>();
+  /** Bytes, unpacked, of all that was made: small patches could make very much of them. */
+  #made = 0;
 
   constructor(contents: LayerContents, versions: number) {
     this.#contents = contents;
@@ -75,6 +77,8 @@ class Patches {
   #make(digest: string, versions: number): Uint8Array | undefined {
     const patch = this.#patches.get(digest);
     if (patch === undefined || versions === 0) return undefined;
+    this.#made += patch.size;
+    if (this.#made > limits.patchedLayerBytes) return undefined;
     const from = this.#held(patch.from) ?? this.#make(patch.from, versions - 1);
     return from && applyFilePatch(patch, from);
   }
