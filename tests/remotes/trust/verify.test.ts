@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { push } from "../../../src/engine/push.ts";
+import { signByGpg } from "../../../src/engine/signgpg.ts";
 import { Registry } from "../../../src/oci/client/registry.ts";
 import { type Digest, digestOf } from "../../../src/oci/digest.ts";
 import { encodeIndex } from "../../../src/oci/manifest.ts";
@@ -130,6 +131,16 @@ test("push() signs by GPG into a lookaside what verifyImage() and skopeo take", 
     const signature = join(lookaside, "signed", entry, "signature-1");
     const words = ["standalone-verify", manifest, `${image.host}/signed/app:stable`, fingerprint, signature];
     expect(execFileSync("skopeo", words, { env, encoding: "utf8" })).toContain("Signature verified");
+
+    const named = await publish("gpg-index");
+    const byGpg = { kind: "gpg", keys: [keyring], log: [] } as const;
+    await chooseVerification(store, `docker://${named.host}/gpg-index/app`, byGpg);
+    const index = await putIndex(named, [named.digest], "stable");
+    const verify = () => verifyImage(store, named.place, named.digest, { remote, tags: ["stable"] });
+    await expect(verify()).rejects.toMatchObject({ code: "SIGNATURE_MISSING" });
+    await signByGpg(named.repository, { digest: index.digest, tag: "stable" }, signing.gpg, undefined);
+    expect(await verify()).toEqual([`GPG key ${fingerprint}`]);
+
     await expect(publish("unsigned", { gpg: { key: "nobody@example.org", lookaside } })).rejects.toMatchObject({
       code: "KEY_INVALID",
     });
