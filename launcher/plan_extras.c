@@ -114,7 +114,7 @@ static bool read_bounds(struct parser *parser, const struct plan_header *header)
       return parser_refuse(parser, "the bounds of nested namespaces are out of range", i);
     }
   }
-  return header->reserved_end == 0 || parser_refuse(parser, "the header has unknown fields", -1);
+  return true;
 }
 
 static bool read_session(struct parser *parser, const struct plan_header *header) {

@@ -95,6 +95,7 @@ const errorCodes = {
   DBUS_AUTH: "A client or a bus did not authenticate as it should",
   BUS_UNREACHABLE: "A bus cannot be reached",
   SESSION_PROTOCOL: "A message to or from the session service is malformed",
+  SOUND_PROTOCOL: "A message of the sound server's protocol is malformed",
   SESSION_RUNNING: "The session service runs already",
   SESSION_UNREACHABLE: "The session service does not answer",
   SYSTEM_UNREACHABLE: "The system service does not answer",

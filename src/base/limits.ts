@@ -152,6 +152,11 @@ export const limits = {
   permissionTableBytes: 16 * MiB,
   /** Update monitors of one connection. */
   portalUpdateMonitors: 10,
+  /** A command to the sound server, and a piece of sound (FRAME_SIZE_MAX_ALLOW of PulseAudio). */
+  soundCommandBytes: 256 * KiB,
+  soundDataBytes: 16 * MiB,
+  /** Streams that one connection to the sound server has opened to record, since its start. */
+  soundRecordings: 4096,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */

@@ -43,8 +43,12 @@ function instanceOf({ instance, identity }: Specification): InstancePlan | undef
 function sessionOf({ session, buses, identity }: Specification, startedBy: readonly string[]): SessionPlan | undefined {
   if (session === undefined) return undefined;
   const served = planBuses.filter((bus) => session.buses[bus] !== undefined);
-  const policy = [identity.id, ...served.flatMap((bus) => [bus, ...busOptionsOf(bus, buses[bus])]), ...startedBy];
-  return { ...session, policy, log: served.some((bus) => buses[bus].log) };
+  const policy = [
+    identity.id,
+    ...served.flatMap((bus) => [bus, ...(bus === "pulse" ? [] : busOptionsOf(bus, buses[bus]))]),
+    ...startedBy,
+  ];
+  return { ...session, policy, log: served.some((bus) => bus !== "pulse" && buses[bus].log) };
 }
 
 /** Throws `SANDBOX_FAILED` where the sandbox cannot do without a group and there can be none. */

@@ -32,6 +32,9 @@ export type BusPolicy = (typeof busPolicies)[number];
 
 export type Bus = "session" | "system" | "a11y";
 
+/** What the session service serves to a sandbox by a socket: the buses, and the sound server. */
+export type ServedSocket = Bus | "pulse";
+
 /** Control characters could forge what a permission looks like on a terminal (CVE-2023-28101). */
 export function hasControlCharacters(text: string): boolean {
   return /[\p{Cc}\u2028\u2029]/u.test(text);

@@ -6,7 +6,7 @@
  */
 export const layout = {
   magic: "DOWELPLN",
-  version: 4,
+  version: 5,
   headerBytes: 240,
   observationBytes: 56,
   mountBytes: 40,
@@ -79,10 +79,10 @@ export const headerOffsets = {
   bounds: 180,
   /** The service's socket, then that of each bus, as `planBuses`: a string each. Then the words for the service. */
   session: 212,
-  sessionPolicy: 228,
+  sessionPolicy: 232,
 } as const;
 
 /** Buses by their number. */
-export const planBuses = ["session", "system", "a11y"] as const;
+export const planBuses = ["session", "system", "a11y", "pulse"] as const;
 
 export const namespaceKinds = ["user", "pid", "mount", "ipc", "uts", "network", "cgroup", "time"] as const;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { ServedSocket } from "../../metadata/permissions/names.ts";
 
 /**
  * A plan: everything the launcher does to start one sandbox, as plain operations. The launcher knows no permission.
@@ -58,7 +58,7 @@ export interface SessionPlan {
   /** The service's socket on the host. */
   readonly socket: string;
   /** The host's socket of each bus that is served. */
-  readonly buses: Readonly<Partial<Record<Bus, string>>>;
+  readonly buses: Readonly<Partial<Record<ServedSocket, string>>>;
   /** What the service is to know, word by word: see src/session/service/handover.ts. */
   readonly policy: readonly string[];
   /** Whether the service gets the caller's standard error for its log. */
@@ -164,7 +164,7 @@ export type MountOperation =
   /** Shows the instance's folder at `target/INSTANCE`, and its `info` file at `target`, both read-only. */
   | { readonly kind: "instance" | "info"; readonly target: string }
   /** The socket of a bus of this plan. */
-  | { readonly kind: "bus"; readonly bus: Bus; readonly target: string };
+  | { readonly kind: "bus"; readonly bus: ServedSocket; readonly target: string };
 
 export interface EnvironmentPlan {
   /** Starts from nothing instead of the caller's environment. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dirname, join } from "node:path";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { ServedSocket } from "../../metadata/permissions/names.ts";
 import type { Host } from "../probe/host.ts";
 import type { LayerEntry, MountPoint, SpecificationMount } from "./types.ts";
 
@@ -145,7 +145,7 @@ export class RootBuilder {
   }
 
   /** The socket of a bus, which the session service serves. */
-  bus(bus: Bus, target: string): boolean {
+  bus(bus: ServedSocket, target: string): boolean {
     return this.#mount({ kind: "bus", bus, target }, "file");
   }
 

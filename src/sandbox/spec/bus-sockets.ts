@@ -66,8 +66,15 @@ function addBus(context: SocketContext, bus: Bus, access: Buses[Bus]["access"]):
 }
 
 /** Shows the buses that the sandbox may use and the host has; tells which of them the session service has to serve. */
-export function addBuses(context: SocketContext, buses: Buses, runFolder: string): SessionSpecification | undefined {
-  const served: Partial<Record<Bus, string>> = {};
+export function addBuses(
+  context: SocketContext,
+  buses: Buses,
+  runFolder: string,
+  others: SessionSpecification["buses"],
+): SessionSpecification | undefined {
+  const served: { -readonly [S in keyof SessionSpecification["buses"]]: SessionSpecification["buses"][S] } = {
+    ...others,
+  };
   for (const bus of ["session", "system", "a11y"] as const) {
     const path = addBus(context, bus, buses[bus].access);
     if (path !== undefined) served[bus] = path;

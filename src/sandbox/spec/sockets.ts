@@ -6,6 +6,7 @@ import type { BindOptions, RootBuilder } from "./builder.ts";
 import { findWaylandSocket } from "./conditions.ts";
 import type { EnvironmentBuilder } from "./environment.ts";
 import { resolveHostPath } from "./resolve.ts";
+import type { SessionSpecification } from "./types.ts";
 import { selectXauthority } from "./xauthority.ts";
 
 export interface SocketContext {
@@ -76,15 +77,21 @@ function addX11(context: SocketContext, given: boolean): void {
   environment.set("XAUTHORITY", "/run/flatpak/Xauthority");
 }
 
-function addPulseaudio(context: SocketContext): void {
+/** The socket of the host's sound server, which the session service serves; undefined where there is none to serve. */
+function addPulseaudio(context: SocketContext): string | undefined {
   const { root, host, environment } = context;
   for (const name of ["PULSE_SERVER", "PULSE_CLIENTCONFIG"]) environment.unset(name);
-  if (!context.granted("pulseaudio")) return;
-  const sources = pulseSockets(host, context.home, host.variable("XDG_RUNTIME_DIR"));
-  if (!bindFirst(context, sources, "/run/flatpak/pulse/native", "pulse/native")) return;
+  if (!context.granted("pulseaudio")) return undefined;
+  const found = pulseSockets(host, context.home, host.variable("XDG_RUNTIME_DIR"))
+    .map((source) => (source.startsWith("/") ? resolveHostPath(host, source) : undefined))
+    .find((one) => one?.type === "socket");
+  const target = "/run/flatpak/pulse/native";
+  if (found === undefined || !root.bus("pulse", target)) return undefined;
+  root.symlink(`/run/user/${host.identity.uid}/pulse/native`, `../../..${target.slice("/run".length)}`);
   root.file("/run/flatpak/pulse/config", "enable-shm=no\n");
   environment.set("PULSE_SERVER", "unix:/run/flatpak/pulse/native");
   environment.set("PULSE_CLIENTCONFIG", "/run/flatpak/pulse/config");
+  return found.path;
 }
 
 function addSmallSockets(context: SocketContext): void {
@@ -111,12 +118,13 @@ function addSmallSockets(context: SocketContext): void {
 
 /**
  * The sockets that are granted and there, and their variables; what is not granted loses its variable. `fallback-x11`
- * gives X11 only where there is no Wayland.
+ * gives X11 only where there is no Wayland. Answers the sockets of the host that the session service has to serve.
  */
-export function addSockets(context: SocketContext, hasWayland: boolean): void {
+export function addSockets(context: SocketContext, hasWayland: boolean): SessionSpecification["buses"] {
   const { granted } = context;
   addWayland(context);
   addX11(context, granted("fallback-x11") ? !hasWayland : granted("x11"));
-  addPulseaudio(context);
   addSmallSockets(context);
+  const pulse = addPulseaudio(context);
+  return pulse === undefined ? {} : { pulse };
 }

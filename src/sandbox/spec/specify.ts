@@ -147,7 +147,7 @@ function addConnections(
 ): Pick<Specification, "buses" | "session"> {
   const { app, options, runFolder } = input;
   const sockets = { root, host, environment, home: home.path, granted: granted("sockets") };
-  addSockets(sockets, findWaylandSocket(host) !== undefined);
+  const served = addSockets(sockets, findWaylandSocket(host) !== undefined);
   const buses = describeBuses({
     id: app?.ref.id,
     sandboxed: options.sandboxed,
@@ -155,7 +155,7 @@ function addConnections(
     granted: granted("sockets"),
     options: options.buses,
   });
-  return { buses, session: addBuses(sockets, buses, runFolder) };
+  return { buses, session: addBuses(sockets, buses, runFolder, served) };
 }
 
 function setVariables({ input, host, permissions, user, homeInput }: Scene, environment: EnvironmentBuilder): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Metadata } from "../../metadata/metadata.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { Bus, ServedSocket } from "../../metadata/permissions/names.ts";
 import type { Ref } from "../../metadata/ref.ts";
 import type { LandlockPlan, NamespaceBounds } from "../plan/types.ts";
 import type { Extensions } from "./extensions.ts";
@@ -127,7 +127,7 @@ export type SpecificationMount =
     }
   | { readonly kind: "tmpfs"; readonly target: string; readonly mode: number }
   | { readonly kind: "proc" | "dev" | "seal" | "instance" | "info"; readonly target: string }
-  | { readonly kind: "bus"; readonly bus: Bus; readonly target: string }
+  | { readonly kind: "bus"; readonly bus: ServedSocket; readonly target: string }
   | { readonly kind: "directory"; readonly target: string; readonly mode: number }
   | { readonly kind: "symlink"; readonly target: string; readonly to: string }
   | { readonly kind: "file"; readonly target: string; readonly text: string };
@@ -216,7 +216,7 @@ export interface InstanceSpecification {
 
 export interface SessionSpecification {
   readonly socket: string;
-  readonly buses: Readonly<Partial<Record<Bus, string>>>;
+  readonly buses: Readonly<Partial<Record<ServedSocket, string>>>;
 }
 
 export interface CgroupSpecification {

@@ -272,7 +272,7 @@ export class Link implements Disposable {
   }
 
   /** Takes the connection that a function opens; where it throws, the link ends with its reason. */
-  attachBusFrom(connect: () => number): void {
+  attachFrom(connect: () => number): void {
     try {
       this.attachBus(connect());
     } catch (error) {

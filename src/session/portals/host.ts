@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Source } from "../sound/pulse.ts";
 import { callingApp } from "./app.ts";
 import type { Backends } from "./backends.ts";
 import { PortalConnection } from "./connection.ts";
@@ -49,6 +50,12 @@ export class PortalHost {
       )
       .finally(ready);
     return connection;
+  }
+
+  /** Whether an app may record that; by default it may not. */
+  async mayHear(app: string, instance: string, source: Source): Promise<boolean> {
+    const caller = callingApp(this.#instances, app, instance);
+    return (await this.#services.decide(caller, "devices", source, "no")) === "yes";
   }
 
   #restrict(connection: PortalConnection, desktop: DesktopInterfaces): void {

@@ -44,7 +44,7 @@ function serve(loop: EventLoop, spec: ProxySpec, output: ProxyOutput, resources:
       },
     });
     links.add(link);
-    link.attachBusFrom(() => connectBus(spec.upstream));
+    link.attachFrom(() => connectBus(spec.upstream));
   });
   resources.defer(() => {
     for (const link of links) link[Symbol.dispose]();

@@ -3,7 +3,7 @@ import { fstatSync, readFileSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { Bus, ServedSocket } from "../../metadata/permissions/names.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 import { applyOption, noRules, type SocketRules } from "../proxy/options.ts";
 
@@ -13,7 +13,7 @@ import { applyOption, noRules, type SocketRules } from "../proxy/options.ts";
  *
  *     0   8 bytes  "DOWELBUS"
  *     8   u32      version, 1
- *     12  u32      buses that are served: bit 0 session, bit 1 system, bit 2 accessibility
+ *     12  u32      buses that are served: bit 0 session, bit 1 system, bit 2 accessibility, bit 3 sound
  *     16  u32      flags: bit 0, a descriptor for the log comes along
  *     20  24 bytes the instance's number in decimal, padded with NUL
  *
@@ -35,12 +35,13 @@ export interface Handover {
   readonly monitor: number;
   readonly control: number;
   readonly log: number | undefined;
-  readonly listeners: readonly { readonly bus: Bus; readonly fd: number }[];
+  readonly listeners: readonly { readonly bus: ServedSocket; readonly fd: number }[];
 }
 
-export const busBits: Readonly<Record<Bus, number>> = { session: 1, system: 2, a11y: 4 };
+export const busBits: Readonly<Record<ServedSocket, number>> = { session: 1, system: 2, a11y: 4, pulse: 8 };
 
 const buses: readonly Bus[] = ["session", "system", "a11y"];
+const sockets: readonly ServedSocket[] = [...buses, "pulse"];
 const magic = "DOWELBUS";
 const packetBytes = 44;
 const logFlag = 1;
@@ -67,10 +68,10 @@ function read(packet: Uint8Array, descriptors: readonly number[]): Handover {
     throw malformed(`a packet of ${packetBytes} bytes`);
   if (view.getUint32(8, true) !== 1) throw malformed("version 1");
   const [mask, flags] = [view.getUint32(12, true), view.getUint32(16, true)];
-  if (mask === 0 || mask > 7 || flags > logFlag) throw malformed("known buses and flags");
+  if (mask === 0 || mask > 15 || flags > logFlag) throw malformed("known buses and flags");
   const number = latin1(packet, 20, packetBytes).replace(/\0+$/, "");
   if (!/^[1-9][0-9]{0,19}$/.test(number)) throw malformed("the number of an instance");
-  const served = buses.filter((bus) => (mask & busBits[bus]) !== 0);
+  const served = sockets.filter((bus) => (mask & busBits[bus]) !== 0);
   const fixed = 3 + (flags & logFlag);
   if (descriptors.length !== fixed + served.length) throw malformed(`${fixed + served.length} descriptors`);
   const at = (index: number): number => descriptors[index] ?? -1;
@@ -104,7 +105,7 @@ export function readPolicy(fd: number): string {
 }
 
 /** The packet for a handover; its descriptors go beside it. */
-export function encodeHandover(number: string, served: readonly Bus[], withLog: boolean): Uint8Array {
+export function encodeHandover(number: string, served: readonly ServedSocket[], withLog: boolean): Uint8Array {
   const packet = Buffer.alloc(packetBytes);
   packet.write(magic, "latin1");
   packet.writeUInt32LE(1, 8);
@@ -133,7 +134,9 @@ export function parsePolicy(text: string): InstancePolicy {
   let current: SocketRules | undefined;
   for (const word of words) {
     const bus = buses.find((name) => name === word);
-    if (bus !== undefined) {
+    if (word === "pulse") {
+      current = undefined;
+    } else if (bus !== undefined) {
       current = noRules();
       rules.set(bus, current);
     } else if (current === undefined) {

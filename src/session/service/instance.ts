@@ -4,7 +4,7 @@ import { DowelError } from "../../base/errors.ts";
 import type { MessageHeader } from "../../formats/dbus/header.ts";
 import { Listener } from "../../loop/listener.ts";
 import type { EventLoop } from "../../loop/loop.ts";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { Bus, ServedSocket } from "../../metadata/permissions/names.ts";
 import type { Answer } from "../bus/answers.ts";
 import type { Refusal } from "../bus/held.ts";
 import { Link } from "../bus/link.ts";
@@ -13,6 +13,7 @@ import type { PortalHost } from "../portals/host.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
 import type { Consents } from "./consents.ts";
+import { SoundLink } from "../sound/link.ts";
 import { Denials } from "./denials.ts";
 import { type parseHandover, parsePolicy } from "./handover.ts";
 import { LogSink } from "./log.ts";
@@ -28,8 +29,8 @@ export class Instance implements Disposable {
   readonly #consents: Consents;
   readonly #monitor: Monitor;
   readonly #listeners: Listener[] = [];
-  readonly #links = new Set<Link>();
-  readonly #traffic = new Map<Bus, Traffic>();
+  readonly #links = new Set<Link | SoundLink>();
+  readonly #traffic = new Map<ServedSocket, Traffic>();
   readonly #denials = new Denials();
   readonly #log: LogSink | undefined;
   readonly #user = process.getuid?.() ?? 0;
@@ -55,8 +56,38 @@ export class Instance implements Disposable {
     this.#words = words;
     this.#log = handover.log === undefined ? undefined : new LogSink(handover.log);
     this.#monitor = new Monitor(loop, handover.control, handover.monitor, ended);
-    for (const { bus, fd } of handover.listeners)
-      this.#serve(bus, fd, rules.get(bus) ?? { ...noRules(), filter: true });
+    for (const { bus, fd } of handover.listeners) {
+      if (bus === "pulse") this.#serveSound(fd);
+      else this.#serve(bus, fd, rules.get(bus) ?? { ...noRules(), filter: true });
+    }
+  }
+
+  #serveSound(fd: number): void {
+    const traffic = noTraffic();
+    this.#traffic.set("pulse", traffic);
+    const listener = new Listener(this.#loop, fd, (client) => {
+      const link: SoundLink = new SoundLink(this.#loop, client, {
+        traffic,
+        mayHear: async (source) => (await this.#portals?.mayHear(this.app, this.number, source)) === true,
+        ended: () => {
+          this.#links.delete(link);
+          listener.released();
+        },
+      });
+      this.#links.add(link);
+      this.#join("pulse", link);
+    });
+    this.#listeners.push(listener);
+  }
+
+  /** Gives a link the connection that the monitor opens for it. */
+  #join(bus: ServedSocket, link: Link | SoundLink): void {
+    this.#monitor.connect(bus, (connection) =>
+      link.attachFrom(() => {
+        if (connection instanceof DowelError) throw connection;
+        return connection;
+      }),
+    );
   }
 
   #serve(bus: Bus, fd: number, rules: SocketRules): void {
@@ -64,13 +95,7 @@ export class Instance implements Disposable {
     this.#rules.set(bus, rules);
     this.#traffic.set(bus, traffic);
     const listener = new Listener(this.#loop, fd, (client) => {
-      const join = (): void =>
-        this.#monitor.connect(bus, (connection) =>
-          link.attachBusFrom(() => {
-            if (connection instanceof DowelError) throw connection;
-            return connection;
-          }),
-        );
+      const join = (): void => this.#join(bus, link);
       const portals = bus === "session" ? this.#portals : undefined;
       const link: Link = new Link(this.#loop, client, this.#user, {
         policy: rules.filter ? rules.policy : undefined,
@@ -119,7 +144,7 @@ export class Instance implements Disposable {
     ftruncateSync(this.#policy, 0);
     writeSync(this.#policy, text, 0);
     for (const [bus, { policy }] of rules) this.#rules.get(bus)?.policy.replaceBy(policy);
-    for (const link of this.#links) link.policyChanged();
+    for (const link of this.#links) if (link instanceof Link) link.policyChanged();
   }
 
   get status(): InstanceStatus {

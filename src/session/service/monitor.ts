@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import type { EventLoop, Watch } from "../../loop/loop.ts";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { ServedSocket } from "../../metadata/permissions/names.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import { busBits } from "./handover.ts";
@@ -35,7 +35,7 @@ export class Monitor implements Disposable {
   }
 
   /** Asks for a connection to a bus. */
-  connect(bus: Bus, then: Waiting): void {
+  connect(bus: ServedSocket, then: Waiting): void {
     buffer.bytes[0] = busBits[bus];
     const sent = this.#closed ? -1 : transmit(this.#control, buffer.address, 1, []);
     if (sent === 1) this.#waiting.push(then);

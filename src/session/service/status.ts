@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { decodeUtf8 } from "../../base/text.ts";
-import type { Bus } from "../../metadata/permissions/names.ts";
+import type { ServedSocket } from "../../metadata/permissions/names.ts";
 import { Epoll, pollFor } from "../../sys/epoll.ts";
 import { connectUnix } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit } from "../../sys/transfer.ts";
@@ -13,7 +13,7 @@ export interface InstanceStatus {
   readonly app: string;
   /** What stood behind `run`, up to the app's name; undefined where that does not say all. */
   readonly words: readonly string[] | undefined;
-  readonly buses: Readonly<Partial<Record<Bus, Traffic>>>;
+  readonly buses: Readonly<Partial<Record<ServedSocket, Traffic>>>;
   readonly denials: readonly CountedDenial[];
 }
 

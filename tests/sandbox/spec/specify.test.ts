@@ -265,6 +265,7 @@ describe("specify() and agents", () => {
       },
     });
     expect(binds(specification)).toContain("/run/print.sock /run/cups/cups.sock rw");
-    expect(binds(specification)).toContain("/run/sound.sock /run/flatpak/pulse/native rw");
+    expect(specification.session?.buses.pulse).toBe("/run/sound.sock");
+    expect(specification.mounts).toContainEqual({ kind: "bus", bus: "pulse", target: "/run/flatpak/pulse/native" });
   });
 });

@@ -70,7 +70,7 @@ export class PortalWorld implements AsyncDisposable {
     policy.allowCalls("org.freedesktop.portal.*", "*");
     const links = new Set<Link>();
     const listener = new Listener(this.loop, listenUnix({ path: this.socket }), (fd) => {
-      const ready = (): void => link.attachBusFrom(() => connectBus([{ path: bus.socket }]));
+      const ready = (): void => link.attachFrom(() => connectBus([{ path: bus.socket }]));
       const link: Link = new Link(this.loop, fd, process.getuid?.() ?? 0, {
         policy,
         sloppyNames: false,

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import { DowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
+
+/** Before each packet: length, channel, offset in two halves, flags; big endian (the native protocol of PulseAudio). */
+export const frameBytes = 20;
+const commandChannel = 0xffff_ffff;
+/** What data is to do with what came before it; every other flag is about shared memory, of which there is none. */
+const seekFlags = 0xff;
+/** The version that a client says is in the lower half, what it can of shared memory above. */
+const versionMask = 0xffff;
+const accessDenied = 1;
+
+/** Commands by their number in the protocol; numbers are only ever added to. */
+const command = {
+  error: 0,
+  reply: 2,
+  createRecordStream: 5,
+  auth: 8,
+  recordStreamMoved: 79,
+  updateRecordProperties: 80,
+} as const;
+
+/** What a client needs to be heard and to show devices: streams for playback and samples, and questions. */
+const playback = new Set([
+  ...[3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 27, 28, 29, 30, 31, 32, 33, 34, 35],
+  ...[37, 41, 42, 43, 46, 60, 69, 72, 74, 81, 82, 84, 85, 88, 89],
+]);
+/** The same for streams that record. */
+const recording = new Set([5, 6, 47, 57, 58, 59, 73, 75, 80, 83, 98, 99]);
+
+export interface Frame {
+  /** With `frameBytes`. */
+  readonly length: number;
+  readonly isCommand: boolean;
+}
+
+function malformed(what: string): DowelError {
+  return new DowelError("SOUND_PROTOCOL", `A client of the sound server says what makes no sense: ${what}`);
+}
+
+/** Reads what stands before a packet. Throws `SOUND_PROTOCOL`. */
+export function readFrame(bytes: Uint8Array, at: number): Frame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, frameBytes);
+  const [length, isCommand] = [view.getUint32(0), view.getUint32(4) === commandChannel];
+  if (length > (isCommand ? limits.soundCommandBytes : limits.soundDataBytes))
+    throw malformed(`${length} bytes at once`);
+  if ((view.getUint32(16) & ~(isCommand ? 0 : seekFlags)) !== 0) throw malformed("shared memory");
+  return { length: frameBytes + length, isCommand };
+}
+
+interface Token {
+  readonly tag: string;
+  /** Where its value begins and ends. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Of `P`, properties, and `f`, a format, what is in them follows as values of their own. */
+const fixedSizes: Readonly<Record<string, number>> = {
+  ...{ N: 0, "1": 0, "0": 0, L: 4, B: 1, R: 8, r: 8, a: 6, T: 8, U: 8, V: 4, P: 0, f: 0 },
+};
+
+/** The values of a packet by their types ("tagstruct"). */
+class Tokens {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /** Throws `SOUND_PROTOCOL` where the packet ends before. */
+  #take(bytes: number): number {
+    const start = this.#at;
+    this.#at += bytes;
+    if (this.#at > this.#end) throw malformed("a value is cut");
+    return start;
+  }
+
+  next(): Token | undefined {
+    if (this.#at === this.#end) return undefined;
+    const tag = String.fromCharCode(this.#bytes[this.#take(1)] ?? 0);
+    const start = this.#at;
+    this.#take(this.#sizeOf(tag));
+    return { tag, start, end: this.#at };
+  }
+
+  #sizeOf(tag: string): number {
+    const fixed = Object.hasOwn(fixedSizes, tag) ? fixedSizes[tag] : undefined;
+    if (fixed !== undefined) return fixed;
+    switch (tag) {
+      case "t": {
+        const nul = this.#bytes.indexOf(0, this.#at);
+        return nul < 0 || nul >= this.#end ? this.#end - this.#at + 1 : nul - this.#at + 1;
+      }
+      case "x":
+        return 4 + (this.#at + 4 <= this.#end ? this.#view.getUint32(this.#at) : 0);
+      case "m":
+        return 1 + (this.#bytes[this.#at] ?? 0);
+      case "v":
+        return 1 + 4 * (this.#bytes[this.#at] ?? 0);
+      default:
+        throw malformed(`the type ${JSON.stringify(tag)}`);
+    }
+  }
+
+  /** Throws `SOUND_PROTOCOL` where the next value is no number. */
+  number(): number {
+    const token = this.next();
+    if (token?.tag !== "L") throw malformed("a number is missing");
+    return this.#view.getUint32(token.start);
+  }
+
+  text(token: Token): string {
+    return Buffer.from(this.#bytes.subarray(token.start, token.end - 1)).toString("utf8");
+  }
+
+  /** All texts that are left, names of properties among them. */
+  texts(): string[] {
+    const found: string[] = [];
+    for (let token = this.next(); token !== undefined; token = this.next()) {
+      if (token.tag === "t") found.push(this.text(token));
+    }
+    return found;
+  }
+}
+
+/** A whole packet with a command. */
+export interface Command {
+  readonly number: number;
+  readonly tag: number;
+  /** The texts in it, in order. */
+  readonly texts: readonly string[];
+}
+
+/** Reads a packet with a command. Throws `SOUND_PROTOCOL`. */
+export function readCommand(bytes: Uint8Array, at: number, length: number): Command {
+  const tokens = new Tokens(bytes, at + frameBytes, at + length);
+  const [number, tag] = [tokens.number(), tokens.number()];
+  const looksInside = number === command.createRecordStream || number === command.updateRecordProperties;
+  const isAnswer = number === command.reply || number === command.recordStreamMoved;
+  return { number, tag, texts: looksInside || isAnswer ? tokens.texts() : [] };
+}
+
+/** Takes out of a client's greeting what it can of shared memory. */
+export function withoutSharedMemory(bytes: Uint8Array, at: number): void {
+  // Behind the command and its tag, five bytes each, comes the type of the version.
+  const version = at + frameBytes + 11;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint8(version - 1) !== "L".charCodeAt(0)) throw malformed("no version");
+  view.setUint32(version, view.getUint32(version) & versionMask);
+}
+
+/** What is heard in a room, or what any app plays. */
+export type Source = "microphone" | "monitor";
+
+export function sourceOf(device: string): Source {
+  return device.endsWith(".monitor") || device === "@DEFAULT_MONITOR@" ? "monitor" : "microphone";
+}
+
+/** Properties by which a stream would choose for itself what it records. */
+const choices = ["stream.capture.sink", "stream.monitor", "target.object", "node.target", "media.class"];
+
+/** What a command of a client needs: nothing, a source at least, or what nobody gets here. */
+export function needsOf({ number, texts }: Command): "nothing" | "refused" | Source {
+  if (playback.has(number)) return "nothing";
+  if (!recording.has(number)) return "refused";
+  return texts.some((text) => sourceOf(text) === "monitor" || choices.includes(text)) ? "monitor" : "microphone";
+}
+
+export function isAuth({ number }: Command): boolean {
+  return number === command.auth;
+}
+
+export function opensRecording({ number }: Command): boolean {
+  return number === command.createRecordStream;
+}
+
+/** Which source a message of the server says that a stream of the client has: the answer to its opening, and a move. */
+export function sourceTold(message: Command, opening: ReadonlySet<number>): Source | undefined {
+  const tells =
+    message.number === command.recordStreamMoved || (message.number === command.reply && opening.has(message.tag));
+  // Clients of old versions are not told; then it could be any.
+  return tells ? sourceOf(message.texts[0] ?? ".monitor") : undefined;
+}
+
+/** The packet that refuses a command. */
+export function refusal(tag: number): Uint8Array {
+  const bytes = Buffer.alloc(frameBytes + 15);
+  bytes.writeUInt32BE(15, 0);
+  bytes.writeUInt32BE(commandChannel, 4);
+  for (const [index, value] of [command.error, tag, accessDenied].entries()) {
+    bytes.write("L", frameBytes + index * 5, "latin1");
+    bytes.writeUInt32BE(value, frameBytes + index * 5 + 1);
+  }
+  return bytes;
+}

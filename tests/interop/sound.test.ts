@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// PipeWire with its server for PulseAudio's clients and WirePlumber: what plays is heard, what records needs leave.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { Listener } from "../../src/loop/listener.ts";
+import { EventLoop } from "../../src/loop/loop.ts";
+import { noTraffic } from "../../src/session/bus/stream.ts";
+import { SoundLink } from "../../src/session/sound/link.ts";
+import type { Source } from "../../src/session/sound/pulse.ts";
+import { connectUnix, listenUnix } from "../../src/sys/sockets.ts";
+import { until } from "../support/until.ts";
+import { Desktop } from "./desktop.ts";
+
+const id = "org.example.Player";
+const denied = "Access denied";
+const node = (name: string, kind: string) =>
+  `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
+let desktop: Desktop;
+
+beforeAll(async () => {
+  desktop = await Desktop.start(["sh", "pacat", "pactl", "head", "timeout"]);
+  desktop.install(id, "[Context]\nsockets=pulseaudio;\n");
+  const { pit } = desktop;
+  const folder = pit.path("home/.config/pipewire/pipewire.conf.d");
+  mkdirSync(folder, { recursive: true });
+  const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual")];
+  writeFileSync(`${folder}/test.conf`, `context.objects = [ ${nodes.join(" ")} ]\n`);
+  pit.own(pit.path("home"));
+  for (const [program, socket] of [
+    ["pipewire", "pipewire-0"],
+    ["wireplumber", undefined],
+    ["pipewire-pulse", "pulse/native"],
+  ] as const) {
+    desktop.host([program]);
+    if (socket !== undefined)
+      await until(program, () => statSync(pit.path("run", socket), { throwIfNoEntry: false })?.isSocket());
+  }
+  await until("the devices", () => ["speaker", "room"].every((name) => pactl("list", "short").includes(name)));
+});
+afterAll(async () => {
+  await desktop[Symbol.asyncDispose]();
+});
+
+/** What the user's own program says. */
+function pactl(...words: readonly string[]): string {
+  try {
+    return desktop.ask(["pactl", `--server=unix:${desktop.pit.path("run/pulse/native")}`, ...words]);
+  } catch {
+    return "";
+  }
+}
+
+test("an app in its sandbox plays, and records neither the room nor what others play", async () => {
+  const script = `head -c 20000 /dev/zero | pacat --raw --device=speaker && echo played
+for device in room speaker.monitor @DEFAULT_SOURCE@ @DEFAULT_MONITOR@; do timeout 60 pacat --record --raw --device=$device 2>&1; done
+pactl set-default-sink speaker 2>&1; pactl load-module module-null-sink 2>&1; pactl exit 2>&1
+pactl list short sinks`;
+  const said = await desktop.output(id, script);
+  expect(said).toMatch(/^played\n/);
+  expect(said.match(new RegExp(denied, "g"))?.length).toBe(7);
+  expect(said).toContain("speaker");
+  expect(pactl("list", "short")).toContain("speaker");
+});
+
+describe("a link", () => {
+  const loop = new EventLoop();
+  const may = new Set<Source>();
+  const resources = new DisposableStack();
+  const end = Promise.withResolvers<void>();
+  let running: Promise<void>;
+  let server: string;
+
+  beforeAll(() => {
+    const socket = desktop.pit.path("run/gateway");
+    server = `--server=unix:${socket}`;
+    const links = new Set<SoundLink>();
+    const listener = new Listener(loop, listenUnix({ path: socket }), (fd) => {
+      const link: SoundLink = new SoundLink(loop, fd, {
+        traffic: noTraffic(),
+        mayHear: async (source) => may.has(source),
+        ended: () => {
+          links.delete(link);
+          listener.released();
+        },
+      });
+      links.add(link);
+      link.attachFrom(() => connectUnix({ path: desktop.pit.path("run/pulse/native") }));
+    });
+    resources.use(listener);
+    resources.defer(() => {
+      for (const link of links) link[Symbol.dispose]();
+    });
+    running = loop.runUntil(end.promise);
+  });
+  afterAll(async () => {
+    resources[Symbol.dispose]();
+    end.resolve();
+    await running;
+    loop[Symbol.dispose]();
+  });
+
+  /** Records until something comes, or it ends; and what it says then. */
+  async function record(device: string, afterwards?: () => void): Promise<string> {
+    const child = spawn("pacat", [server, "--record", "--raw", "--latency-msec=20", `--device=${device}`], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let said = "";
+    child.stderr.on("data", (data: Buffer) => {
+      said += data.toString();
+    });
+    const ended = once(child, "close");
+    const first = await Promise.race([once(child.stdout, "data").then(() => "sound"), ended.then(() => said)]);
+    if (first === "sound" && afterwards !== undefined) {
+      afterwards();
+      child.stdout.resume();
+    } else {
+      child.kill();
+    }
+    await ended;
+    return afterwards === undefined ? first : said;
+  }
+
+  test("lets an app record what it may when it asks, and nothing else", async () => {
+    expect(await record("room")).toContain(denied);
+    may.add("microphone");
+    expect(await record("room")).toBe("sound");
+    expect(await record("speaker.monitor")).toContain(denied);
+    may.add("monitor");
+    expect(await record("speaker.monitor")).toBe("sound");
+    may.clear();
+    expect(await record("room")).toContain(denied);
+  });
+
+  test("ends what records when that is taken back", async () => {
+    may.add("microphone");
+    expect(await record("room", () => may.clear())).toContain("Connection terminated");
+  });
+
+  test("knows a monitor also where the app names it by a number", async () => {
+    may.add("microphone");
+    const number = /^(\d+)\tspeaker\.monitor/m.exec(pactl("list", "short", "sources"))?.[1] ?? "";
+    expect(number).not.toBe("");
+    const said = await record(number);
+    expect(said).not.toBe("sound");
+    may.clear();
+  });
+});
