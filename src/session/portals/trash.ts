@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
+  accessSync,
   constants,
   fstatSync,
   lstatSync,
@@ -15,7 +16,9 @@ import { errnoOf } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { Descriptor, O_PATH } from "../../sys/beneath.ts";
+import type { CallingApp } from "./app.ts";
 import { portalErrors } from "./errors.ts";
+import { isWritableMount } from "./opath.ts";
 import { hostPathOf, isOpenForWriting } from "./ownfile.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
@@ -106,14 +109,26 @@ function moveToTrash(fd: number, data: string): void {
   }
 }
 
-/** Puts files into the trash that an app has open for writing. */
+/** Whether the app could write to what it holds: libportal passes descriptors that are for reading alone. */
+function mayWrite(app: CallingApp, fd: number): boolean {
+  try {
+    const found = fstatSync(fd);
+    if (!(found.isFile() || found.isDirectory()) || isWritableMount(app.child(), fd) !== true) return false;
+    accessSync(`/proc/self/fd/${fd}`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Puts files into the trash that an app can write to. */
 export function trashPortal(services: BackendServices) {
   const { environment } = services;
   const data = environment["XDG_DATA_HOME"] || `${environment["HOME"] ?? ""}/.local/share`;
   return definePortal(shape, desktopPortal, () => ({
     methods: {
-      TrashFile(_call, fd) {
-        if (!fstatSync(fd).isFile() || !isOpenForWriting(fd)) {
+      TrashFile({ app }, fd) {
+        if (!isOpenForWriting(fd) && !mayWrite(app, fd)) {
           throw new BusCallError(portalErrors.notAllowed, "A file can be put into the trash by who can write to it");
         }
         try {

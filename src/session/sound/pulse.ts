@@ -160,7 +160,7 @@ export function withoutSharedMemory(bytes: Uint8Array, at: number): void {
 /** What is heard in a room, or what any app plays. */
 export type Source = "microphone" | "monitor";
 
-export function sourceOf(device: string): Source {
+function sourceOf(device: string): Source {
   return device.endsWith(".monitor") || device === "@DEFAULT_MONITOR@" ? "monitor" : "microphone";
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Portals that keep or move files for an app, and what it may not do with them.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   constants,
@@ -23,6 +24,7 @@ import { variant } from "../../../src/formats/dbus/types.ts";
 import { autostartEntry } from "../../../src/session/portals/background.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { O_PATH } from "../../../src/sys/beneath.ts";
+import { until } from "../../support/until.ts";
 import { at, errorOf, request } from "./caller.ts";
 import { PortalWorld } from "./support.ts";
 
@@ -58,16 +60,22 @@ describe("Trash", () => {
 
   test("takes nothing that the app could not write to", async () => {
     const path = world.file("docs/kept", "kept");
-    const { O_RDONLY, O_DIRECTORY } = constants;
-    for (const fd of [
-      openSync(path, O_RDONLY),
-      openSync(path, O_PATH),
-      openSync(join(world.folder, "docs"), O_DIRECTORY),
-    ]) {
+    const { O_RDONLY } = constants;
+    // The app lives in a namespace of its own, which does not have the mount of the file.
+    const child = spawn("unshare", ["--mount", "sleep", "1000"]);
+    await until("the namespace", () => readFileSync(`/proc/${child.pid}/comm`, "latin1") === "sleep\n");
+    world.file("instances/7/bwrapinfo.json", JSON.stringify({ "child-pid": child.pid }));
+    for (const fd of [openSync(path, O_RDONLY), openSync(path, O_PATH), openSync("/dev/null", "r")]) {
       expect(await errorOf(trash(fd))).toContain("NotAllowed");
       closeSync(fd);
     }
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    world.file("instances/7/bwrapinfo.json", JSON.stringify({ "child-pid": process.pid }));
     expect(readFileSync(path, "utf8")).toBe("kept");
+    const held = openSync(path, O_PATH);
+    expect(await trash(held)).toEqual([1]);
+    closeSync(held);
   });
 
   test("takes no other file than the one that the app holds", async () => {

@@ -120,6 +120,11 @@ export class PortalWorld implements AsyncDisposable {
     return await BusPeer.connect(this.loop, [{ path: this.socket }]);
   }
 
+  /** A program of the session, which is on the bus itself. */
+  async peer(): Promise<BusPeer> {
+    return await BusPeer.connect(this.loop, [{ path: this.bus.socket }]);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#resources[Symbol.dispose]();
     this.#end.resolve();
