@@ -172,7 +172,8 @@ test.each(["", "x y", "../x", "x".repeat(65), "x".repeat(100_000)])(
     using loop = new EventLoop();
     using peer = await loop.runUntil(BusPeer.connect(loop, parseBusAddress(served.bus.address)));
     const values = [token, "default", system(), JSON.stringify({ kind: "preinstalled" }), []] as const;
-    const call = peer.call({ ...service, member: "Change", signature: "ssssah", values, returns: "b" });
+    const wanted = { ...service, member: "Change", signature: "ssssah", values, returns: "b" } as const;
+    const call = peer.call(wanted, { timeoutMilliseconds: Number.POSITIVE_INFINITY });
     const outcome = await loop.runUntil(call).catch((error: unknown) => error);
     expect(outcome).toMatchObject({ errorName: "org.dowel.Error.USAGE" });
   },

@@ -6,7 +6,7 @@ import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { encodeConfig } from "../../oci/config.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestOf } from "../../oci/digest.ts";
-import { encodeFlatpakLabels } from "../../oci/labels.ts";
+import { encodeFlatpakLabels, type FlatpakLabels } from "../../oci/labels.ts";
 import type { LayoutWriter } from "../../oci/layoutwriter.ts";
 import { encodeManifest } from "../../oci/manifest.ts";
 import { mediaTypes } from "../../oci/mediatypes.ts";
@@ -72,6 +72,16 @@ function runConfig({ layout, ref, beneath }: ImageInput, metadata: Metadata, tre
   return ref.kind === "app" ? appConfig(metadata, beneath?.metadata, tree) : runtimeConfig(metadata, tree);
 }
 
+function labelsOf(
+  { ref, metadata, timestamp, subject }: ImageInput,
+  sizes: Required<Pick<FlatpakLabels, "downloadSize" | "installedSize" | "appstream">>,
+): ReadonlyMap<string, string> {
+  const name = formatRef(ref);
+  const { installedSize, downloadSize } = sizes;
+  const packed = commitMetadata(name, metadata, installedSize, downloadSize);
+  return encodeFlatpakLabels({ ref: name, metadata, timestamp, subject, body: "", commitMetadata: packed, ...sizes });
+}
+
 /** Writes an image into a layout, under its ref. Equal inputs give equal digests. */
 export async function writeImage(
   writer: LayoutWriter,
@@ -88,17 +98,7 @@ export async function writeImage(
   const created = new Date(input.timestamp * 1000).toISOString().replace(".000Z", "Z");
   const ref = formatRef(input.ref);
   const appstream = appstreamLabels(input.tree, input.ref);
-  const labels = encodeFlatpakLabels({
-    ref,
-    metadata: input.metadata,
-    timestamp: input.timestamp,
-    subject: input.subject,
-    body: "",
-    installedSize,
-    downloadSize,
-    commitMetadata: commitMetadata(ref, input.metadata, installedSize, downloadSize),
-    appstream,
-  });
+  const labels = labelsOf(input, { downloadSize, installedSize, appstream });
   const configBytes = encodeConfig({
     os: "linux",
     architecture: toOciArch(input.ref.arch),
