@@ -7,6 +7,7 @@
 
 #include "fail.h"
 #include "keep.h"
+#include "library.h"
 #include "program.h"
 #include "run.h"
 #include "trace.h"
@@ -104,6 +105,7 @@ int main(int count, char **words) {
   if (count < 1) die(STEP_USAGE, -1, EINVAL, NULL, NULL);
   if (strcmp(words[0], "dowel-launch") == 0) launch(words);
   if (strcmp(words[0], "dowel-keep") == 0) keep_run(words);
+  if (strcmp(words[0], "dowel-library") == 0) library_run(words);
   if (count == 2 && strcmp(words[1], "--version") == 0) {
     return write(STDOUT_FILENO, version, sizeof version - 1) == (ssize_t)sizeof version - 1 ? 0 : 1;
   }

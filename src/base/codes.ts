@@ -86,6 +86,8 @@ const errorCodes = {
   DATA_EXISTS: "An app has data of that name already",
   DATA_ARCHIVE_INVALID: "An archive of an app's data is malformed or of another app",
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
+  LIBRARY_INVALID: "A folder cannot be picked for an app, or the list of those that are is malformed",
+  LIBRARY_NOT_FOUND: "A folder was not picked for an app",
   PERMISSION_TABLE_DAMAGED: "A file of the permission store is malformed",
   PERMISSION_NOT_FOUND: "The permission store has no such entry",
   // buses

@@ -148,6 +148,8 @@ export const limits = {
   portalNotifications: 256,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
+  /** Folders that are picked for one app. */
+  libraryFolders: 100,
   /** A file of the permission store. */
   permissionTableBytes: 16 * MiB,
   /** Update monitors of one connection. */

@@ -41,6 +41,12 @@ export const commands: Readonly<Record<string, Entry>> = {
   "profile remove": { brief: "Remove a profile of an app", load: () => import("./profile/remove.ts") },
   "profile export": { brief: "Write a profile of an app as one archive", load: () => import("./profile/export.ts") },
   "profile import": { brief: "Make a profile of an app from an archive", load: () => import("./profile/import.ts") },
+  "library add": {
+    brief: "Show an app a folder from now on, also where it runs",
+    load: () => import("./library/add.ts"),
+  },
+  "library list": { brief: "Show the folders that were picked for an app", load: () => import("./library/list.ts") },
+  "library remove": { brief: "Take a folder away from an app, at once", load: () => import("./library/remove.ts") },
   data: { brief: "Show what apps keep on disk", load: () => import("./data.ts") },
   "data backup": { brief: "Back up what an app keeps", load: () => import("./data/backup.ts") },
   "data restore": { brief: "Put back what was backed up of an app", load: () => import("./data/restore.ts") },

@@ -20,6 +20,7 @@ import { addHostData, addSystemSockets } from "./host-data.ts";
 import { flattenPermissions } from "./info.ts";
 import { addInstance, describeCgroup, nestedBounds } from "./instance.ts";
 import { landlockOf } from "./landlock.ts";
+import { addLibrary } from "./library.ts";
 import { addLinkerCache } from "./linker.ts";
 import { addLiveNetworkFiles, addTrust } from "./live.ts";
 import { addAppFolder, addBase, addUsrFolder } from "./root.ts";
@@ -198,6 +199,7 @@ export function specify(input: SpecificationInput, host: Host): Specification {
   addHostParts(scene);
   const marks = { uid: user.uid, dataFolder, devel, sandbox: options.sandboxed };
   const instance = addInstance(root, { ...input, extensions }, scene.permissions, marks);
+  addLibrary(root, host, input);
   addFiles(scene);
   const connections = addConnections(scene, environment);
   setVariables(scene, environment);

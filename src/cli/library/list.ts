@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readLibrary } from "../../engine/library/change.ts";
+import { libraryShelf } from "../../metadata/library.ts";
+import type { Result } from "../../render/result.ts";
+import type { Column } from "../../render/table.ts";
+import type { Context } from "../context.ts";
+import { defineCommand } from "../define.ts";
+import { jsonFlag, textArgument, textFlag } from "../flags.ts";
+
+interface Flags {
+  readonly json?: boolean;
+  readonly columns?: string;
+}
+
+const columns: readonly Column[] = [
+  { name: "name", title: "Name", shownByDefault: true, description: "Name below /run/flatpak/library" },
+  { name: "path", title: "Path", shownByDefault: true, description: "Folder of the host" },
+  { name: "access", title: "Access", shownByDefault: true, description: "ro or rw" },
+  { name: "shown", title: "Shown at", shownByDefault: false, description: "Path in the sandbox" },
+];
+
+async function run(_context: Context, flags: Flags, app: string): Promise<Result> {
+  const rows = readLibrary(app).map((folder) => ({ ...folder, shown: `${libraryShelf}/${folder.name}` }));
+  return {
+    kind: "table",
+    columns,
+    rows,
+    asked: flags.columns,
+    json: flags.json === true,
+    whenEmpty: "Nothing was picked",
+  };
+}
+
+export default defineCommand<Flags, [string]>({
+  brief: "Show the folders that were picked for an app",
+  examples: [
+    ["library list org.example.Photos", "lists them"],
+    ["library list --json org.example.Photos", "prints them as JSON"],
+  ],
+  parameters: {
+    flags: { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    aliases: { j: "json" },
+    positional: { kind: "tuple", parameters: [textArgument("App", "APP")] },
+  },
+  run,
+});

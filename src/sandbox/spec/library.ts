@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+import { libraryPath, libraryShelf, parseLibrary } from "../../metadata/library.ts";
+import { userPlace } from "../../store/places.ts";
+import type { Host } from "../probe/host.ts";
+import type { RootBuilder } from "./builder.ts";
+import type { SpecificationInput } from "./types.ts";
+
+/** The folders that the user picked for the app, and the place for those that are picked while it runs. */
+export function addLibrary(root: RootBuilder, host: Host, { app, options }: SpecificationInput): void {
+  if (app === undefined || options.sandboxed) return;
+  root.tmpfs(libraryShelf, 0o700);
+  const path = libraryPath(userPlace().path, app.ref.id);
+  const text = host.read(path);
+  for (const folder of text === undefined ? [] : parseLibrary(text, path)) {
+    root.bind(folder.path, `${libraryShelf}/${folder.name}`, { optional: true, access: folder.access });
+  }
+}

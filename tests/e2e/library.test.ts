@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Folders that a user picks for an app, in sandboxes that run and in those that are started later.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { instancesIn } from "../support/appclient.ts";
+import { makeLayout, ordinaryUser, Sandpit } from "./support.ts";
+
+const id = "org.example.Probe";
+const shelf = "/run/flatpak/library";
+
+for (const [who, uid] of [
+  ["root", 0],
+  ["an ordinary user", ordinaryUser],
+] as const) {
+  describe(`library of ${who}`, () => {
+    const pit = new Sandpit(uid);
+    const pictures = pit.path("work/Pictures");
+    let running: ReturnType<Sandpit["start"]>;
+    let number = "";
+
+    beforeAll(async () => {
+      const layout = makeLayout(pit.path("images"));
+      mkdirSync(pictures);
+      writeFileSync(`${pictures}/one`, "picture");
+      for (const name of ["images", "home", "work"]) pit.own(pit.path(name));
+      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
+      running = pit.start(["run", id, "wait"]);
+      await once(running.child.stdout, "data");
+      [number = ""] = instancesIn(pit.path("run"));
+    });
+    afterAll(async () => {
+      running.child.kill("SIGTERM");
+      await running.outcome;
+      pit[Symbol.dispose]();
+    });
+
+    /** What the running app sees at a path of the shelf. */
+    function seen(path: string): unknown {
+      return JSON.parse(pit.succeed(["enter", number, "/app/bin/probe", "files", `${shelf}/${path}`]));
+    }
+
+    test("library add shows a folder to an app that runs, to read and write", () => {
+      const change = JSON.parse(pit.succeed(["library", "add", "--json", id, pictures]));
+      expect(change).toEqual({
+        folder: { name: "Pictures", path: pictures, access: "rw" },
+        instances: [number],
+        failed: [],
+      });
+      expect(seen("Pictures/one")).toMatchObject({ content: "picture", write: "OK" });
+    });
+
+    test("and to one that is started, and with other access in place", () => {
+      const start = () => JSON.parse(pit.succeed(["run", id, "files", `${shelf}/Pictures/one`]));
+      expect(start()).toMatchObject({ content: "picture", write: "OK" });
+      pit.succeed(["library", "add", "--read-only", id, pictures]);
+      for (const look of [start, () => seen("Pictures/one")]) {
+        expect(look()).toMatchObject({ content: "picture", write: "EROFS" });
+      }
+      expect(JSON.parse(pit.succeed(["library", "list", "--json", id]))).toMatchObject([
+        { name: "Pictures", path: pictures, access: "ro" },
+      ]);
+    });
+
+    test("a second folder of the same name gets another, and each can be taken away at once", () => {
+      const second = pit.path("home/Pictures");
+      mkdirSync(second);
+      writeFileSync(`${second}/two`, "other");
+      pit.own(second);
+      pit.succeed(["library", "add", id, second]);
+      expect(seen("Pictures-2/two")).toMatchObject({ content: "other" });
+      pit.succeed(["library", "remove", id, second]);
+      expect(seen("Pictures-2/two")).toMatchObject({ stat: "ENOENT" });
+      expect(seen("Pictures/one")).toMatchObject({ content: "picture" });
+      pit.succeed(["library", "remove", id, "Pictures"]);
+      expect(seen("Pictures")).toMatchObject({ stat: "ENOENT" });
+      expect(JSON.parse(pit.succeed(["run", id, "files", `${shelf}/Pictures`]))).toMatchObject({ stat: "ENOENT" });
+      // The host's folder is as it was.
+      expect(readFileSync(`${pictures}/one`, "utf8")).toBe("picture");
+    });
+
+    test("a folder that is away at a start, as one of a stick, is left out", () => {
+      const stick = pit.path("work/stick");
+      mkdirSync(stick);
+      pit.own(stick);
+      pit.succeed(["library", "add", id, stick]);
+      pit.succeed(["library", "remove", id, "stick"]);
+      pit.succeed(["library", "add", id, stick]);
+      rmSync(stick, { recursive: true });
+      expect(pit.succeed(["run", id, "exit", "0"])).toBe("");
+      pit.succeed(["library", "remove", id, stick]);
+    });
+
+    test("what makes no sense is refused, and nothing is kept of it", () => {
+      symlinkSync("/etc", pit.path("work/link"));
+      for (const [path, code] of [
+        ["/", "LIBRARY_INVALID"],
+        ["/proc/self", "LIBRARY_INVALID"],
+        [pit.path("work/link"), "LIBRARY_INVALID"],
+        [`${pictures}/one`, "LIBRARY_INVALID"],
+        [pit.path("work/none"), "no such file"],
+      ] as const) {
+        const { status, stderr } = pit.dowel(["library", "add", id, path]);
+        expect(status).toBe(1);
+        expect(stderr).toContain(code);
+      }
+      expect(pit.dowel(["library", "add", "../../x", pictures]).stderr).toContain("no id of an app");
+      expect(pit.dowel(["library", "remove", id, "none"]).stderr).toContain("[LIBRARY_NOT_FOUND]");
+      expect(JSON.parse(pit.succeed(["library", "list", "--json", id]))).toEqual([]);
+    });
+  });
+}
