@@ -9,7 +9,8 @@ import type { SpecificationInput } from "./types.ts";
 export function addLibrary(root: RootBuilder, host: Host, { app, options }: SpecificationInput): void {
   if (app === undefined || options.sandboxed) return;
   root.tmpfs(libraryShelf, 0o700);
-  const path = libraryPath(userPlace().path, app.ref.id);
+  const variables = ["HOME", "XDG_DATA_HOME", "DOWEL_USER_DIR"].map((name) => [name, host.variable(name)] as const);
+  const path = libraryPath(userPlace(Object.fromEntries(variables)).path, app.ref.id);
   const text = host.read(path);
   for (const folder of text === undefined ? [] : parseLibrary(text, path)) {
     root.bind(folder.path, `${libraryShelf}/${folder.name}`, { optional: true, access: folder.access });

@@ -36,6 +36,7 @@ describe("specify() for an app without permissions", () => {
     ]);
     expect(targets(specification, "tmpfs")).toEqual([
       "/run/flatpak/.flatpak",
+      "/run/flatpak/library",
       "/run/flatpak/app/org.example.App",
       "/home/ann",
       "/tmp/.X11-unix",
