@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
+import { DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import { instanceFolders, listInstances } from "../../instances/list.ts";
 import { appOf } from "../../instances/parent.ts";
+import type { Instance } from "../../instances/types.ts";
 import {
   formatLibrary,
   type LibraryFolder,
@@ -45,12 +46,25 @@ export function readLibrary(id: string): readonly LibraryFolder[] {
   }
 }
 
-function launch(words: readonly string[]): void {
-  execFileSync(launcherPath(), words, {
+/** Answers what went wrong; empty where nothing did. */
+function launch(words: readonly string[]): string {
+  const { status, stderr, error } = spawnSync(launcherPath(), words, {
     argv0: "dowel-library",
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "utf8",
   });
+  if (status === 0) return "";
+  return error?.message ?? (stderr.split("\n")[0] || "the launcher failed");
+}
+
+/** Puts the folder into one instance, or takes it away. */
+function followIn(running: Instance, words: readonly string[]): string {
+  try {
+    return launch([String(appOf(running)), ...words]);
+  } catch (error) {
+    if (isDowelError(error)) return error.message;
+    throw error;
+  }
 }
 
 /** Lets the instances that run follow. */
@@ -59,13 +73,9 @@ function follow(id: string, words: readonly string[]): Pick<LibraryChange, "inst
   const failed: { instance: string; reason: string }[] = [];
   for (const running of listInstances(instanceFolders(instancesFolder()))) {
     if (running.application !== id) continue;
-    try {
-      launch([String(appOf(running)), ...words]);
-      instances.push(running.instance);
-    } catch (error) {
-      const said = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error);
-      failed.push({ instance: running.instance, reason: said.split("\n")[0] ?? "" });
-    }
+    const reason = followIn(running, words);
+    if (reason === "") instances.push(running.instance);
+    else failed.push({ instance: running.instance, reason });
   }
   return { instances, failed };
 }
