@@ -23,6 +23,8 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
   const kind = decodeKind(fields);
   const { id, branch, defaultBranch, runtime, runtimeVersion, sdk } = decodeNames(fields);
   const metadata = fields.get("metadata");
+  // The labels are made of metainfo as it is, so nothing is composed either way.
+  fields.flag("appstream-compose", true);
   const manifest: Manifest = {
     file,
     id,
@@ -44,7 +46,6 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
     tags: fields.texts("tags"),
     ...decodeAllExtensions(fields),
     separateLocales: fields.flag("separate-locales", true),
-    composeAppstream: fields.flag("appstream-compose", true),
     renameDesktopFile: plainName(fields.get("rename-desktop-file")),
     renameAppdataFile: plainName(fields.get("rename-appdata-file")),
     appdataLicense: fields.text("appdata-license"),

@@ -70,7 +70,6 @@ export interface Manifest {
   /** Points whose folders the build itself fills: each becomes an image of its own. */
   readonly bundledExtensions: readonly string[];
   readonly separateLocales: boolean;
-  readonly composeAppstream: boolean;
   readonly renameDesktopFile: string | undefined;
   readonly renameAppdataFile: string | undefined;
   readonly appdataLicense: string | undefined;
