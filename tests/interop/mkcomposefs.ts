@@ -40,6 +40,7 @@ export async function unpackPackages(
   suite: string,
   packages: readonly string[],
   folder: string,
+  finish: (tree: string) => void = () => undefined,
 ): Promise<string | undefined> {
   const aside = `${folder}.${process.pid}`;
   // The index of an unstable suite expires within days, and the clock of a test machine may be behind or ahead.
@@ -51,11 +52,14 @@ export async function unpackPackages(
   ];
   try {
     mkdirSync(aside, { recursive: true });
-    await promisify(execFile)("mmdebstrap", [...options, suite, aside], { timeout: 240_000 });
+    await promisify(execFile)("mmdebstrap", [...options, suite, aside], { timeout: 300_000 });
+    finish(aside);
     renameSync(aside, folder);
     return undefined;
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
+    // Another test may have been faster with the same tree.
+    if (existsSync(folder)) return undefined;
     return error instanceof Error ? (error.message.split("\n").at(-2) ?? error.message) : String(error);
   }
 }

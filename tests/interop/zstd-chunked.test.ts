@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -15,7 +15,7 @@ import type { Toc } from "../../src/formats/zstd-chunked/toc.ts";
 import { serveRegistry } from "../../src/registry/server.ts";
 import { entry, file, gather, noise, writeLayer } from "../formats/zstd-chunked/support.ts";
 import { addLayers } from "../support/layout.ts";
-import { unpackPackages } from "./mkcomposefs.ts";
+import { prepareDebian13, startOf } from "./debian13.ts";
 
 const inputs: readonly TarInput[] = [
   { entry: entry("usr", { type: "directory", mode: 0o755 }) },
@@ -123,8 +123,7 @@ test("a layer of Debian 12's skopeo, in the old dialect, has the same entries an
   await compare(["skopeo"], "old", false);
 });
 
-const cache = "/var/cache/dowel-tests/skopeo-tools";
-const problem = existsSync(cache) ? undefined : await unpackPackages("trixie", ["skopeo"], cache);
+const problem = await prepareDebian13();
 test("Debian 12's skopeo reads a layer of Dowel", async () => {
   expect(Buffer.compare(await unpackedBy(["skopeo"], "written-old"), tar)).toBe(0);
 });
@@ -196,12 +195,7 @@ async function layoutOf(name: string, contents: readonly TarInput[]): Promise<st
 }
 
 describe.skipIf(problem !== undefined)(`beside Debian 13's skopeo (${problem ?? "at hand"})`, () => {
-  const start = (): readonly string[] => {
-    const triple = readdirSync(join(cache, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "";
-    const libraries = join(cache, "usr/lib", triple);
-    const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? "";
-    return [join(libraries, loader), "--library-path", libraries, join(cache, "usr/bin/skopeo")];
-  };
+  const start = () => startOf("skopeo");
 
   test("a layer of it has the same entries and chunks, and tar-split data that fit", async () => {
     await compare(start(), "new", true);
