@@ -153,8 +153,8 @@ describe("buildManifest()", () => {
     folder.write("b.txt", "changed");
     const { image, events } = await project.build();
     expect(stages(events)).toEqual(["a (kept)", "b", "c"]);
-    // manifest, config and layer of the new image; nothing of the old one
-    expect(readdirSync(`${image.layoutDir}/blobs/sha256`)).toHaveLength(3);
+    // Of the new image manifest, config and layer, two attestations, and the empty config of both; nothing of the old one.
+    expect(readdirSync(`${image.layoutDir}/blobs/sha256`)).toHaveLength(3 + 2 * 2 + 1);
     const files = project.unpack(image);
     expect(["a", "b", "c"].map((name) => readFileSync(`${files}/files/share/${name}.txt`, "utf8"))).toEqual([
       "a",
