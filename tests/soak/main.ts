@@ -98,17 +98,43 @@ interface Tally {
   cut: number;
 }
 
-async function live(sandbox: FakeSandbox, dice: Dice, until: number, tally: Tally, mortal: boolean): Promise<void> {
-  while (Date.now() < until) {
+/** When everybody stops: at a time, or with the first failure. */
+class Ending {
+  #at: number;
+
+  constructor(minutes: number) {
+    this.#at = Date.now() + minutes * 60_000;
+  }
+
+  get milliseconds(): number {
+    return Math.max(0, this.#at - Date.now());
+  }
+
+  get isHere(): boolean {
+    return this.milliseconds === 0;
+  }
+
+  /** Ends all with the failure of one. */
+  async with<T>(work: Promise<T>): Promise<T> {
+    return await work.catch((error: unknown) => {
+      this.#at = 0;
+      throw error;
+    });
+  }
+}
+
+async function live(sandbox: FakeSandbox, dice: Dice, end: Ending, tally: Tally, mortal: boolean): Promise<void> {
+  while (!end.isHere) {
     try {
       using client = await RawPeer.connect(sandbox.socket);
       do {
         tally.acts++;
         await Bun.sleep(dice.roll(restMilliseconds));
-      } while ((await act(client, dice)) && Date.now() < until);
+      } while ((await act(client, dice)) && !end.isHere);
     } catch (error) {
       if (!mortal) throw error;
       tally.cut++;
+      await Bun.sleep(dice.roll(restMilliseconds));
     }
   }
 }
@@ -133,21 +159,21 @@ class Household {
     return service;
   }
 
-  lives(seed: number, until: number, tally: Tally, mortal: boolean): Promise<void>[] {
+  lives(seed: number, end: Ending, tally: Tally, mortal: boolean): Promise<void>[] {
     return this.#all.flatMap((sandbox, one) =>
       Array.from({ length: clientsPerSandbox }, (_, two) =>
-        live(sandbox, new Dice(seed + 97 * (one * clientsPerSandbox + two)), until, tally, mortal),
+        end.with(live(sandbox, new Dice(seed + 97 * (one * clientsPerSandbox + two)), end, tally, mortal)),
       ),
     );
   }
 }
 
 /** Kills a service and starts the next one until the time is over; answers how often. */
-async function killOften(household: Household, dice: Dice, until: number): Promise<number> {
+async function killOften(household: Household, dice: Dice, end: Ending): Promise<number> {
   for (let kills = 0; ; kills++) {
     await using service = await household.begin();
-    await Bun.sleep(Math.min(1000 + dice.roll(30_000), Math.max(0, until - Date.now())));
-    if (Date.now() < until) continue;
+    await Bun.sleep(Math.min(1000 + dice.roll(30_000), end.milliseconds));
+    if (!end.isHere) continue;
     // Clients end by themselves while they are served.
     await Bun.sleep(2000);
     service.process.kill("SIGTERM");
@@ -175,16 +201,16 @@ async function soak(minutes: number, seed: number, folder: string): Promise<bool
   const service = stack.use(await household.begin());
   const memory = (): number => pssMib(service.process.pid ?? 0);
   const samples = [memory()];
-  const until = Date.now() + minutes * 60_000;
+  const end = new Ending(minutes);
   const timer = setInterval(() => samples.push(memory()), (minutes * 60_000) / looks);
   const [steady, mortal] = [
     { acts: 0, cut: 0 },
     { acts: 0, cut: 0 },
   ];
-  const killing = killOften(other, new Dice(seed), until);
+  const killing = end.with(killOften(other, new Dice(seed), end));
   await Promise.all([
-    ...household.lives(seed, until, steady, false),
-    ...other.lives(seed + 1, until, mortal, true),
+    ...household.lives(seed, end, steady, false),
+    ...other.lives(seed + 1, end, mortal, true),
     killing,
   ]);
   clearInterval(timer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boots Debian under software emulation and runs tests/vm/guest in it, or those of its files that are named by their numbers;
 // the last line is `N passed, N failed`.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -20,6 +20,8 @@ function makeTestDisk(folder: string, only: readonly string[]): string {
   const chosen = files.filter((name) => only.length === 0 || only.includes(name.split("-", 1)[0] ?? ""));
   writeFileSync(join(content, "guest/files"), `${chosen.sort().join("\n")}\n`);
   cpSync(resolve("packaging"), join(content, "packaging"), { recursive: true });
+  mkdirSync(join(content, "tools"));
+  execFileSync("gcc", ["-O2", "-static", "-o", join(content, "tools/bus-peer"), "bench/bus-peer.c"]);
   for (const [name, text] of [
     ["one", "one\n".repeat(100)],
     ["two", "two\n".repeat(100)],
