@@ -90,6 +90,8 @@ const errorCodes = {
   LIBRARY_NOT_FOUND: "A folder was not picked for an app",
   PERMISSION_TABLE_DAMAGED: "A file of the permission store is malformed",
   PERMISSION_NOT_FOUND: "The permission store has no such entry",
+  DOCUMENT_PORTAL_MISSING: "No document portal runs or can be started in the session",
+  DOCUMENT_NOT_FOUND: "A file is not exported through the document portal",
   // buses
   GVARIANT_INVALID: "A value in GLib's serialised form is malformed",
   GVDB_INVALID: "A table of GLib's form on disk is malformed",

@@ -36,6 +36,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     brief: "Remove all that an app may do through portals",
     load: () => import("./permission-reset.ts"),
   },
+  documents: { brief: "Show the files that were exported to apps", load: () => import("./documents.ts") },
+  "document-export": { brief: "Export a file to apps", load: () => import("./document-export.ts") },
+  "document-unexport": { brief: "Take an exported file away again", load: () => import("./document-unexport.ts") },
+  "document-info": { brief: "Show what is known of an exported file", load: () => import("./document-info.ts") },
   "profile list": { brief: "List the sets of data that apps have", load: () => import("./profile/list.ts") },
   "profile copy": { brief: "Copy a profile of an app to a new one", load: () => import("./profile/copy.ts") },
   "profile remove": { brief: "Remove a profile of an app", load: () => import("./profile/remove.ts") },
@@ -133,6 +137,7 @@ export const aliases: Readonly<Record<string, string>> = {
   remove: "uninstall",
   "remote-list": "remotes",
   "permission-list": "permissions",
+  "document-list": "documents",
 };
 
 /** First words of commands that have two. */

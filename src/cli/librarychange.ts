@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { escapeForTerminal } from "../base/text.ts";
 import type { LibraryChange } from "../engine/library/change.ts";
 import type { Result } from "../render/result.ts";
+import { textLines } from "./lines.ts";
 
 /** What became of a folder, and of the instances that run. */
 export function showChange(change: LibraryChange, what: string, { json }: { readonly json?: boolean }): Result {
@@ -12,5 +12,5 @@ export function showChange(change: LibraryChange, what: string, { json }: { read
     ...(instances.length === 0 ? [] : [`Running instances that follow: ${instances.join(", ")}`]),
     ...failed.map(({ instance, reason }) => `Instance ${instance} follows at its next start: ${reason}`),
   ];
-  return { kind: "text", text: lines.map((line) => escapeForTerminal(`${line}\n`, true)).join("") };
+  return textLines(lines);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Report } from "../base/events.ts";
-import { leftData } from "../engine/data/left.ts";
-import { describeSet, eraseSet } from "../engine/data/sets.ts";
+import { eraseLeft, leftData } from "../engine/data/left.ts";
+import { describeSet } from "../engine/data/sets.ts";
 import { prepareUninstall } from "../engine/prepareuninstall.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { askYesNo } from "../render/prompt.ts";
@@ -55,7 +55,7 @@ async function deleteData(context: Context, flags: Flags): Promise<Result> {
     for (const set of sets) {
       const what = describeSet(set);
       if (asks && !askYesNo(context.terminal, `Delete the data of the ${what}?`)) continue;
-      eraseSet(set);
+      eraseLeft(set);
       report({ type: "note", text: `Deleted the data of the ${what}` });
     }
     if (sets.length === 0) report({ type: "note", text: "Nothing to do." });
@@ -65,7 +65,8 @@ async function deleteData(context: Context, flags: Flags): Promise<Result> {
 
 export default defineCommand<Flags, string[]>({
   brief: "Remove installed apps or runtimes",
-  description: "Data that an app keeps in ~/.var/app stays, unless --delete-data is given.",
+  description:
+    "What an app keeps in ~/.var/app and the folders picked for it (see library list) stay, unless --delete-data is given.",
   examples: [
     ["uninstall org.example.App", "removes an app"],
     ["uninstall --unused", "removes runtimes that no app needs any more"],

@@ -7,6 +7,7 @@ import { collectGarbage } from "../store/garbage.ts";
 import type { Installation } from "../store/installation.ts";
 import { eraseSet, listSets } from "./data/sets.ts";
 import type { ChangeContext } from "./fetch.ts";
+import { forgetLibrary } from "./library/change.ts";
 import { originSettings } from "./origin.ts";
 import type { UninstallOperation } from "./types.ts";
 
@@ -24,6 +25,7 @@ export async function removeOperation(operation: UninstallOperation, context: Ch
 /** Erases what the caller kept with an app. */
 export function eraseDataOf({ ref }: UninstallOperation): void {
   for (const set of listSets(ref.id)) eraseSet(set);
+  forgetLibrary(ref.id);
 }
 
 /** Removes the origin remote of a direct install when the last ref from it goes. */

@@ -108,5 +108,20 @@ for (const [who, uid] of [
       expect(pit.dowel(["library", "remove", id, "none"]).stderr).toContain("[LIBRARY_NOT_FOUND]");
       expect(JSON.parse(pit.succeed(["library", "list", "--json", id]))).toEqual([]);
     });
+
+    test("picked folders outlast the app, unless its data are deleted with it", () => {
+      const count = () => JSON.parse(pit.succeed(["library", "list", "--json", id])).length;
+      const install = () => pit.succeed(["install", "--user", "-y", `oci:${pit.path("images/layout")}`, id]);
+      pit.succeed(["library", "add", id, pictures]);
+      pit.succeed(["uninstall", "--user", "-y", id]);
+      expect(count()).toBe(1);
+      pit.succeed(["uninstall", "-y", "--delete-data"]);
+      expect(count()).toBe(0);
+      install();
+      pit.succeed(["library", "add", id, pictures]);
+      pit.succeed(["uninstall", "--user", "-y", "--delete-data", id]);
+      expect(count()).toBe(0);
+      expect(readFileSync(`${pictures}/one`, "utf8")).toBe("picture");
+    });
   });
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sandboxes that apps ask for: the real flatpak-spawn inside an app, against the service's own portal on a real bus.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { signalGroup } from "../../src/session/portals/group.ts";
 import { startBus, type TestBus } from "../support/bus.ts";
 import { addImage } from "../support/layout.ts";
 import { until } from "../support/until.ts";
@@ -130,6 +134,23 @@ describe("flatpak-spawn", () => {
     second.child.kill("SIGKILL");
     await second.outcome;
     await until("nothing runs any more", () => pit.succeed(["ps"]).trim() === "");
+  });
+
+  test("signals each process of a group once, though the monitor passes on what it gets", async () => {
+    const stdio = ["ignore", "pipe", "inherit"] as const;
+    const child = spawn(dowelPath, ["run", id, "wait"], { env: pit.environment, detached: true, stdio: [...stdio] });
+    const exit = once(child, "exit");
+    const lines = createInterface({ input: child.stdout ?? process.stdin })[Symbol.asyncIterator]();
+    const next = async () => JSON.parse((await lines.next()).value ?? "null");
+    const pid = child.pid ?? 0;
+    expect(await next()).toMatchObject({ ready: true });
+    signalGroup(pid, constants.signals.SIGUSR1);
+    expect(await next()).toMatchObject({ signal: constants.signals.SIGUSR1 });
+    signalGroup(pid, constants.signals.SIGTERM);
+    expect(await next()).toMatchObject({ signal: constants.signals.SIGTERM });
+    // What the probe ends with at SIGTERM.
+    expect((await exit)[0]).toBe(3);
+    expect(() => signalGroup(pid, constants.signals.SIGUSR1)).toThrow("ESRCH");
   });
 
   test("lets the caller see the new processes, or shares its own with them", async () => {

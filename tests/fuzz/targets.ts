@@ -11,6 +11,8 @@ import { SaslServer } from "../../src/formats/dbus/sasl.ts";
 import { parseJson } from "../../src/formats/document/json.ts";
 import { SourceText } from "../../src/formats/document/node.ts";
 import { parseYaml } from "../../src/formats/document/yaml.ts";
+import { readVariant } from "../../src/formats/gvariant/read.ts";
+import { readGvdb } from "../../src/formats/gvdb/read.ts";
 import { parseKeyfile } from "../../src/formats/keyfile/parse.ts";
 import { readTar } from "../../src/formats/tar/read.ts";
 import { parseXml } from "../../src/formats/xml/parse.ts";
@@ -30,6 +32,7 @@ import { decodePolicy } from "../../src/oci/signatures/policy.ts";
 import { parseRefFile } from "../../src/remotes/reffile.ts";
 import { parseRepoFile } from "../../src/remotes/repofile.ts";
 import { parseStaticIndex } from "../../src/remotes/staticindex.ts";
+import { readTable } from "../../src/session/permissions/tables.ts";
 
 export type Target = (bytes: Uint8Array) => unknown;
 
@@ -100,6 +103,9 @@ export const targets: Readonly<Record<string, Target>> = {
   "dbus-rule": (bytes) => parseMatchRule(text(bytes)),
   "dbus-address": (bytes) => parseBusAddress(text(bytes)),
   "dbus-sasl": (bytes) => new SaslServer(1000, "0".repeat(32)).feed(bytes, 0, bytes.length),
+  gvariant: (bytes) => readVariant(bytes),
+  gvdb: (bytes) => readGvdb(bytes),
+  "permission-table": (bytes) => readTable(bytes),
   "oci-manifest": (bytes) => decodeDocument(bytes, mediaTypes.ociManifest, "document"),
   "oci-index": (bytes) => decodeDocument(bytes, mediaTypes.ociIndex, "document"),
   "oci-config": (bytes) => decodeConfig(bytes, "document"),

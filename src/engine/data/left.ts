@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listDeployments } from "../../store/deployments.ts";
 import type { Installation } from "../../store/installation.ts";
-import { type DataSet, listSets } from "./sets.ts";
+import { forgetLibrary } from "../library/change.ts";
+import { type DataSet, eraseSet, listSets } from "./sets.ts";
 
 /** The data of apps that no installation has, nor a successor of theirs. */
 export function leftData(installations: readonly Installation[]): readonly DataSet[] {
   const deployments = installations.flatMap((installation) => listDeployments(installation));
   const known = new Set(deployments.flatMap(({ ref, previousIds = [] }) => [ref.id, ...previousIds]));
   return listSets().filter(({ id }) => !known.has(id));
+}
+
+/** Removes such data; with an app's own go the folders that were picked for it. */
+export function eraseLeft(set: DataSet): void {
+  eraseSet(set);
+  if (set.profile === undefined) forgetLibrary(set.id);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import { DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import { instanceFolders, listInstances } from "../../instances/list.ts";
@@ -121,4 +121,14 @@ export async function addToLibrary(
 export async function removeFromLibrary(id: string, word: string, signal?: AbortSignal): Promise<LibraryChange> {
   const folder = await changing(id, signal, (folders) => withoutFolder(folders, word));
   return { folder, ...follow(id, [folder.name]) };
+}
+
+/** Forgets all folders that were picked for an app, whose next installation begins without. */
+export function forgetLibrary(id: string): void {
+  const path = fileOf(id);
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    throw fileError(error, "remove", path);
+  }
 }

@@ -6,11 +6,10 @@ import type { BusPeer } from "../../dbus/peer.ts";
 import { O_PATH } from "../../sys/beneath.ts";
 
 const portal = "org.freedesktop.portal.Documents";
-const target = { destination: portal, path: "/org/freedesktop/portal/documents", interface: portal };
+export const documentPortal = { destination: portal, path: "/org/freedesktop/portal/documents", interface: portal };
 
-/** Flags of `AddFull`: the same file keeps its id; it is a folder (version 4 of the portal). */
-const reuse = 1;
-const isFolder = 8;
+/** Flags of `AddFull`: the same file keeps its id; it stays over sessions; it is a folder (version 4 of the portal). */
+export const documentFlag = { reuse: 1, persistent: 2, folder: 8 } as const;
 
 /** Everything that the caller may do with a file itself. */
 const permissions = ["read", "write", "grant-permissions"];
@@ -27,9 +26,9 @@ async function addDocument(peer: BusPeer, id: string, path: string, signal?: Abo
     return undefined;
   }
   try {
-    const flags = statSync(path).isDirectory() ? reuse | isFolder : reuse;
+    const flags = statSync(path).isDirectory() ? documentFlag.reuse | documentFlag.folder : documentFlag.reuse;
     const values = [[fd], flags, id, permissions] as const;
-    const call = { ...target, member: "AddFull", signature: "ahusas", values, returns: "asa{sv}" } as const;
+    const call = { ...documentPortal, member: "AddFull", signature: "ahusas", values, returns: "asa{sv}" } as const;
     const [[document = ""]] = await peer.call(call, { signal });
     return document === "" ? undefined : `${shownAt}/${document}/${basename(path)}`;
   } finally {

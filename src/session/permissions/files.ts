@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Variant } from "../../formats/dbus/types.ts";
@@ -10,8 +10,7 @@ import { noSuchPermission, type Permissions, type StoredPermissions } from "./ty
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where the permission store keeps its tables: `$XDG_DATA_HOME/flatpak/db`. */
-/** Where the tables lie, a file each. */
+/** Where the permission store keeps its tables, a file each: `$XDG_DATA_HOME/flatpak/db`. */
 export function tablesFolder(environment: Environment): string {
   return `${environment["XDG_DATA_HOME"] || `${environment["HOME"] ?? ""}/.local/share`}/flatpak/db`;
 }
@@ -27,6 +26,18 @@ export function permissionTables(environment: Environment): readonly string[] {
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw fileError(error, "read", folder);
+  }
+}
+
+/** What a table's file holds; undefined where it is too large. An app with the home can put a pipe there, which must not be waited for. */
+function bytesOf(path: string): Uint8Array | undefined {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = fstatSync(fd);
+    if (!found.isFile()) throw new DowelError("PERMISSION_INVALID", "there must be a file");
+    return found.size <= limits.permissionTableBytes ? readFileSync(fd) : undefined;
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -48,7 +59,8 @@ export class FilePermissions implements Permissions {
   #read(table: string): PermissionTable {
     const path = this.#path(table);
     try {
-      if (statSync(path).size <= limits.permissionTableBytes) return readTable(readFileSync(path));
+      const bytes = bytesOf(path);
+      if (bytes !== undefined) return readTable(bytes);
     } catch (cause) {
       if (errnoOf(cause) === "ENOENT") return new Map();
       if (errnoOf(cause) !== undefined) throw fileError(cause, "read", path);

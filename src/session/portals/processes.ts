@@ -9,6 +9,7 @@ import { pollFor } from "../../sys/epoll.ts";
 import { openProcess } from "../../sys/process.ts";
 import { closeDescriptors, duplicateDescriptor } from "../../sys/transfer.ts";
 import { portalErrors } from "./errors.ts";
+import { signalGroup } from "./group.ts";
 
 /** `waitpid(2)`'s status. */
 function waitStatus(code: number | null, signal: NodeJS.Signals | null): number {
@@ -83,7 +84,8 @@ export class Processes {
       throw new BusCallError("org.freedesktop.DBus.Error.UnixProcessIdUnknown", `No process ${pid} was spawned here`);
     }
     if (number < 1 || number > 64) throw new BusCallError(busErrors.invalidArguments, `${number} is no signal`);
-    process.kill(toGroup ? -pid : pid, number);
+    if (toGroup) signalGroup(pid, number);
+    else process.kill(pid, number);
   }
 
   /** The caller has gone from the bus. */

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import type { EventLoop } from "../../loop/loop.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { socketPair } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, wouldBlock } from "../../sys/transfer.ts";
 import { type CallingApp, callingApp } from "./app.ts";
+import { pidsOf } from "./group.ts";
 import type { StartedProcess } from "./processes.ts";
 
 const buffer = new FixedBuffer(64);
-
-/** The pids of a process, from the host's namespace to its own. */
-function pidsOf(pid: number): readonly number[] {
-  const line = /^NSpid:(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
-  return line.trim().split(/\s+/).map(Number);
-}
 
 /** The pid of an instance's first process as the caller sees it; 0 where it does not. */
 function relativePid(caller: CallingApp, instance: string): number {

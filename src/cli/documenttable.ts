@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import { resolve } from "node:path";
+import type { Result } from "../render/result.ts";
+import type { Documents, ExportedDocument } from "../session/documents/portal.ts";
+import { jsonFlag, switchFlag } from "./flags.ts";
+
+export interface DocumentFlags {
+  readonly json?: boolean;
+  readonly docId?: boolean;
+}
+
+/** What commands about one document take. */
+export const documentFlags = { ...jsonFlag, docId: switchFlag("FILE is the id of a document") };
+
+/** The id of the document that a word means. */
+export async function documentId(documents: Documents, word: string, flags: DocumentFlags): Promise<string> {
+  return flags.docId === true ? word : await documents.idOf(resolve(word));
+}
+
+export function documentJson({ apps, ...document }: ExportedDocument): Result {
+  return { kind: "json", value: { ...document, permissions: Object.fromEntries(apps) } };
+}

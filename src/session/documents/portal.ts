@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import { basename } from "node:path";
+import { DowelError } from "../../base/errors.ts";
+import { BusCallError } from "../../dbus/errors.ts";
+import type { BusPeer, OutgoingCall } from "../../dbus/peer.ts";
+import { sessionBusAddress, withBus } from "../../dbus/reach.ts";
+import { documentPortal } from "../../engine/run/documents.ts";
+import type { ValuesOf } from "../../formats/dbus/types.ts";
+
+/** A file that apps get through the document portal. */
+export interface ExportedDocument {
+  readonly id: string;
+  /** Where programs outside of sandboxes see it. */
+  readonly path: string;
+  /** The file itself. */
+  readonly origin: string;
+  /** What each app may do with it: read, write, delete, grant-permissions. */
+  readonly apps: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A path as the portal takes it: its bytes and a NUL. */
+export function pathBytes(path: string): Uint8Array {
+  return Buffer.from(`${path}\0`);
+}
+
+function pathText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes).toString("utf8");
+}
+
+/** Whether nothing has the portal's name and nothing could be started that has. */
+function isMissing({ errorName }: BusCallError): boolean {
+  return /^org\.freedesktop\.DBus\.Error\.(ServiceUnknown$|NameHasNoOwner$|Spawn\.)/.test(errorName);
+}
+
+function missing(cause: unknown): DowelError {
+  return new DowelError("DOCUMENT_PORTAL_MISSING", "There is no document portal to export single files with", {
+    hint: "Install xdg-desktop-portal, which brings it; or show the app a whole folder: dowel library add APP FOLDER",
+    cause,
+  });
+}
+
+/** What an error of the portal is to the user. */
+function translated(error: unknown): unknown {
+  if (!(error instanceof BusCallError)) return error;
+  if (isMissing(error)) return missing(error);
+  return error;
+}
+
+/** The same where the call names a document: newer portals refuse an id of another form, older ones do not find it. */
+function unknownDocument(error: unknown): unknown {
+  const cause = error instanceof BusCallError ? error.errorName : "";
+  if (!/^org\.freedesktop\.portal\.Error\.(NotFound|InvalidArgument)$/.test(cause)) return error;
+  return new DowelError("DOCUMENT_NOT_FOUND", "The document portal has no such file", {
+    hint: "See what it has with: dowel documents",
+    cause: error,
+  });
+}
+
+/** The document portal of the session: `org.freedesktop.portal.Documents`, version 4. */
+export class Documents {
+  readonly #peer: BusPeer;
+  readonly #signal: AbortSignal | undefined;
+  #mount: string | undefined;
+
+  constructor(peer: BusPeer, signal: AbortSignal | undefined) {
+    this.#peer = peer;
+    this.#signal = signal;
+  }
+
+  /** Calls a method of the portal. Throws `DOCUMENT_PORTAL_MISSING` or `BUS_CALL_FAILED`. */
+  call<const O extends string = "">(
+    member: string,
+    call: Pick<OutgoingCall<O>, "signature" | "values" | "returns">,
+  ): Promise<ValuesOf<O>> {
+    const answer = this.#peer.call<O>({ ...documentPortal, member, ...call }, { signal: this.#signal });
+    return answer.catch((error: unknown): never => {
+      throw translated(error);
+    });
+  }
+
+  async #mountPoint(): Promise<string> {
+    this.#mount ??= pathText((await this.call("GetMountPoint", { returns: "ay" }))[0]);
+    return this.#mount;
+  }
+
+  /** The id of a file; throws `DOCUMENT_NOT_FOUND` where it is not exported. @param path absolute */
+  async idOf(path: string): Promise<string> {
+    const [id] = await this.call("Lookup", { signature: "ay", values: [pathBytes(path)], returns: "s" });
+    if (id !== "") return id;
+    throw new DowelError("DOCUMENT_NOT_FOUND", `${path} is not exported`, {
+      hint: "See what is with: dowel documents",
+    });
+  }
+
+  async info(id: string): Promise<ExportedDocument> {
+    const call = { signature: "s", values: [id], returns: "aya{sas}" } as const;
+    const [bytes, apps] = await this.call("Info", call).catch((error: unknown): never => {
+      throw unknownDocument(error);
+    });
+    const origin = pathText(bytes);
+    return { id, path: `${await this.#mountPoint()}/${id}/${basename(origin)}`, origin, apps };
+  }
+
+  /** All documents, or those of one app, sorted by id. */
+  async list(app = ""): Promise<readonly ExportedDocument[]> {
+    const [found] = await this.call("List", { signature: "s", values: [app], returns: "a{say}" });
+    const documents: ExportedDocument[] = [];
+    for (const id of [...found.keys()].sort()) documents.push(await this.info(id));
+    return documents;
+  }
+
+  /** Takes a file away from all apps; the file itself stays. */
+  async delete(id: string): Promise<void> {
+    await this.call("Delete", { signature: "s", values: [id] }).catch((error: unknown): never => {
+      throw unknownDocument(error);
+    });
+  }
+}
+
+/** Uses the session's document portal, which the bus starts where it can. Throws `BUS_UNREACHABLE` without a session bus. */
+export async function withDocuments<T>(
+  signal: AbortSignal | undefined,
+  use: (documents: Documents) => Promise<T>,
+): Promise<T> {
+  return await withBus(sessionBusAddress(), (peer) => use(new Documents(peer, signal)), signal);
+}
