@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
+import { programPath } from "../../instances/launcher.ts";
 import { parseMetadata } from "../../metadata/metadata.ts";
 import { overrideFiles, readOverrides } from "../../metadata/overrides.ts";
 import type { Permissions } from "../../metadata/permissions/model.ts";
@@ -59,7 +60,7 @@ export interface DescribeContext {
 
 /** Variables and files that decide where the installations are, and the program itself: a newer one plans anew. */
 function observePlaces(host: RecordingHost): void {
-  host.observe(process.execPath);
+  host.observe(programPath());
   for (const name of ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOWEL_USER_DIR", "DOWEL_SYSTEM_DIR"]) {
     host.variable(name);
   }
