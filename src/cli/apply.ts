@@ -19,6 +19,7 @@ import {
   installationsBeside,
   installationToShow,
   runTransactions,
+  type ShownTransaction,
 } from "./transaction.ts";
 
 interface Flags extends FetchFlags {
@@ -62,12 +63,12 @@ async function run(context: Context, flags: Flags, file: string): Promise<Result
   if (served) await changeAll(context, installation, settingsAsChanges(changes), how);
   else await applySettings(installation, changes, signal);
   const options = { installations: installationsBeside(installation), signal };
-  await runTransactions(context, changes.length === 0 ? flags : { ...flags, assumeyes: true }, [
-    {
-      installation,
-      prepare: (report, declined) => prepareRefs(installation, changes, { ...options, report, declined }),
-    },
-  ]);
+  const transaction: ShownTransaction = {
+    installation,
+    prepare: (report, declined) => prepareRefs(installation, changes, { ...options, report, declined }),
+  };
+  const isBusy = changes.length > 0;
+  await runTransactions(context, isBusy ? { ...flags, assumeyes: true } : flags, [transaction], isBusy);
   if (served) await changeAll(context, installation, droppedRemotesAsChanges(changes), how);
   else await dropRemotes(installation, changes, signal);
   return withReporter(context, flags.json === true, async (report) => {

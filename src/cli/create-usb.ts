@@ -4,23 +4,12 @@ import { formatRef } from "../metadata/ref.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
-  switchFlag,
-  textArgument,
-  textFlag,
-} from "./flags.ts";
+import { type SelectionFlags, selectionAliases, selectionFlags, switchFlag, textArgument, textFlag } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
+interface Flags extends SelectionFlags {
   readonly destinationRepo?: string;
   readonly allowPartial?: boolean;
-  readonly json?: boolean;
 }
 
 async function run(context: Context, flags: Flags, medium: string, ...names: string[]): Promise<Result> {
@@ -49,14 +38,11 @@ export default defineCommand<Flags, [string, ...string[]]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...selectionFlags,
       destinationRepo: textFlag("Folder on the medium", "DIR"),
       allowPartial: switchFlag("Leave out what its origin does not have any more"),
     },
-    aliases: { u: "user", j: "json" },
+    aliases: selectionAliases,
     positional: { kind: "array", parameter: textArgument("Mount point, then refs", "MOUNT REF"), minimum: 2 },
   },
   run,

@@ -30,7 +30,7 @@ export const jsonFlag = {
   json: { kind: "boolean", brief: "Print JSON", optional: true, withNegated: false },
 } as const;
 
-export const kindFlags = {
+const kindFlags = {
   app: { kind: "boolean", brief: "Only apps", optional: true, withNegated: false },
   runtime: { kind: "boolean", brief: "Only runtimes", optional: true, withNegated: false },
 } as const;
@@ -39,6 +39,21 @@ export interface KindFlags {
   readonly app?: boolean;
   readonly runtime?: boolean;
 }
+
+/** What every command takes that looks at some refs of some installations. */
+export const selectionFlags = {
+  ...installationFlags,
+  ...kindFlags,
+  ...jsonFlag,
+  arch: { kind: "parsed", parse: text, brief: "Architecture", placeholder: "ARCH", optional: true },
+} as const;
+
+export interface SelectionFlags extends InstallationFlags, KindFlags {
+  readonly arch?: string;
+  readonly json?: boolean;
+}
+
+export const selectionAliases = { u: "user", j: "json" } as const;
 
 export const transactionFlags = {
   assumeyes: { kind: "boolean", brief: "Answer every question with yes", optional: true, withNegated: false },
@@ -52,11 +67,8 @@ export interface TransactionFlags {
 
 /** What every command that changes installations takes. */
 export const changeFlags = {
-  ...installationFlags,
-  ...kindFlags,
+  ...selectionFlags,
   ...transactionFlags,
-  ...jsonFlag,
-  arch: { kind: "parsed", parse: text, brief: "Architecture", placeholder: "ARCH", optional: true },
   noRelated: { kind: "boolean", brief: "Leave extensions alone", optional: true, withNegated: false },
 } as const;
 
@@ -87,9 +99,7 @@ export const fetchFlags = {
   },
 } as const;
 
-export interface ChangeFlags extends InstallationFlags, KindFlags, TransactionFlags {
-  readonly json?: boolean;
-  readonly arch?: string;
+export interface ChangeFlags extends SelectionFlags, TransactionFlags {
   readonly noRelated?: boolean;
 }
 
@@ -104,7 +114,7 @@ export interface FetchFlags extends ChangeFlags {
   readonly includeDebug?: boolean;
 }
 
-export const changeAliases = { u: "user", y: "assumeyes", j: "json" } as const;
+export const changeAliases = { ...selectionAliases, y: "assumeyes" } as const;
 
 /** The part of a plan's options that these options set. */
 export function planOptions({ noDeps, noRelated, includeSdk, includeDebug, subpath }: FetchFlags) {

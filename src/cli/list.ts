@@ -6,24 +6,14 @@ import { formatSize } from "../render/size.ts";
 import type { Column } from "../render/table.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
-  switchFlag,
-  textFlag,
-} from "./flags.ts";
+import { type SelectionFlags, selectionAliases, selectionFlags, switchFlag, textFlag } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
+interface Flags extends SelectionFlags {
   readonly appRuntime?: string;
   readonly all?: boolean;
   readonly showDetails?: boolean;
   readonly columns?: string;
-  readonly json?: boolean;
 }
 
 const shortCommit = (value: string | number | boolean): string => String(value).slice(0, 12);
@@ -97,16 +87,13 @@ export default defineCommand<Flags, []>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...selectionFlags,
       appRuntime: textFlag("Only apps that run on this runtime", "RUNTIME"),
       all: switchFlag("Extensions, too"),
       showDetails: switchFlag("Show all columns"),
       columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
     },
-    aliases: { u: "user", d: "showDetails", a: "all", j: "json" },
+    aliases: { ...selectionAliases, d: "showDetails", a: "all" },
   },
   run,
 });

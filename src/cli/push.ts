@@ -7,21 +7,10 @@ import type { Result } from "../render/result.ts";
 import { nothing } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
-  switchFlag,
-  textArgument,
-  textFlag,
-} from "./flags.ts";
+import { type SelectionFlags, selectionAliases, selectionFlags, switchFlag, textArgument, textFlag } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
-  readonly json?: boolean;
+interface Flags extends SelectionFlags {
   readonly catalogue?: boolean;
   readonly sign?: string;
   readonly lookaside?: string;
@@ -91,10 +80,7 @@ export default defineCommand<Flags, [string, string]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...selectionFlags,
       catalogue: switchFlag("List the image in the namespace's catalogue, and make one where there is none"),
       sign: textFlag(
         "What signs what is pushed: a private key in PEM, whose passphrase is in DOWEL_SIGN_PASSPHRASE, or gpg:KEY",
@@ -104,7 +90,7 @@ export default defineCommand<Flags, [string, string]>({
       noCatalogue: switchFlag("Leave the namespace's catalogue as it is"),
       withdraw: switchFlag("Push nothing; take the ref out of the namespace's catalogue"),
     },
-    aliases: { u: "user", j: "json" },
+    aliases: selectionAliases,
     positional: {
       kind: "tuple",
       parameters: [

@@ -8,20 +8,17 @@ import { askedAttestation, attestationFlags, attestationResult } from "./atteste
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
   optionalArgument,
+  type SelectionFlags,
+  selectionAliases,
+  selectionFlags,
   switchFlag,
   textArgument,
   textFlag,
 } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
+interface Flags extends SelectionFlags {
   readonly commit?: string;
   readonly log?: boolean;
   readonly cached?: boolean;
@@ -34,7 +31,6 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly showSdk?: boolean;
   readonly sbom?: boolean;
   readonly provenance?: boolean;
-  readonly json?: boolean;
 }
 
 function date(seconds: number | undefined): string {
@@ -119,10 +115,7 @@ export default defineCommand<Flags, [string, string, string?]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...selectionFlags,
       commit: textFlag("Show this version", "COMMIT"),
       log: switchFlag("Show the versions that tags stand for, too"),
       cached: switchFlag("Do not ask the registry"),
@@ -135,7 +128,7 @@ export default defineCommand<Flags, [string, string, string?]>({
       showRuntime: switchFlag("Print the runtime"),
       showSdk: switchFlag("Print the Sdk"),
     },
-    aliases: { u: "user", r: "showRef", c: "showCommit", p: "showParent", m: "showMetadata", j: "json" },
+    aliases: { ...selectionAliases, r: "showRef", c: "showCommit", p: "showParent", m: "showMetadata" },
     positional: {
       kind: "tuple",
       parameters: [

@@ -6,19 +6,16 @@ import type { Column } from "../render/table.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
   optionalArgument,
+  type SelectionFlags,
+  selectionAliases,
+  selectionFlags,
   switchFlag,
   textFlag,
 } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
+interface Flags extends SelectionFlags {
   readonly updates?: boolean;
   readonly all?: boolean;
   readonly appRuntime?: string;
@@ -26,7 +23,6 @@ interface Flags extends InstallationFlags, KindFlags {
   readonly sideloaded?: boolean;
   readonly showDetails?: boolean;
   readonly columns?: string;
-  readonly json?: boolean;
 }
 
 const shortCommit = (value: string | number | boolean): string => String(value).slice(0, 12);
@@ -80,9 +76,7 @@ export default defineCommand<Flags, [string?]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
+      ...selectionFlags,
       arch: textFlag("Architecture; '*' for all", "ARCH"),
       all: switchFlag("Show translations, debug information and sources, too"),
       appRuntime: textFlag("Only apps that need this runtime", "RUNTIME"),
@@ -92,7 +86,7 @@ export default defineCommand<Flags, [string?]>({
       showDetails: switchFlag("Show all columns"),
       columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
     },
-    aliases: { u: "user", a: "all", d: "showDetails", j: "json" },
+    aliases: { ...selectionAliases, a: "all", d: "showDetails" },
     positional: { kind: "tuple", parameters: [optionalArgument("Name of a remote, or a location", "REMOTE")] },
   },
   run,

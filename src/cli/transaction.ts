@@ -177,13 +177,17 @@ async function runOne(context: Context, flags: FetchFlags, transaction: ShownTra
   return plan.operations.length > 0 || plan.failed.length > 0;
 }
 
-/** Carries out transactions, one installation after the other; where none has anything to do, that is said once. */
+/**
+ * Carries out transactions, one installation after the other; where none has anything to do, that is said once, unless
+ * `otherwiseBusy`: something else was done.
+ */
 export async function runTransactions(
   context: Context,
   flags: FetchFlags,
   transactions: readonly ShownTransaction[],
+  otherwiseBusy = false,
 ): Promise<Result> {
-  let idle = true;
+  let idle = !otherwiseBusy;
   for (const transaction of transactions) if (await runOne(context, flags, transaction)) idle = false;
   if (idle) {
     await withReporter(context, flags.json === true, async (report) =>

@@ -9,22 +9,11 @@ import { formatSize } from "../render/size.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import {
-  type InstallationFlags,
-  installationFlags,
-  jsonFlag,
-  type KindFlags,
-  kindFlags,
-  optionalArgument,
-  switchFlag,
-  textFlag,
-} from "./flags.ts";
+import { optionalArgument, type SelectionFlags, selectionAliases, selectionFlags, switchFlag } from "./flags.ts";
 import { installationsToRead, kindOf } from "./transaction.ts";
 
-interface Flags extends InstallationFlags, KindFlags {
-  readonly arch?: string;
+interface Flags extends SelectionFlags {
   readonly offline?: boolean;
-  readonly json?: boolean;
 }
 
 /** Each installation with the refs to look at in it; undefined for all. */
@@ -72,13 +61,10 @@ export default defineCommand<Flags, [string?]>({
   ],
   parameters: {
     flags: {
-      ...installationFlags,
-      ...kindFlags,
-      ...jsonFlag,
-      arch: textFlag("Architecture", "ARCH"),
+      ...selectionFlags,
       offline: switchFlag("Do not ask registries for signatures"),
     },
-    aliases: { u: "user", j: "json" },
+    aliases: selectionAliases,
     positional: { kind: "tuple", parameters: [optionalArgument("Installed ref", "REF")] },
   },
   run,

@@ -36,9 +36,10 @@ export function pickRef(offers: readonly Offer[], wanted: PartialRef, choose: Ch
   }
   if (isValidId(wanted.id)) throw selected;
   const near = similar(offers, wanted.id).filter(({ ref }) => wanted.kind === undefined || wanted.kind === ref.kind);
-  const [only] = near;
-  if (only === undefined) throw selected;
-  return ask(near, `Similar refs for ${wanted.id}. Which one?`, choose, selected);
+  if (near.length === 0) throw selected;
+  const question =
+    near.length === 1 ? `${wanted.id} was not found, but this was:` : `Similar refs for ${wanted.id}. Which one?`;
+  return ask(near, question, choose, selected);
 }
 
 function trySelect(offers: readonly Offer[], wanted: PartialRef): RemoteRef | DowelError {

@@ -22,9 +22,16 @@ function readLine(): string | undefined {
   }
 }
 
-/** Asks which of some things is meant; its index, or undefined for none of them or where nobody is there. */
+/**
+ * Asks which of some things is meant, of one thing whether it is; its index, or undefined for none of them or where nobody
+ * is there.
+ */
 export function askNumber(terminal: Terminal, question: string, items: readonly string[]): number | undefined {
   if (!terminal.canAsk) return undefined;
+  const [only, second] = items;
+  if (only !== undefined && second === undefined) {
+    return askYesNo(terminal, `${question}\n  ${only}\nUse it?`) ? 0 : undefined;
+  }
   const lines = items.map((item, at) => `  ${at + 1}) ${item}\n`).join("");
   terminal.err(escapeForTerminal(`${question}\n${lines}`, true));
   for (;;) {

@@ -8,6 +8,7 @@ import { repair } from "../../src/engine/repair.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
 import { attachTocDeltas, findTocDeltas } from "../../src/oci/tocdelta.ts";
 import { serveRegistry } from "../../src/registry/server.ts";
+import { deployImage } from "../../src/store/deploy/deploy.ts";
 import { collectGarbage } from "../../src/store/garbage.ts";
 import { importImage } from "../../src/store/transfer/import.ts";
 import { noise } from "../formats/zstd-chunked/support.ts";
@@ -86,7 +87,9 @@ type Published = Awaited<ReturnType<typeof publish>>;
 async function fetched(front: Front, installation: ReturnType<TestFolder["installation"]>, { document }: Published) {
   front.sent = 0;
   front.asked = [];
-  const { imageDigest } = await importImage(installation, front.repository, document);
+  const image = await importImage(installation, front.repository, document);
+  await deployImage(installation, image, { origin: "test", source: front.host });
+  const { imageDigest } = image;
   return { imageDigest, bytes: front.sent, deltas: front.asked.filter((line) => line.includes("/referrers/")).length };
 }
 
@@ -112,6 +115,16 @@ test.each([
     .map(Number);
   expect(tableBytes(second)).toBeGreaterThan(33_000);
   expect(update.bytes - splitBytes).toBeLessThan(10_000);
+});
+
+test("importImage() asks for no deltas where no version of the ref is installed", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const first = await publish(folder, front, "one", old);
+  const second = await publish(folder, front, "two", next);
+  const installation = folder.installation();
+  await importImage(installation, front.repository, first.document);
+  expect((await fetched(front, installation, second)).deltas).toBe(0);
 });
 
 test("importImage() fetches the whole table where no delta fits, or where it lies", async () => {
@@ -210,7 +223,8 @@ test("collectGarbage() takes the table of a layer away with its record, and repa
   using folder = new TestFolder();
   await using front = await Front.start(folder, true);
   const installation = folder.installation();
-  await fetched(front, installation, await publish(folder, front, "one", old));
+  const { document } = await publish(folder, front, "one", old);
+  await importImage(installation, front.repository, document);
   const table = readdirSync(installation.layers).find((name) => name.endsWith(".toc")) ?? "";
   const stray = join(installation.layers, `${"0".repeat(64)}.toc`);
   copyFileSync(join(installation.layers, table), stray);

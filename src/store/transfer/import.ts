@@ -8,6 +8,7 @@ import { digestHex } from "../../oci/digest.ts";
 import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
+import { deployedCommits } from "../deployments.ts";
 import { addExtra, completeExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
@@ -70,7 +71,8 @@ export async function importImage(
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
   const voucher = voucherOf(manifest.annotations);
-  const deltas = new TocDeltas(installation, source, descriptor.digest, signal);
+  const isUpdate = deployedCommits(installation, ref).length > 0;
+  const deltas = new TocDeltas(installation, source, isUpdate ? descriptor.digest : undefined, signal);
   const image = { manifest, config, ref, digest: descriptor.digest };
   const layerDeltas = await deltasFor(installation, source, image, options);
   const vouched = voucher !== undefined;

@@ -44,12 +44,18 @@ function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): U
 export class TocDeltas {
   readonly #installation: Installation;
   readonly #source: ImageSource;
-  readonly #manifest: Digest;
+  readonly #manifest: Digest | undefined;
   readonly #signal: AbortSignal | undefined;
   #deltas: readonly FoundDelta[] | undefined;
   #bytes = 0;
 
-  constructor(installation: Installation, source: ImageSource, manifest: Digest, signal: AbortSignal | undefined) {
+  /** `manifest` is undefined where nothing of an earlier version is here: then nobody is asked for deltas. */
+  constructor(
+    installation: Installation,
+    source: ImageSource,
+    manifest: Digest | undefined,
+    signal: AbortSignal | undefined,
+  ) {
     this.#installation = installation;
     this.#source = source;
     this.#manifest = manifest;
@@ -63,7 +69,7 @@ export class TocDeltas {
 
   /** The packed table, with the digest that `places` names; undefined where it must be fetched whole. Throws ABORTED. */
   async make(places: ChunkedPlaces): Promise<Uint8Array | undefined> {
-    if (!isDeltaWorthwhile(places)) return undefined;
+    if (this.#manifest === undefined || !isDeltaWorthwhile(places)) return undefined;
     try {
       this.#deltas ??= await findTocDeltas(this.#source, this.#manifest, this.#signal);
       const tables = this.#deltas.filter(({ makes }) => makes === "table");
