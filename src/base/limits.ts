@@ -148,6 +148,11 @@ export const limits = {
   portalNotifications: 256,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
+  /** How long an authenticator may be silent, and a person who logs in by it; how often it may ask one. */
+  authenticatorMilliseconds: 120_000,
+  authenticatorPersonMilliseconds: 1_800_000,
+  authenticatorQuestions: 5,
+  authenticatorReasonCharacters: 500,
   /** Folders that are picked for one app. */
   libraryFolders: 100,
   /** A file of the permission store. */

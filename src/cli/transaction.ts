@@ -15,6 +15,7 @@ import type { PlainChange } from "../system/change.ts";
 import type { SystemService } from "../system/client.ts";
 import { type Context, withReporter } from "./context.ts";
 import type { FetchFlags, InstallationFlags, KindFlags } from "./flags.ts";
+import { personFor } from "./person.ts";
 
 export function installationChoice(flags: InstallationFlags) {
   return { user: flags.user, system: flags.system, names: flags.installation };
@@ -168,6 +169,7 @@ async function runOne(context: Context, flags: FetchFlags, transaction: ShownTra
       ...{ noDeploy: flags.noDeploy, noPull: flags.noPull, sideloadRepos: flags.sideloadRepo },
       keepVersions,
       questions: questionsFor(context, flags),
+      person: personFor(context, flags),
       report: (event) => {
         if (json || !hides(event)) report(event);
       },

@@ -24,13 +24,13 @@ export function sessionBusAddress(environment: Environment = process.env): strin
 /** Connects to a bus for some calls, and ends with them. Throws `BUS_UNREACHABLE`, `DBUS_INVALID` and what `work` throws. */
 export async function withBus<T>(
   address: string,
-  work: (peer: BusPeer) => Promise<T>,
+  work: (peer: BusPeer, loop: EventLoop) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   using loop = new EventLoop();
   const connected = async (): Promise<T> => {
     using peer = await BusPeer.connect(loop, parseBusAddress(address), {}, signal);
-    return await work(peer);
+    return await work(peer, loop);
   };
   return await loop.runUntil(connected(), signal);
 }

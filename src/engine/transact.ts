@@ -2,6 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
+import type { Person } from "../remotes/login/request.ts";
 import { isUndecided } from "../remotes/trust/choice.ts";
 import type { Installation } from "../store/installation.ts";
 import type { ExecuteOptions } from "./execute.ts";
@@ -45,6 +46,8 @@ export interface TransactOptions extends Pick<ExecuteOptions, "noDeploy" | "noPu
   readonly carryOut?: CarryOut | undefined;
   /** Undefined: everything is agreed to. */
   readonly questions?: Questions | undefined;
+  /** Who logs in where a remote's authenticator asks; undefined: nobody is disturbed. */
+  readonly person?: Person | undefined;
   /** Layouts to take images from, where they have them. */
   readonly sideloadRepos?: readonly string[] | undefined;
   /** Takes what happens while it is prepared, and while it is carried out. */
@@ -93,7 +96,11 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
 /** Works out what a plan costs, asks, and carries it out. What that takes is loaded only now: most checks find nothing. */
 async function carryOutPlan(wished: Plan, installation: Installation, options: TransactOptions): Promise<Plan> {
   const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut, sideloadRepos } = options;
-  const [{ measurePlan }, { execute }] = await Promise.all([import("./cost.ts"), import("./execute.ts")]);
+  const [{ measurePlan }, { execute }, { withTokens }] = await Promise.all([
+    import("./cost.ts"),
+    import("./execute.ts"),
+    import("./tokens.ts"),
+  ]);
   const sideloads = await findSideloads((sideloadRepos ?? []).map(sideloadPlace), mediaFolders(installation), {
     report,
     signal,
@@ -101,7 +108,7 @@ async function carryOutPlan(wished: Plan, installation: Installation, options: T
   const { plan, loaded } =
     noPull === true
       ? { plan: wished, loaded: undefined }
-      : await measurePlan(wished, installation, { sideloads, signal });
+      : await measurePlan(await withTokens(wished, installation, options), installation, { sideloads, signal });
   report({ type: "transaction.plan", operations: describePlan(plan) });
   askForTrust(plan, installation, questions);
   questions?.confirms(plan, installation);

@@ -22,7 +22,7 @@ export async function openLocalPlace(
 /** Opens the place of an image for reading; to be disposed of. */
 export async function openPlace(place: ImagePlace, signal?: AbortSignal): Promise<ImageSource> {
   if (place.kind !== "registry") return openLocalPlace(place, signal);
-  return new Registry(place.baseUrl).repository(place.repository);
+  return new Registry(place.baseUrl, { token: place.token }).repository(place.repository);
 }
 
 /** The place as deployments note it: `docker://HOST/REPOSITORY`, `oci:FOLDER` or `oci-archive:FILE`. */

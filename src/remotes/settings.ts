@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
+import { isWellKnownName } from "../formats/dbus/names.ts";
 import type { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { isValidBranch } from "../metadata/ref.ts";
 import { parseLocation } from "./location.ts";
@@ -145,6 +146,12 @@ function checkSettings(settings: RemoteSettings): void {
   }
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     throw new DowelError("USAGE", "The priority of a remote must be a whole number");
+  }
+  const { authenticatorName } = settings;
+  if (authenticatorName !== undefined && authenticatorName !== "" && !isWellKnownName(authenticatorName)) {
+    throw new DowelError("USAGE", `Invalid name of an authenticator ${JSON.stringify(authenticatorName)}`, {
+      hint: "It is a name on the session bus, as org.example.Authenticator.",
+    });
   }
   for (const name of settings.authenticatorOptions?.keys() ?? []) {
     if (/^[A-Za-z0-9_.-]+$/.test(name)) continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Appdata } from "../metadata/appdata.ts";
 import type { Ref } from "../metadata/ref.ts";
+import type { BearerToken } from "../oci/client/token.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Descriptor as OpenFolder } from "../sys/beneath.ts";
 
@@ -43,6 +44,8 @@ export type ImagePlace =
       /** `http(s)://HOST[:PORT]/`, what `v2/` is put after. */
       readonly baseUrl: string;
       readonly repository: string;
+      /** What the remote's authenticator gave for the image. */
+      readonly token?: BearerToken | undefined;
     }
   | { readonly kind: "layout"; readonly path: string }
   | { readonly kind: "archive"; readonly path: string }

@@ -6,6 +6,7 @@ import { decodeUtf8 } from "../../base/text.ts";
 import { collect } from "../verify.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { CredentialLookup, Credentials } from "./credentials.ts";
+import type { BearerToken } from "./token.ts";
 import { redactUrl } from "./url.ts";
 
 /** Sends one request, with no credentials of its own; redirects come back as answers. */
@@ -29,9 +30,13 @@ export class Authenticator {
   readonly #send: Send;
   readonly #tokens = new Map<string, Promise<CachedToken>>();
   readonly #secrets = new Set<string>();
+  readonly #token: BearerToken | undefined;
   #mode: Mode = { kind: "none" };
 
-  constructor(base: URL, lookup: CredentialLookup, send: Send) {
+  /** With a token, nothing else is given. */
+  constructor(base: URL, lookup: CredentialLookup, send: Send, token?: BearerToken) {
+    this.#token = token;
+    this.#note(token?.reveal());
     this.#base = base;
     this.#lookup = lookup;
     this.#send = send;
@@ -39,6 +44,7 @@ export class Authenticator {
 
   /** The value of the `Authorization` header for a request of these scopes; undefined for none. */
   async header(scopes: readonly string[], signal: AbortSignal | undefined): Promise<string | undefined> {
+    if (this.#token !== undefined) return this.#token.header;
     const mode = this.#mode;
     if (mode.kind === "none") return undefined;
     if (mode.kind === "basic") {
@@ -55,6 +61,7 @@ export class Authenticator {
 
   /** Learns from a 401 answer. False where the registry asks for nothing that could be given. */
   async learn(answer: Response, scopes: readonly string[]): Promise<boolean> {
+    if (this.#token !== undefined) return false;
     const challenges = parseChallenges(answer.headers.get("www-authenticate") ?? "");
     const bearer = challenges.find(({ scheme }) => scheme === "bearer");
     if (bearer !== undefined) {

@@ -3,13 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { checkCancelled, DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { type Answer, describeRequest, discard, statusError } from "./answer.ts";
-import { Authenticator } from "./auth.ts";
+import { Authenticator, type Send } from "./auth.ts";
 import { type CredentialLookup, credentialsFromFiles } from "./credentials.ts";
 import { certificateFolders, readHostCertificates, type TlsSettings } from "./tls.ts";
+import type { BearerToken } from "./token.ts";
 import { redactUrl } from "./url.ts";
 
 export interface TransportOptions {
   readonly credentials?: CredentialLookup;
+  /** A token that goes with every request to the registry itself, instead of credentials. */
+  readonly token?: BearerToken | undefined;
   readonly certificateFolders?: readonly string[];
   /** Attempts for one request before it counts as failed. Default 5. */
   readonly attempts?: number;
@@ -55,7 +58,8 @@ export class Transport {
     this.#pause = options.pauseMilliseconds ?? 250;
     this.#folders = options.certificateFolders ?? certificateFolders();
     const lookup = options.credentials ?? credentialsFromFiles(process.env);
-    this.#auth = new Authenticator(this.base, lookup, (url, init, signal) => this.#sendRepeatedly(url, init, signal));
+    const send: Send = (url, init, signal) => this.#sendRepeatedly(url, init, signal);
+    this.#auth = new Authenticator(this.base, lookup, send, options.token);
   }
 
   get name(): string {

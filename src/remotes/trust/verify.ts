@@ -49,7 +49,7 @@ export async function verifyImage(
   const asksFor = (wanted: string) => ruling.requirements.some(({ type }) => type === wanted);
   const asksForNone = ruling.requirements.every(({ type }) => type === "insecureAcceptAnything");
   if (remote?.gpgVerify === true && asksForNone) throw noKey(remote.name, `${host}/${repository}`);
-  const source = new Registry(place.baseUrl).repository(repository);
+  const source = new Registry(place.baseUrl, { token: place.token }).repository(repository);
   const lookaside = remote?.signatureLookaside;
   const judgeOne = async (one: Digest): Promise<readonly string[]> => {
     const found = {
