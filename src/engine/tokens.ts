@@ -74,11 +74,15 @@ async function ask(
   };
   checkCancelled(signal);
   // Not ended by the signal from outside: the authenticator is told first that nobody waits any longer.
-  return await withBus(sessionBusAddress(), (peer, loop) => requestTokens(peer, loop, wish));
+  return await withBus(sessionBusAddress(), async (peer, loop) => {
+    // A program that has just been installed; without it the bus may know only what was there when it started.
+    if (remote.authenticatorInstall === true) await peer.callBus("ReloadConfig").catch(() => undefined);
+    return await requestTokens(peer, loop, wish);
+  });
 }
 
 /** The remotes whose images a plan fetches and that are logged in to by a program, and what is fetched from each. */
-function remotesToLogIn(plan: Plan, installation: Installation): ReadonlyMap<Remote, readonly FetchOperation[]> {
+export function remotesToLogIn(plan: Plan, installation: Installation): ReadonlyMap<Remote, readonly FetchOperation[]> {
   const fetches = plan.operations.filter((operation) => operation.operation !== "uninstall");
   const found = new Map<Remote, readonly FetchOperation[]>();
   for (const remote of fetches.length === 0 ? [] : listRemotes(installation)) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../base/errors.ts";
+import { DowelError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { Person } from "../remotes/login/request.ts";
 import { isUndecided } from "../remotes/trust/choice.ts";
+import { findDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import type { ExecuteOptions } from "./execute.ts";
 import { tellIdle } from "./outcome.ts";
@@ -48,6 +49,8 @@ export interface TransactOptions extends Pick<ExecuteOptions, "noDeploy" | "noPu
   readonly questions?: Questions | undefined;
   /** Who logs in where a remote's authenticator asks; undefined: nobody is disturbed. */
   readonly person?: Person | undefined;
+  /** No remote's authenticator is asked. */
+  readonly withoutLogin?: boolean | undefined;
   /** Layouts to take images from, where they have them. */
   readonly sideloadRepos?: readonly string[] | undefined;
   /** Takes what happens while it is prepared, and while it is carried out. */
@@ -93,6 +96,31 @@ function askForTrust(plan: Plan, installation: Installation, questions: Question
   }
 }
 
+/**
+ * Installs the programs that log in to the plan's remotes, as far as those are set to bring theirs: as Flatpak, the branch
+ * `autoinstall` of the app that is named as the program is. A remote that has no such app relies on the host's.
+ */
+async function installAuthenticators(plan: Plan, installation: Installation, options: TransactOptions): Promise<void> {
+  if (options.noPull === true || options.noDeploy === true) return;
+  const [{ remotesToLogIn }, { prepareInstall }] = await Promise.all([
+    import("./tokens.ts"),
+    import("./prepareinstall.ts"),
+  ]);
+  const { signal } = options;
+  for (const { name, authenticatorName: id = "", authenticatorInstall } of remotesToLogIn(plan, installation).keys()) {
+    const isHere =
+      findDeployments(installation, { kind: "app", id, arch: undefined, branch: "autoinstall" }).length > 0;
+    if (authenticatorInstall !== true || isHere) continue;
+    const prepare = (report: Report) =>
+      prepareInstall(installation, [name, `app/${id}//autoinstall`], { report, signal });
+    try {
+      await transact({ installation, prepare }, { ...options, withoutLogin: true });
+    } catch (error) {
+      if (!isDowelError(error, "REF_NOT_FOUND")) throw error;
+    }
+  }
+}
+
 /** Works out what a plan costs, asks, and carries it out. What that takes is loaded only now: most checks find nothing. */
 async function carryOutPlan(wished: Plan, installation: Installation, options: TransactOptions): Promise<Plan> {
   const { report = silent, signal, noPull, noDeploy, keepVersions, questions, carryOut, sideloadRepos } = options;
@@ -105,10 +133,13 @@ async function carryOutPlan(wished: Plan, installation: Installation, options: T
     report,
     signal,
   });
+  const logsIn = noPull !== true && options.withoutLogin !== true;
+  if (logsIn) await installAuthenticators(wished, installation, options);
+  const wanted = logsIn ? await withTokens(wished, installation, options) : wished;
   const { plan, loaded } =
     noPull === true
       ? { plan: wished, loaded: undefined }
-      : await measurePlan(await withTokens(wished, installation, options), installation, { sideloads, signal });
+      : await measurePlan(wanted, installation, { sideloads, signal });
   report({ type: "transaction.plan", operations: describePlan(plan) });
   askForTrust(plan, installation, questions);
   questions?.confirms(plan, installation);

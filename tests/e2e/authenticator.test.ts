@@ -2,14 +2,17 @@
 // A registry that wants tokens, and the programs on the session bus that have them.
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { Child, startBus, type TestBus } from "../support/bus.ts";
+import { addImage } from "../support/layout.ts";
 import { until } from "../support/until.ts";
 import { appRef, makeLayout, type Outcome, runtimeRef, Sandpit, startRegistry } from "./support.ts";
 
 const name = "org.example.Login";
+const loginRef = `app/${name}/${appRef.split("/")[2]}/autoinstall`;
 const pit = new Sandpit();
 let bus: TestBus;
 let registry: Awaited<ReturnType<typeof startRegistry>>;
@@ -22,7 +25,7 @@ let seen: string[] = [];
 function open(): Server {
   return createServer((asked, answer) => {
     const { url = "", method, headers } = asked;
-    if (!url.includes("/index/")) {
+    if (!url.includes("/index/") && !url.includes("/org.example.login/")) {
       const token = headers.authorization ?? "nothing";
       seen.push(token);
       if (token !== "Bearer the-secret") {
@@ -46,6 +49,12 @@ beforeAll(async () => {
   const layout = makeLayout(pit.folder);
   for (const ref of [runtimeRef, appRef])
     pit.succeed(["push", `oci:${layout}:${ref}`, `oci+http://${registry.address}/apps`]);
+  const tree = pit.path("tree-login");
+  mkdirSync(`${tree}/files`, { recursive: true });
+  const metadata = `[Application]\nname=${name}\nruntime=${runtimeRef.slice("runtime/".length)}\ncommand=login\n`;
+  writeFileSync(`${tree}/metadata`, metadata);
+  addImage(pit.path("login"), { ref: loginRef, metadata, tree });
+  pit.succeed(["push", `oci:${pit.path("login")}`, `oci+http://${registry.address}/apps`]);
   gate = open().listen(0, "127.0.0.1");
   await once(gate, "listening");
   shop = `oci+http://127.0.0.1:${(gate.address() as AddressInfo).port}/apps`;
@@ -135,6 +144,21 @@ test("install shows the page of a web flow, unless nobody is to be disturbed", a
   const { status, stderr } = await run(user, "install", "--user", "-y", "shop", "org.example.Probe");
   expect({ status, stderr }).toMatchObject({ status: 0 });
   expect(stderr).toContain("https://example.org/login?a=1\n");
+});
+
+test("install brings the authenticator first where the remote is set to, and only then", async () => {
+  using user = customer();
+  user.succeed(["install", "--user", "-y", `oci:${pit.path("layout")}:${runtimeRef}`]);
+  await using program = new Program("token");
+  await program.says("ready");
+  const refs = async () => (await run(user, "list", "--user", "--columns=ref")).stdout;
+  expect((await run(user, "install", "--user", "-y", "shop", "org.example.Probe")).status).toBe(0);
+  expect(await refs()).not.toContain(name);
+  user.succeed(["uninstall", "--user", "-y", "org.example.Probe"]);
+  user.succeed(["remote-modify", "--user", "--authenticator-install", "shop"]);
+  const { status, stderr } = await run(user, "install", "--user", "-y", "shop", "org.example.Probe");
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(await refs()).toContain(`${name}/`);
 });
 
 test("install says who gives no access and why, and changes nothing", async () => {
