@@ -94,6 +94,11 @@ describe("an app on the system bus", () => {
     expect((await call("See")).stderr).toContain("org.freedesktop.DBus.Error.AccessDenied");
     expect((await call("Hidden")).stderr).toContain("org.freedesktop.DBus.Error.ServiceUnknown");
     expect(callers).toEqual([`name=${id}`]);
+    const words = ["dbus-send", "--system", "--print-reply", "--dest=org.test.Hidden", "/", "org.test.Call"];
+    const run = ["run", "--no-require-cgroup", "--log-system-bus", "--command=sh", id, "-c", words.join(" ")];
+    expect((await desktop.pit.start(run, desktop.variables).outcome).stderr).toContain(
+      "-> org.test.Hidden call org.test.Call at /\n*DENIED* (ping)\n",
+    );
   });
 });
 

@@ -107,6 +107,28 @@ describe("session serve", () => {
     (await waiting)[Symbol.dispose]();
   });
 
+  test("a monitor that dies ends its own clients, those that wait for it too, and no other", async () => {
+    const { service, socket } = await startService();
+    await using _service = service;
+    await using dying = new FakeSandbox(folder, "24", bus.socket);
+    await using other = new FakeSandbox(folder, "25", bus.socket);
+    for (const one of [dying, other]) one.handOver(socket, policy);
+    using bystander = await RawPeer.connect(other.socket);
+    using client = await RawPeer.connect(dying.socket);
+    dying.answers = false;
+    const waiting = RawPeer.connect(dying.socket).then(
+      () => "served",
+      () => "ended",
+    );
+    await statusWhen(socket, ({ instances }) => instances.some(({ buses }) => buses.session?.connections === 2));
+    dying.loseMonitor();
+    await client.until(() => client.closed);
+    expect(await waiting).toBe("ended");
+    const { instances } = await statusWhen(socket, (status) => status.instances.length === 1);
+    expect(instances[0]?.instance).toBe("25");
+    await bystander.settle();
+  });
+
   test("takes instances over again after it was killed, at the sockets that the sandboxes have", async () => {
     const { service, socket, runtime } = await startService();
     await using sandbox = new FakeSandbox(folder, "16", bus.socket);

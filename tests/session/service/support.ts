@@ -57,7 +57,7 @@ export class FakeSandbox implements AsyncDisposable {
 
   /** Hands everything over to the service at a socket. */
   handOver(service: string, policy: readonly string[], buses: readonly Bus[] = ["session"]): void {
-    if (this.#control !== undefined) closeDescriptors([this.#control]);
+    this.loseMonitor();
     const [mine, theirs] = socketPair("packets");
     this.#control = mine;
     const pidfd = check("pidfd_open", undefined, () => syscall(pidfdOpen, this.#app.pid));
@@ -65,6 +65,12 @@ export class FakeSandbox implements AsyncDisposable {
     const connection = connectUnix({ path: service }, "packets");
     sendPacket(connection, encodeHandover(this.number, buses, false), [words, pidfd, theirs, this.#listener]);
     closeDescriptors([connection, words, pidfd, theirs]);
+  }
+
+  /** The monitor dies, and its app does not. */
+  loseMonitor(): void {
+    if (this.#control !== undefined) closeDescriptors([this.#control]);
+    this.#control = undefined;
   }
 
   /** The sandbox ends, as far as the service can see. */
@@ -76,7 +82,8 @@ export class FakeSandbox implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    closeDescriptors([this.#listener, ...(this.#control === undefined ? [] : [this.#control])]);
+    this.loseMonitor();
+    closeDescriptors([this.#listener]);
     await this.end();
   }
 }
