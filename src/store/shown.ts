@@ -96,9 +96,10 @@ export function isShown(deployment: Deployment): boolean {
 
 /**
  * Sees to it that the files of a deployment can be read: mounts its composefs image unless that is done. Only root can
- * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot.
+ * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot. `isWhole`: this process has just
+ * looked at all objects of the image.
  */
-export async function ensureShown(deployment: Deployment, signal?: AbortSignal): Promise<void> {
+export async function ensureShown(deployment: Deployment, signal?: AbortSignal, isWhole = false): Promise<void> {
   if (isShown(deployment)) return;
   const target = lowerOf(deployment);
   const path = installationOf(deployment);
@@ -116,7 +117,7 @@ export async function ensureShown(deployment: Deployment, signal?: AbortSignal):
   if (isMounted(target)) return;
   mkdirSync(target, { recursive: true, mode: 0o755 });
   try {
-    const { image, verity } = trustedImage(installation, deployment);
+    const { image, verity } = trustedImage(installation, deployment, isWhole);
     mountComposefs({ image, objects: installation.objects, target, verity });
   } catch (error) {
     throw fileError(error, `mount the image of ${formatRef(deployment.ref)} on`, target);
@@ -140,6 +141,7 @@ function isOwn(path: string): boolean {
 function trustedImage(
   installation: Installation,
   { commit, imageDigest }: Deployment,
+  isWhole: boolean,
 ): { readonly image: string; readonly verity: boolean } {
   if (!isRootsOwn(installation)) {
     throw new DowelError(
@@ -151,7 +153,7 @@ function trustedImage(
   if (isSealed(installation, commit, imageDigest)) return { image, verity: true };
   const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
   if (digest === imageDigest) {
-    requireObjects(installation, commit);
+    if (!isWhole) requireObjects(installation, commit);
     return { image, verity: sealImage(installation, commit, imageDigest) };
   }
   throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${imageDigest}`);

@@ -78,12 +78,14 @@ function readSlowly(json: Uint8Array, table: TableBuilder): string | undefined {
 
 function tarSplitDigestOf(text: string): string | undefined {
   if (text === "") return undefined;
-  checkDigest(text, "tarSplitDigest");
+  if (!isDigest(text)) invalid("tarSplitDigest", digestForm);
   return text;
 }
 
-function checkDigest(text: string, where: string): void {
-  if (!/^sha256:[0-9a-f]{64}$/.test(text)) invalid(where, "a digest must be sha256: and 64 hexadecimal digits");
+const digestForm = "a digest must be sha256: and 64 hexadecimal digits";
+
+function isDigest(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
 }
 
 type RawChunk = Pick<RawEntry, "offset" | "chunkSize" | "chunkOffset" | "chunkDigest" | "chunkType">;
@@ -184,7 +186,7 @@ class TableBuilder {
     this.#open = undefined;
     this.#contentBytes += entry.size;
     if (this.#contentBytes > limits.layerBytes) tooLarge("content", this.#contentBytes, limits.layerBytes);
-    checkDigest(raw.digest, shown(raw));
+    if (!isDigest(raw.digest)) invalid(shown(raw), digestForm);
     const chunks = parts.length === 1 ? this.#single(raw) : this.#several(raw, parts);
     this.#visitor.entry({ ...entry, digest: raw.digest, chunks });
   }
@@ -208,7 +210,7 @@ class TableBuilder {
         invalid(shown(raw), "the sizes of the chunks must be that of the file together");
       }
       if (!isDataOrHole(part)) invalid(shown(raw), `the type of a chunk must be "" or "zeros"`);
-      checkDigest(part.chunkDigest, shown(raw));
+      if (!isDigest(part.chunkDigest)) invalid(shown(raw), digestForm);
       const end = parts[index + 1]?.offset ?? raw.endOffset;
       this.#place(raw, part.offset, end);
       const hole = part.chunkType === holeType;

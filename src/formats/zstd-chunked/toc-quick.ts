@@ -53,7 +53,9 @@ function readPortion(bytes: Uint8Array, each: (entry: RawEntry) => void): boolea
 function entryOf(value: unknown): RawEntry | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const entry: RawEntry = { ...noFields };
-  for (const [key, field] of Object.entries(value)) {
+  // JSON.parse makes own keys only
+  for (const key in value) {
+    const field: unknown = value[key as keyof typeof value];
     const most = numberKeys.get(key);
     if (most !== undefined) {
       if (typeof field !== "number" || !Number.isSafeInteger(field) || field < 0 || field > most) return undefined;

@@ -56,7 +56,7 @@ export async function deployImage(
   const before = tryRead(() => activeDeployment(installation, image.ref));
   const deployment = stageDeployment(installation, image, options);
   try {
-    await activate(installation, deployment, before, options);
+    await activate(installation, deployment, before, { ...options, isWhole: image.isWhole });
     dropOlder(installation, deployment, before, keep);
     // Other folders of the same image make another one to mount.
     if (before?.commit === deployment.commit) unmountUnused(installation, [before.imageDigest]);
@@ -106,13 +106,13 @@ async function activate(
   installation: Installation,
   deployment: Deployment,
   before: Deployment | undefined,
-  { report, signal }: WaitOptions,
+  { report, signal, isWhole }: WaitOptions & { readonly isWhole?: boolean },
   change: Change = before === undefined ? "deploy install" : "deploy update",
 ): Promise<void> {
   const { ref, commit, path } = deployment;
   const mayExport = ref.kind === "app" && becomesCurrent(installation, ref, before === undefined);
   try {
-    await ensureShown(deployment, signal);
+    await ensureShown(deployment, signal, isWhole);
     if (mayExport) prepareExports(installation, ref, path, report);
     swapLink(commit, join(refFolder(installation, ref), "active"));
   } catch (error) {

@@ -21,7 +21,7 @@ import { syncFolder } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
 import { encodeObjectList } from "../objects/list.ts";
-import { composefsOf } from "./composefs.ts";
+import { composefsOf, type Leaves } from "./composefs.ts";
 import { addExtra, loadExtra } from "./extra.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
@@ -55,6 +55,8 @@ export interface StoredImage extends ImageFacts {
   readonly files: number;
   /** How many objects the import added; 0 where the image was here already. */
   readonly newObjects: number;
+  /** Whether each object was looked at, and is as large as it should be, under the pin that the importer still holds. */
+  readonly isWhole: boolean;
 }
 
 export function imageFolder(installation: Pick<Installation, "images">, commit: string): string {
@@ -92,7 +94,7 @@ export function ownRecords(folder: string): ReadonlyMap<string, string> {
  */
 export function writeImage(
   installation: Installation,
-  { image, composefs }: MadeImage,
+  { image, composefs, objects }: MadeImage,
   documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
   records: ReadonlyMap<string, string> = ownRecords(imageFolder(installation, image.commit)),
 ): StoredImage {
@@ -108,7 +110,7 @@ export function writeImage(
       digest: `${image.imageDigest}\n`,
       metadata: image.metadata,
       "download-size": `${image.downloadSize}\n`,
-      "objects.list": encodeObjectList(objectSizes(image.view)),
+      "objects.list": encodeObjectList(objects),
       ...(image.subpaths.length === 0 ? {} : { [subpathsFile]: image.subpaths.join("\n") }),
       ...Object.fromEntries(records),
     };
@@ -129,11 +131,22 @@ export function writeImage(
 export interface MadeImage {
   readonly image: StoredImage;
   readonly composefs: Uint8Array;
+  /** Of `objectSizes`. */
+  readonly objects: ReadonlyMap<string, number>;
 }
 
-export function imageOf(facts: ImageFacts, newObjects: number): MadeImage {
-  const composefs = composefsOf(facts.view.root);
-  return { image: describe(facts, Buffer.from(fsVerityDigest(composefs)).toString("hex"), newObjects), composefs };
+/** What is known already when an image is worked out. */
+interface Known {
+  /** Its objects, where all of them were looked at. */
+  readonly seen?: ReadonlyMap<string, number>;
+  readonly leaves?: Leaves;
+}
+
+export function imageOf(facts: ImageFacts, newObjects: number, { seen, leaves }: Known = {}): MadeImage {
+  const composefs = composefsOf(facts.view.root, leaves);
+  const digest = Buffer.from(fsVerityDigest(composefs)).toString("hex");
+  const image = { ...describe(facts, digest, newObjects), isWhole: seen !== undefined };
+  return { image, composefs, objects: seen ?? objectSizes(facts.view) };
 }
 
 function describe(facts: ImageFacts, imageDigest: string, newObjects: number): StoredImage {
@@ -143,7 +156,7 @@ function describe(facts: ImageFacts, imageDigest: string, newObjects: number): S
     files += 1;
     installedSize += file.content.size;
   }
-  return { ...facts, imageDigest, files, installedSize, newObjects };
+  return { ...facts, imageDigest, files, installedSize, newObjects, isWhole: false };
 }
 
 function writeSynced(path: string, data: Uint8Array | string): void {

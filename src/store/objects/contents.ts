@@ -36,6 +36,7 @@ export class ContentIndex implements Disposable {
   readonly #content: StatementSync;
   readonly #chunk: StatementSync;
   #rows: Rows = { contents: [], chunks: [] };
+  #isReading = false;
 
   private constructor(path: string) {
     this.#database = new DatabaseSync(path);
@@ -96,19 +97,33 @@ export class ContentIndex implements Disposable {
 
   /** The content with a digest (hex). */
   find(sha256: string): FileContent | undefined {
-    const row = attempt(() => this.#content.get(Buffer.from(sha256, "hex")));
+    const row = this.#read(this.#content, sha256);
     const [object, inline] = [row?.["object"], row?.["inline"]];
     if (!(object instanceof Uint8Array)) return undefined;
-    const digest = Buffer.from(object).toString("hex");
+    const digest = hexOf(object);
     return { size: Number(row?.["size"]), digest, inline: inline instanceof Uint8Array ? inline : undefined };
   }
 
   /** A place where the chunk with a digest (hex) was. */
   findChunk(sha256: string): ObjectPart | undefined {
-    const row = attempt(() => this.#chunk.get(Buffer.from(sha256, "hex")));
+    const row = this.#read(this.#chunk, sha256);
     const object = row?.["object"];
     if (!(object instanceof Uint8Array)) return undefined;
-    return { object: Buffer.from(object).toString("hex"), offset: Number(row?.["start"]), size: Number(row?.["size"]) };
+    return { object: hexOf(object), offset: Number(row?.["start"]), size: Number(row?.["size"]) };
+  }
+
+  /** Many lookups are one transaction, which locks the file once and not for each. It hinders nobody who writes. */
+  #read(statement: StatementSync, sha256: string): ReturnType<StatementSync["get"]> {
+    return attempt(() => {
+      if (!this.#isReading) this.#database.exec("BEGIN");
+      this.#isReading = true;
+      return statement.get(Buffer.from(sha256, "hex"));
+    });
+  }
+
+  #endReading(): void {
+    if (this.#isReading) attempt(() => this.#database.exec("COMMIT"));
+    this.#isReading = false;
   }
 
   addContent(sha256: string, content: FileContent): void {
@@ -126,6 +141,7 @@ export class ContentIndex implements Disposable {
   }
 
   forget(sha256: string): void {
+    this.#endReading();
     attempt(() => this.#database.prepare("DELETE FROM contents WHERE sha256 = ?").run(Buffer.from(sha256, "hex")));
   }
 
@@ -135,6 +151,7 @@ export class ContentIndex implements Disposable {
     this.#rows = { contents: [], chunks: [] };
     // in the order of the database each of its pages is written once
     for (const rows of [contents, chunks]) rows.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
+    this.#endReading();
     if (contents.length + chunks.length === 0) return;
     const saved = attempt(() => {
       this.#database.exec("BEGIN IMMEDIATE");
@@ -154,6 +171,10 @@ export class ContentIndex implements Disposable {
   [Symbol.dispose](): void {
     attempt(() => this.#database.close());
   }
+}
+
+function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("hex");
 }
 
 /** A database that fails knows nothing. */

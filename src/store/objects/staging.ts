@@ -8,7 +8,7 @@ import { renameUnlessThere } from "../../sys/exchange.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { Intake } from "./intake.ts";
-import { hasObject, objectName, objectPath } from "./paths.ts";
+import { objectName, objectPath, objectSize } from "./paths.ts";
 import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
 const foldersSyncedAlone = 8;
@@ -30,6 +30,8 @@ export class ObjectStaging implements AsyncDisposable {
   readonly #committed = new Set<string>();
   /** Whether the folders of objects were there when they were first asked for; only what is there is looked into. */
   readonly #known = new Map<string, boolean>();
+  /** Sizes of stored objects that were seen: the pin keeps them, so that one look at each is enough. */
+  readonly #seen = new Map<string, number>();
   readonly #places: StagerPlaces;
   readonly #stager: Stager;
   #intake: Intake | undefined;
@@ -179,7 +181,11 @@ export class ObjectStaging implements AsyncDisposable {
       known = existsSync(join(this.#installation.objects, folder));
       this.#known.set(folder, known);
     }
-    return known && hasObject(this.#installation, digest, size);
+    if (!known) return false;
+    const found = this.#seen.get(digest) ?? objectSize(this.#installation, digest);
+    if (found === undefined) return false;
+    this.#seen.set(digest, found);
+    return size === undefined || size === found;
   }
 
   /** Content that was staged or stored, for reading back. */

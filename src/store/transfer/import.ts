@@ -9,6 +9,7 @@ import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
 import { deployedCommits } from "../deployments.ts";
+import type { Leaves } from "../image/composefs.ts";
 import { addExtra, completeExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
@@ -79,12 +80,13 @@ export async function importImage(
   const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched };
   const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, subpaths, name };
   const extra = completeExtra(imageFolder(installation, facts.commit), (digest, size) => staging.has(digest, size));
+  const leaves: Leaves = new Map();
   const make = ({ root }: AddedLayers): MadeImage | undefined => {
     if (extra !== undefined) addExtra(root, manifest.layers.length, extra.entries);
-    return makeImage(staging, manifest, facts, root);
+    return makeImage(staging, manifest, facts, root, leaves);
   };
   let layers = await addLayers(context, manifest, config, "known");
-  const isSure = (): boolean => layers.unchecked.size === 0 || treeDigest(layers.root) === voucher;
+  const isSure = (): boolean => layers.unchecked.size === 0 || treeDigest(layers.root, leaves) === voucher;
   let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   if (made === undefined) {
@@ -94,7 +96,7 @@ export async function importImage(
   if (made === undefined) throw new Error(`${name}: objects of layers that are complete are missing`);
   const records = new Map([...layers.unchecked, ...(extra?.record ?? [])]);
   const stored = writeImage(installation, made, { manifest: bytes, config: configBytes }, records);
-  if (staging.broughtOnly(objectSizes(made.image.view))) noteEnd(installation);
+  if (staging.broughtOnly(made.objects)) noteEnd(installation);
   return stored;
 }
 
@@ -104,14 +106,16 @@ function makeImage(
   manifest: ImageManifest,
   { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels" | "subpaths"> & { readonly name: string },
   root: FolderNode,
+  leaves: Leaves,
 ): MadeImage | undefined {
   if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
   const view = subsetOf(viewOf(root, facts.ref.kind, name), facts.subpaths);
-  if (![...objectSizes(view)].every(([digest, size]) => staging.has(digest, size))) return undefined;
+  const objects = objectSizes(view);
+  for (const [digest, size] of objects) if (!staging.has(digest, size)) return undefined;
   const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
   const metadata = metadataOf(facts.labels, file, facts.ref, name);
   const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  return imageOf({ ...facts, metadata, view, downloadSize }, staging.newObjects);
+  return imageOf({ ...facts, metadata, view, downloadSize }, staging.newObjects, { seen: objects, leaves });
 }
 
 /** Does some work while the device writes what came; both are over when this returns. */

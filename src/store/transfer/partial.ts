@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { checkCancelled, DowelError, isDowelError } from "../../base/errors.ts";
+import { checkEntry } from "../../formats/tar/policy.ts";
 import type { BlobPart } from "../../formats/zstd-chunked/answer.ts";
 import { checkTocAgainstTarSplit } from "../../formats/zstd-chunked/crosscheck.ts";
 import { openTarSplit, openToc } from "../../formats/zstd-chunked/open.ts";
@@ -69,7 +70,7 @@ export async function fetchPartially(
   if (tarSplit !== undefined) await checkTocAgainstTarSplit(toc, tarSplit());
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
-  for (const entry of toc.entries) canonicalEntry(entry, empty);
+  const paths = toc.entries.map(checkEntry);
   let plan = planFetch(toc, places.payloadEnd, contents);
   const patched = await patchFiles(context, places.tocDigest, plan, contents);
   if (patched > 0) plan = planFetch(toc, places.payloadEnd, contents);
@@ -84,9 +85,9 @@ export async function fetchPartially(
     throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
   }
   return {
-    entries: toc.entries.map((entry) => {
+    entries: toc.entries.map((entry, at) => {
       const content = entry.digest === undefined ? empty : contents.get(entry.digest);
-      return canonicalEntry(entry, content);
+      return canonicalEntry(entry, content, paths[at]);
     }),
   };
 }

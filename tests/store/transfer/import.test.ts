@@ -145,7 +145,7 @@ describe("importImage()", () => {
     const installation = folder.installation();
     const files = { "files/bin/a:755": "#!/bin/sh\n", "files/l": "-> bin/a", "export/share/x": "y".repeat(100) };
     const image = await importLayout(installation, writeApp(folder, id, files));
-    expect(loadImage(installation, image.commit)).toEqual({ ...image, newObjects: 0 });
+    expect(loadImage(installation, image.commit)).toEqual({ ...image, newObjects: 0, isWhole: false });
     expect(loadImage(installation, "0".repeat(64))).toBeUndefined();
   });
 });
