@@ -92,7 +92,6 @@ type RawChunk = Pick<RawEntry, "offset" | "chunkSize" | "chunkOffset" | "chunkDi
 
 interface OpenFile {
   readonly raw: RawEntry;
-  readonly entry: TarEntry;
   readonly parts: RawChunk[];
 }
 
@@ -125,16 +124,16 @@ class TableBuilder {
       return;
     }
     this.#close();
-    const entry = this.#entry(raw);
-    if (entry.size > 0) this.#open = { raw, entry, parts: [raw] };
-    else this.#visitor.entry({ ...entry, digest: undefined, chunks: noChunks });
+    const type = this.#check(raw);
+    if (raw.size > 0) this.#open = { raw, parts: [raw] };
+    else this.#visitor.entry(entryOf(raw, type, undefined, noChunks));
   }
 
   finish(): void {
     this.#close();
   }
 
-  #entry(raw: RawEntry): TarEntry {
+  #check(raw: RawEntry): TarEntry["type"] {
     const type = types.get(raw.type) ?? invalid(shown(raw), `the type ${JSON.stringify(raw.type)} is not known`);
     const isLink = type === "hardlink" || type === "symlink";
     this.#claimPath(raw, type);
@@ -151,20 +150,7 @@ class TableBuilder {
     }
     if (raw.size > 0 && type !== "file") invalid(shown(raw), "only files may have a size");
     if (raw.size === 0) checkNoBody(raw);
-    const { size, uid, gid, mtime, linkName, xattrs, devMajor, devMinor } = raw;
-    return {
-      path: raw.name,
-      type,
-      mode: raw.mode & 0o7777,
-      uid,
-      gid,
-      size,
-      mtime,
-      linkName,
-      xattrs,
-      devMajor,
-      devMinor,
-    };
+    return type;
   }
 
   #claimPath(raw: RawEntry, type: TarEntry["type"]): void {
@@ -182,13 +168,13 @@ class TableBuilder {
 
   #close(): void {
     if (this.#open === undefined) return;
-    const { raw, entry, parts } = this.#open;
+    const { raw, parts } = this.#open;
     this.#open = undefined;
-    this.#contentBytes += entry.size;
+    this.#contentBytes += raw.size;
     if (this.#contentBytes > limits.layerBytes) tooLarge("content", this.#contentBytes, limits.layerBytes);
     if (!isDigest(raw.digest)) invalid(shown(raw), digestForm);
     const chunks = parts.length === 1 ? this.#single(raw) : this.#several(raw, parts);
-    this.#visitor.entry({ ...entry, digest: raw.digest, chunks });
+    this.#visitor.entry(entryOf(raw, "file", raw.digest, chunks));
   }
 
   #single(raw: RawEntry): readonly TocChunk[] {
@@ -231,6 +217,18 @@ class TableBuilder {
 }
 
 const noChunks: readonly TocChunk[] = [];
+
+function entryOf(
+  raw: RawEntry,
+  type: TarEntry["type"],
+  digest: string | undefined,
+  chunks: readonly TocChunk[],
+): TocEntry {
+  const { name: path, size, uid, gid, mtime, linkName, xattrs, devMajor, devMinor } = raw;
+  const mode = raw.mode & 0o7777;
+  return { path, type, mode, uid, gid, size, mtime, linkName, xattrs, devMajor, devMinor, digest, chunks };
+}
+
 const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 function isDataOrHole(raw: RawChunk): boolean {

@@ -53,8 +53,12 @@ export function findNode(root: FolderNode, names: readonly string[]): TreeNode |
 
 /** All files of a tree, each name once. */
 export function* filesOf(folder: FolderNode): Generator<FileNode> {
-  for (const node of folder.children.values()) {
-    if (node.kind === "file") yield node;
-    else if (node.kind === "folder") yield* filesOf(node);
+  // not by recursion, where each file would pass through a generator for each folder above it
+  const open = [folder.children.values()];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const { done, value: node } = top.next();
+    if (done === true) open.pop();
+    else if (node.kind === "file") yield node;
+    else if (node.kind === "folder") open.push(node.children.values());
   }
 }
