@@ -252,8 +252,7 @@ describe("tools of others", () => {
     const properties = "org.freedesktop.DBus.Properties";
     await gdbus("call", "--method", `${properties}.Set`, shelf.name, "label", "<'tools'>");
     expect(await gdbus("call", "--method", `${properties}.Get`, shelf.name, "label")).toBe("(<'tools'>,)\n");
-    await expect(gdbus("call", "--method", `${properties}.Set`, shelf.name, "version", "<uint32 4>")).rejects.toThrow(
-      "PropertyReadOnly",
-    );
+    const refused = gdbus("call", "--method", `${properties}.Set`, shelf.name, "version", "<uint32 4>");
+    expect(await failure(refused)).toContain("PropertyReadOnly");
   });
 });
