@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Content } from "./types.ts";
 
@@ -8,7 +8,20 @@ const chunkBytes = 1024 * 1024;
 /** The bytes of a content that is small enough for memory. */
 export function readContent(content: Content): Uint8Array {
   if (content.kind === "bytes") return content.bytes;
-  return readFileSync(content.path).subarray(content.offset, content.offset + content.size);
+  const bytes = Buffer.allocUnsafe(content.size);
+  // Many contents lie in one archive, which is far too large to be read for each.
+  const fd = openSync(content.path, "r");
+  try {
+    let at = 0;
+    while (at < bytes.length) {
+      const count = readSync(fd, bytes, at, bytes.length - at, content.offset + at);
+      if (count === 0) break;
+      at += count;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The bytes of a content, chunk by chunk; all in `lent` where that is given, each until the next is asked for. */
