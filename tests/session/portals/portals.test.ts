@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The room of portals, by way of the worked example: a portal that a device's maker writes.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { lampPortal } from "../../../examples/portal/lamp.ts";
 import { limits } from "../../../src/base/limits.ts";
 import { BusCallError } from "../../../src/dbus/errors.ts";
@@ -21,7 +22,7 @@ let app: BusPeer;
 let command: string;
 
 beforeAll(async () => {
-  command = join("/tmp", `dowel-lamp-${process.pid}`);
+  command = join(mkdtempSync(join(tmpdir(), "dowel-lamp-")), "lamp");
   world = await PortalWorld.start([lampPortal(command)], async ({ id, instance }, table, entry, otherwise) => {
     asked.push([id, instance, table, entry, otherwise]);
     return says;
@@ -31,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   app[Symbol.dispose]();
   await world[Symbol.asyncDispose]();
-  rmSync(command, { force: true });
+  rmSync(dirname(command), { recursive: true, force: true });
 });
 beforeEach(() => {
   says = "yes";
