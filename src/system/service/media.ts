@@ -30,14 +30,14 @@ function fileSystemOf(mount: string): string | undefined {
  * process of a user answers for: that one could keep the service waiting for ever.
  */
 function checkFolder(fd: number): void {
-  if (!fstatSync(fd).isDirectory()) refuse("Only open folders are taken as media");
-  // The kernel tells both without asking the file system.
+  // The kernel tells these without asking the file system, which must be known before anything is asked of it.
   const text = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
-  const mode = Number.parseInt(fieldOf(text, "flags"), 8) & (O_PATH | 3);
-  if (mode !== 0) refuse("A folder of media must be open for reading");
   const type = fileSystemOf(fieldOf(text, "mnt_id"));
   if (type === undefined) refuse("A folder of media must be in a place that the system service sees, too");
   if (type.startsWith("fuse")) refuse(`A folder of media must not be of a ${type} file system`);
+  const mode = Number.parseInt(fieldOf(text, "flags"), 8) & (O_PATH | 3);
+  if (mode !== 0) refuse("A folder of media must be open for reading");
+  if (!fstatSync(fd).isDirectory()) refuse("Only open folders are taken as media");
 }
 
 /**

@@ -55,7 +55,7 @@ test_where_no_control_group_can_be_made_the_start_is_refused() {
 }
 
 test_an_instance_has_a_control_group_with_its_limits() {
-  as_tester systemd-run --user --quiet --unit=probe dowel run --user --limit=memory=64M org.example.Probe wait
+  as_tester systemd-run --user --quiet --collect --unit=limited dowel run --user --limit=memory=64M org.example.Probe wait
   group=
   for _ in $(seq 300); do
     group=$(grep -rlsx 67108864 /sys/fs/cgroup/user.slice --include=memory.max | head -1 || true)
@@ -65,6 +65,6 @@ test_an_instance_has_a_control_group_with_its_limits() {
   group=${group%/*}
   getfattr -d -m - "$group"
   getfattr -d -m - "$group" | grep org.example.Probe
-  as_tester systemctl --user stop probe
+  as_tester systemctl --user stop limited
   [ ! -d "$group" ]
 }
