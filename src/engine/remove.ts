@@ -24,7 +24,10 @@ export async function removeOperation(operation: UninstallOperation, context: Ch
 
 /** Erases what the caller kept with an app. */
 export function eraseDataOf({ ref }: UninstallOperation): void {
-  for (const set of listSets(ref.id)) eraseSet(set);
+  for (const set of listSets(ref.id)) {
+    eraseSet(set);
+    forgetLibrary(set.name);
+  }
   forgetLibrary(ref.id);
 }
 

@@ -53,7 +53,7 @@ export function notedGroup(folder: string): string | undefined {
 }
 
 /** The inode of a namespace of an instance, as its folder says. */
-export function notedNamespace(folder: string, name: "pid"): unknown {
+export function notedNamespace(folder: string, name: "mnt" | "pid"): unknown {
   return readJson(`${folder}/bwrapinfo.json`)[`${name}-namespace`];
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { O_PATH } from "./beneath.ts";
 import { address, check, cString, libc, ptr, syscall, syscallNumber } from "./libc.ts";
 import { attachLoop } from "./loop.ts";
+import { readMounts } from "./mountinfo.ts";
 
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
@@ -124,16 +125,7 @@ export function unmount(target: string): void {
   check("umount2", target, () => libc.umount2(ptr(path), MNT_DETACH));
 }
 
-/** Mount points of this process's mount namespace with their file system types (proc(5), mountinfo). */
+/** Mount points of this process's mount namespace with their file system types. */
 export function listMounts(): { readonly target: string; readonly type: string }[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const [before = "", after = ""] = line.split(" - ");
-      const target = (before.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_, octal: string) =>
-        String.fromCharCode(Number.parseInt(octal, 8)),
-      );
-      return { target, type: after.split(" ")[0] ?? "" };
-    });
+  return readMounts().map(({ target, type }) => ({ target, type }));
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readLibrary } from "../../engine/library/change.ts";
-import { libraryShelf } from "../../metadata/library.ts";
+import { findFolders, ownPlace } from "../../engine/library/folders.ts";
 import type { Result } from "../../render/result.ts";
 import type { Column } from "../../render/table.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
 import { jsonFlag, textArgument, textFlag } from "../flags.ts";
+import { type LibraryFlags, libraryFlags, libraryName } from "../librarychange.ts";
 
-interface Flags {
+interface Flags extends LibraryFlags {
   readonly json?: boolean;
   readonly columns?: string;
 }
@@ -16,11 +16,16 @@ const columns: readonly Column[] = [
   { name: "name", title: "Name", shownByDefault: true, description: "Name below /run/flatpak/library" },
   { name: "path", title: "Path", shownByDefault: true, description: "Folder of the host" },
   { name: "access", title: "Access", shownByDefault: true, description: "ro or rw" },
+  { name: "available", title: "There", shownByDefault: true, description: "Whether the folder is there now" },
+  { name: "medium", title: "Medium", shownByDefault: false, description: "What it lies on, if that can be taken away" },
   { name: "shown", title: "Shown at", shownByDefault: false, description: "Path in the sandbox" },
 ];
 
 async function run(_context: Context, flags: Flags, app: string): Promise<Result> {
-  const rows = readLibrary(app).map((folder) => ({ ...folder, shown: `${libraryShelf}/${folder.name}` }));
+  const found = findFolders(ownPlace(), libraryName(app, flags));
+  const rows = found.map(({ name, path, access, available, medium, shown }) => {
+    return { name, path, access, available, medium, shown };
+  });
   return {
     kind: "table",
     columns,
@@ -38,7 +43,7 @@ export default defineCommand<Flags, [string]>({
     ["library list --json org.example.Photos", "prints them as JSON"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    flags: { ...jsonFlag, ...libraryFlags, columns: textFlag("Columns to show; help lists them", "NAMES") },
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [textArgument("App", "APP")] },
   },

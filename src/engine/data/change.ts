@@ -9,6 +9,7 @@ import { userPlace } from "../../store/places.ts";
 import { Descriptor } from "../../sys/beneath.ts";
 import { syncFileSystem } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
+import { forgetLibrary } from "../library/change.ts";
 import { openArchive } from "./archive-read.ts";
 import { eraseBeneath } from "./erase.ts";
 import {
@@ -70,7 +71,7 @@ export async function copySet(from: DataSet, to: DataSet, signal?: AbortSignal):
   await takeOverrides(to, parseOverrides(text, from.overrides));
 }
 
-/** Removes a profile with all it keeps. Throws `USAGE` for the app's first set, `DATA_NOT_FOUND` or `APP_RUNNING`. */
+/** Removes a profile with all it keeps, and the list of folders that were picked for it. Throws `USAGE` for the app's first set, `DATA_NOT_FOUND` or `APP_RUNNING`. */
 export function removeSet(set: DataSet): void {
   if (set.profile === undefined) {
     throw new DowelError("USAGE", `The first data of ${set.id} are no profile that can be removed`, {
@@ -80,6 +81,7 @@ export function removeSet(set: DataSet): void {
   requireData(set);
   using _hold = holdSet(set);
   eraseSet(set);
+  forgetLibrary(set.name);
 }
 
 export interface ImportOptions {

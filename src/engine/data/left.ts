@@ -11,8 +11,8 @@ export function leftData(installations: readonly Installation[]): readonly DataS
   return listSets().filter(({ id }) => !known.has(id));
 }
 
-/** Removes such data; with an app's own go the folders that were picked for it. */
+/** Removes such data, and with them the list of folders that were picked. */
 export function eraseLeft(set: DataSet): void {
   eraseSet(set);
-  if (set.profile === undefined) forgetLibrary(set.id);
+  forgetLibrary(set.name);
 }

@@ -1,131 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
-import { DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
-import { launcherPath } from "../../instances/launcher.ts";
-import { instanceFolders, listInstances } from "../../instances/list.ts";
-import { appOf } from "../../instances/parent.ts";
-import type { Instance } from "../../instances/types.ts";
+import { mkdirSync, rmSync } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DowelError, fileError } from "../../base/errors.ts";
 import {
+  checkFolder,
   formatLibrary,
+  type LibraryEdit,
   type LibraryFolder,
-  libraryPath,
-  parseLibrary,
   withFolder,
   withoutFolder,
 } from "../../metadata/library.ts";
-import { isValidId } from "../../metadata/ref.ts";
-import { userPlace } from "../../store/places.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { lockFile } from "../../sys/locks.ts";
-import { instancesFolder } from "../run/instances.ts";
+import { mediumOf } from "../../sys/medium.ts";
+import { fileOf, findFolders, type LibraryPlace, ownPlace, readLibrary, realPlace } from "./folders.ts";
+import { type Followed, follow } from "./follow.ts";
 
-/** The instances of an app that did not get, or did not lose, the folder; why. */
-type Failed = readonly { readonly instance: string; readonly reason: string }[];
-
-export interface LibraryChange {
+export interface LibraryChange extends Followed {
   readonly folder: LibraryFolder;
-  /** Instances that follow already. */
-  readonly instances: readonly string[];
-  readonly failed: Failed;
 }
 
-function fileOf(id: string): string {
-  if (isValidId(id)) return libraryPath(userPlace().path, id);
-  throw new DowelError("USAGE", `${JSON.stringify(id)} is no id of an app`);
+/** Nobody else changes a file of folders, nor what instances show of it, until the lock is disposed of. */
+async function lockLibrary(file: string, signal: AbortSignal | undefined): Promise<Disposable> {
+  const folder = dirname(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const lock = await lockFile(`${folder}/.lock`, { exclusive: true, signal });
+  return { [Symbol.dispose]: () => lock?.[Symbol.dispose]() };
 }
 
-/** The folders that were picked for an app. Throws `LIBRARY_INVALID`. */
-export function readLibrary(id: string): readonly LibraryFolder[] {
-  const path = fileOf(id);
-  try {
-    return parseLibrary(readFileSync(path, "utf8"), path);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw errnoOf(error) === undefined ? error : fileError(error, "read", path);
-  }
-}
-
-/** Answers what went wrong; empty where nothing did. */
-function launch(words: readonly string[]): string {
-  const { status, stderr, error } = spawnSync(launcherPath(), words, {
-    argv0: "dowel-library",
-    stdio: ["ignore", "ignore", "pipe"],
-    encoding: "utf8",
-  });
-  if (status === 0) return "";
-  return error?.message ?? (stderr.split("\n")[0] || "the launcher failed");
-}
-
-/** Puts the folder into one instance, or takes it away. */
-function followIn(running: Instance, words: readonly string[]): string {
-  try {
-    return launch([String(appOf(running)), ...words]);
-  } catch (error) {
-    if (isDowelError(error)) return error.message;
-    throw error;
-  }
-}
-
-/** Lets the instances that run follow. */
-function follow(id: string, words: readonly string[]): Pick<LibraryChange, "instances" | "failed"> {
-  const instances: string[] = [];
-  const failed: { instance: string; reason: string }[] = [];
-  for (const running of listInstances(instanceFolders(instancesFolder()))) {
-    if (running.application !== id) continue;
-    const reason = followIn(running, words);
-    if (reason === "") instances.push(running.instance);
-    else failed.push({ instance: running.instance, reason });
-  }
-  return { instances, failed };
-}
-
-async function changing(
-  id: string,
-  signal: AbortSignal | undefined,
-  change: (folders: readonly LibraryFolder[]) => ReturnType<typeof withFolder>,
-): Promise<LibraryFolder> {
-  const path = fileOf(id);
-  const parent = path.slice(0, path.lastIndexOf("/"));
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
-  using _lock = await lockFile(`${parent}/.lock`, { exclusive: true, signal });
-  const { folders, folder } = change(readLibrary(id));
-  writeFileDurably(path, formatLibrary(folders), 0o600);
+function edit(
+  place: LibraryPlace,
+  name: string,
+  change: (folders: readonly LibraryFolder[]) => LibraryEdit,
+): LibraryFolder {
+  const { folders, folder } = change(readLibrary(place, name));
+  writeFileDurably(fileOf(place, name), formatLibrary(folders), 0o600);
   return folder;
 }
 
-/** The folder that a path means, without links. Throws `IO` or `LIBRARY_INVALID`. */
-function pickedFolder(path: string): string {
+/**
+ * The folder that a path means, without links. Does not hold up the caller where that takes long. Throws `IO` or
+ * `LIBRARY_INVALID`.
+ */
+async function pickedFolder(path: string): Promise<string> {
+  if (path.includes("\0") || path.includes("\uFFFD")) {
+    throw new DowelError("LIBRARY_INVALID", "The path of a folder to pick must be UTF-8 without NUL");
+  }
   try {
-    const real = realpathSync(path);
-    if (statSync(real).isDirectory()) return real;
+    const real = await realpath(path);
+    if ((await stat(real)).isDirectory()) return real;
   } catch (error) {
     throw fileError(error, "open", path);
   }
   throw new DowelError("LIBRARY_INVALID", `${path} is no folder`);
 }
 
-/** Picks a folder for an app: its sandboxes show it from now on, also those that run. */
-export async function addToLibrary(
-  id: string,
-  path: string,
-  access: LibraryFolder["access"],
+export interface Pick {
+  /** `ID` or `ID@PROFILE`. */
+  readonly name: string;
+  readonly path: string;
+  readonly access: LibraryFolder["access"];
+}
+
+/** Picks a folder for an app: its sandboxes show it from now on, also those that run. Throws `LIBRARY_INVALID` or `IO`. */
+export async function addToLibrary(place: LibraryPlace, pick: Pick, signal?: AbortSignal): Promise<LibraryChange> {
+  const { name, access } = pick;
+  const file = fileOf(place, name);
+  const path = await pickedFolder(pick.path);
+  const { home, installation } = realPlace(place);
+  checkFolder(path, home, installation);
+  const medium = mediumOf(path, home)?.identity;
+  using _lock = await lockLibrary(file, signal);
+  const folder = edit(place, name, (folders) => withFolder(folders, { path, access, medium }));
+  const found = findFolders(place, name).find((one) => one.name === folder.name);
+  return { folder, ...(await follow(place.instances, name, folder.name, found)) };
+}
+
+/**
+ * Takes a folder away, by its path or name, at once. What an app has open of it stays open. Throws `LIBRARY_NOT_FOUND`.
+ *
+ * @param name `ID` or `ID@PROFILE`
+ */
+export async function removeFromLibrary(
+  place: LibraryPlace,
+  name: string,
+  word: string,
   signal?: AbortSignal,
 ): Promise<LibraryChange> {
-  const real = pickedFolder(path);
-  const folder = await changing(id, signal, (folders) => withFolder(folders, real, access));
-  return { folder, ...follow(id, [folder.name, access, real]) };
+  using _lock = await lockLibrary(fileOf(place, name), signal);
+  const folder = edit(place, name, (folders) => withoutFolder(folders, word));
+  return { folder, ...(await follow(place.instances, name, folder.name, undefined)) };
 }
 
-/** Takes a folder away, by its path or name, at once. What an app has open of it stays open. Throws `LIBRARY_NOT_FOUND`. */
-export async function removeFromLibrary(id: string, word: string, signal?: AbortSignal): Promise<LibraryChange> {
-  const folder = await changing(id, signal, (folders) => withoutFolder(folders, word));
-  return { folder, ...follow(id, [folder.name]) };
+/** Does what must not happen while somebody changes a library. */
+export async function withLibrary<T>(
+  place: LibraryPlace,
+  name: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  using _lock = await lockLibrary(fileOf(place, name), signal);
+  return await work();
 }
 
-/** Forgets all folders that were picked for an app, whose next installation begins without. */
-export function forgetLibrary(id: string): void {
-  const path = fileOf(id);
+/** Forgets all folders that were picked for an app or a profile of it, whose next data begin without. */
+export function forgetLibrary(name: string): void {
+  const path = fileOf(ownPlace(), name);
   try {
     rmSync(path, { force: true });
   } catch (error) {

@@ -30,4 +30,6 @@ export interface Host {
   read(path: string): string | undefined;
   /** A small file, links followed; undefined where it is missing, unreadable or above 1 MiB. */
   readBytes(path: string): Uint8Array | undefined;
+  /** What identifies the medium that a folder lies on; undefined for those that nobody takes away, as that of `/`. */
+  medium(path: string): string | undefined;
 }

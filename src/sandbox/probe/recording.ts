@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type BigIntStats, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
-import { hostname } from "node:os";
+import { homedir, hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { compareBytes, decodeUtf8 } from "../../base/text.ts";
+import { mediumOf } from "../../sys/medium.ts";
 import type { Observation } from "../plan/types.ts";
 import type { Host, HostNode, HostNodeType, Identity } from "./host.ts";
 
@@ -96,6 +97,16 @@ export class RecordingHost implements Host {
     } catch {
       return undefined;
     }
+  }
+
+  medium(path: string): string | undefined {
+    const found = mediumOf(path, realpathSync(process.env["HOME"] ?? homedir()));
+    this.#observe(path, false);
+    if (found === undefined) return undefined;
+    // The number of a device means the same one as long as udev's link to it stays; without that, nothing noted would say so.
+    if (found.link === undefined || found.device === undefined) this.#paths.set("/", { kind: "absent", path: "/" });
+    else this.#observe(found.link, true);
+    return found.identity;
   }
 
   /** Notes the state of a path; `exactly` with its size and times, else a link with them and other things by inode. */

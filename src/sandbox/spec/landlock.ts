@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { libraryShelf } from "../../metadata/library.ts";
 import type { LandlockPlan } from "../plan/types.ts";
 import { isBelow } from "./filesystems.ts";
 import type { SpecificationMount } from "./types.ts";
@@ -37,7 +38,9 @@ export function landlockOf(
 ): LandlockPlan {
   const scopes = signals | (options.abstractSockets ? 0 : abstractSockets);
   if (options.nested) return { handled: 0, scopes, rules: [] };
-  const sealed = new Set(mounts.filter((mount) => mount.kind === "seal").map((mount) => mount.target));
+  // The library is sealed, but what is shown there later can be for writing.
+  const isSealed = ({ kind, target }: SpecificationMount): boolean => kind === "seal" && target !== libraryShelf;
+  const sealed = new Set(mounts.filter(isSealed).map(({ target }) => target));
   const given = new Map<string, number>();
   for (const mount of mounts) {
     const access = accessOf(mount, sealed);

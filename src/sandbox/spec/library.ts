@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { libraryPath, libraryShelf, parseLibrary } from "../../metadata/library.ts";
+import { dataName } from "../../metadata/profile.ts";
 import { userPlace } from "../../store/places.ts";
 import type { Host } from "../probe/host.ts";
 import type { RootBuilder } from "./builder.ts";
@@ -10,9 +11,13 @@ export function addLibrary(root: RootBuilder, host: Host, { app, options }: Spec
   if (app === undefined || options.sandboxed) return;
   root.tmpfs(libraryShelf, 0o700);
   const variables = ["HOME", "XDG_DATA_HOME", "DOWEL_USER_DIR"].map((name) => [name, host.variable(name)] as const);
-  const path = libraryPath(userPlace(Object.fromEntries(variables)).path, app.ref.id);
+  const name = dataName(app.ref.id, options.profile);
+  const path = libraryPath(userPlace(Object.fromEntries(variables)).path, name);
   const text = host.read(path);
   for (const folder of text === undefined ? [] : parseLibrary(text, path)) {
+    if (folder.medium !== undefined && host.medium(folder.path) !== folder.medium) continue;
     root.bind(folder.path, `${libraryShelf}/${folder.name}`, { optional: true, access: folder.access });
   }
+  // Nobody inside makes names where others are to appear.
+  root.seal(libraryShelf);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
+import type { LibraryKeeper } from "../library/keeper.ts";
 import { accountPortal } from "./account.ts";
 import type { Backends } from "./backends.ts";
 import { backgroundPortal } from "./background.ts";
@@ -7,6 +7,7 @@ import type { Environment, HostBuses } from "./buses.ts";
 import { emailPortal } from "./email.ts";
 import { flatpakPortal } from "./flatpak.ts";
 import { inhibitPortal } from "./inhibit.ts";
+import { libraryPortal } from "./library.ts";
 import { locationPortal } from "./location.ts";
 import { memoryPortal } from "./memory.ts";
 import { networkPortal } from "./network.ts";
@@ -25,6 +26,7 @@ import { usbPortal } from "./usb.ts";
 export interface BackendServices extends PortalServices {
   readonly buses: HostBuses;
   readonly environment: Environment;
+  readonly library: LibraryKeeper;
   /** What the maker says now. */
   readonly backends: () => Backends;
 }
@@ -34,6 +36,7 @@ const portals = [
   backgroundPortal,
   emailPortal,
   inhibitPortal,
+  libraryPortal,
   locationPortal,
   memoryPortal,
   networkPortal,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, rmSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
+import { ownPlace } from "../../engine/library/folders.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
 import { Listener } from "../../loop/listener.ts";
 import { EventLoop } from "../../loop/loop.ts";
@@ -8,6 +9,7 @@ import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
+import { LibraryKeeper } from "../library/keeper.ts";
 import type { Backends } from "../portals/backends.ts";
 import { type Environment, HostBuses } from "../portals/buses.ts";
 import { Desktop } from "../portals/desktop.ts";
@@ -57,6 +59,7 @@ class SessionService implements Disposable {
   readonly #options: ServeOptions;
   readonly #listener: Listener;
   readonly #buses: HostBuses;
+  readonly #library: LibraryKeeper;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #consents: Consents;
@@ -68,6 +71,8 @@ class SessionService implements Disposable {
     this.#loop = loop;
     this.#options = options;
     this.#buses = new HostBuses(loop, options.environment);
+    const { environment, instances, failed } = options;
+    this.#library = new LibraryKeeper(loop, { ...ownPlace(environment), instances }, failed);
     this.#portals = this.#makePortals();
     this.#consents = new Consents({
       ...options,
@@ -96,6 +101,7 @@ class SessionService implements Disposable {
       buses: this.#buses,
       environment,
       backends,
+      library: this.#library,
     };
     return new PortalHost(services, instances, servedPortals(services), {
       desktop: new Desktop(this.#buses),
@@ -179,6 +185,7 @@ class SessionService implements Disposable {
     this.#end(number);
     const ended = (): void => this.#end(number);
     this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, this.#consents, ended));
+    this.#library.joined(handover.app);
   }
 
   #end(number: string): void {
@@ -190,6 +197,7 @@ class SessionService implements Disposable {
   [Symbol.dispose](): void {
     this.#ended.abort();
     this.#follower[Symbol.dispose]();
+    this.#library[Symbol.dispose]();
     this.#consents[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);

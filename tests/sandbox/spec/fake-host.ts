@@ -57,6 +57,10 @@ export class FakeHost implements Host {
     if (typeof node === "string") return Buffer.from(node);
     return node !== undefined && "bytes" in node ? node.bytes : undefined;
   }
+
+  medium(path: string): string | undefined {
+    return path.startsWith("/media/") ? `uuid:${path.split("/")[2]}` : undefined;
+  }
 }
 
 /** A small machine with a user, a runtime and an app. */

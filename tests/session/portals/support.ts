@@ -9,6 +9,7 @@ import { EventLoop } from "../../../src/loop/loop.ts";
 import { Link } from "../../../src/session/bus/link.ts";
 import { BusPolicy } from "../../../src/session/bus/policy.ts";
 import { noTraffic } from "../../../src/session/bus/stream.ts";
+import { LibraryKeeper } from "../../../src/session/library/keeper.ts";
 import { type Backends, noBackends } from "../../../src/session/portals/backends.ts";
 import { HostBuses } from "../../../src/session/portals/buses.ts";
 import type { Decide } from "../../../src/session/portals/decide.ts";
@@ -61,7 +62,9 @@ export class PortalWorld implements AsyncDisposable {
     const buses = this.#resources.use(new HostBuses(this.loop, environment));
     const backends = (): Backends => this.backends;
     const updates = new UpdateWatcher(this.loop, failed);
-    const services = { loop: this.loop, decide, failed, buses, environment, backends, updates };
+    const place = { installation: join(folder, "dowel"), instances: join(folder, "instances"), home: folder };
+    const library = this.#resources.use(new LibraryKeeper(this.loop, place, failed));
+    const services = { loop: this.loop, decide, failed, buses, environment, backends, updates, library };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
       backends,
