@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service and clients on a D-Bus socket, small enough not to be what is measured:
-//   bus-peer serve SOCKET NAME                     answers each call with its own body
-//   bus-peer calls SOCKET NAME SIZE COUNT CLIENTS  makes calls, one at a time from each client
-//   bus-peer signals SOCKET COUNT SENDER CLIENTS   COUNT signals from the socket SENDER reach each client
-//   bus-peer hello SOCKET                          greets the bus and ends
-// Those in the middle print microseconds: per call of one client's turn, or per signal sent.
+//   bus-peer serve SOCKET NAME                                     answers each call with its own body
+//   bus-peer calls ROUNDS COUNT CLIENTS NAME SIZE SOCKET...        makes calls, one at a time from each client
+//   bus-peer signals ROUNDS COUNT CLIENTS SENDER _ SOCKET...       signals from the socket SENDER reach each client
+//   bus-peer hello SOCKET                                          greets the bus and ends
+// Those in the middle take turns: in each round COUNT calls or signals by way of the first socket, then of the second and
+// so on. They print a line for each round, with microseconds per call of one client's turn or per signal, by socket.
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUFFER = 1 << 20, CLIENTS_MAX = 1024, CALL = 1, RETURN = 2, SIGNAL = 4, NO_REPLY = 1 };
+enum { BUFFER = 1 << 20, CLIENTS_MAX = 1024, SOCKETS_MAX = 4, CALL = 1, RETURN = 2, SIGNAL = 4, NO_REPLY = 1 };
 
 struct peer {
   int fd;
@@ -160,6 +161,8 @@ static struct peer connect_bus(const char *path) {
   int length = snprintf(line, sizeof line, "%cAUTH EXTERNAL %s\r\n", 0, hex);
   send_all(peer.fd, line, (size_t)length);
   if (recv(peer.fd, line, sizeof line, 0) < 2 || memcmp(line, "OK", 2) != 0) fail("authentication");
+  send_all(peer.fd, "NEGOTIATE_UNIX_FD\r\n", 19);
+  if (recv(peer.fd, line, sizeof line, 0) < 5 || memcmp(line, "AGREE", 5) != 0) fail("negotiation");
   send_all(peer.fd, "BEGIN\r\n", 7);
   call_bus(&peer, "Hello", NULL, 0);
   return peer;
@@ -202,56 +205,68 @@ static void count_signal(struct peer *peer, const struct message *message) {
   if (message->type == SIGNAL && message->member != NULL && strcmp(message->member, "Tick") == 0) received++;
 }
 
-static void run_calls(struct peer *peers, int count, int clients) {
+static double run_calls(struct peer *peers, int count, int clients) {
   int total = count * clients;
   to_send = total - clients;
+  received = 0;
   double start = now();
   for (int i = 0; i < clients; i++) send_message(&peers[i], CALL, service, "Echo", 0, "ay", payload, payload_length);
   while (received < total) poll_all(peers, clients, next_call);
-  printf("%.2f\n", (now() - start) / count);
+  return (now() - start) / count;
 }
 
-static void run_signals(struct peer *peers, int count, const char *sender_path, int clients) {
-  struct peer sender = connect_bus(sender_path);
-  for (int i = 0; i < clients; i++) call_bus(&peers[i], "AddMatch", "type='signal',interface='org.example.Bench'", 0);
-  call_bus(&sender, "RequestName", "org.example.Sender", 1);
-  for (int i = 0; i < clients; i++) call_bus(&peers[i], "GetNameOwner", "org.example.Sender", 0);
+static double run_signals(struct peer *sender, struct peer *peers, int count, int clients) {
   double start = now();
+  received = 0;
   for (int sent = 0; sent < count; sent++) {
-    send_message(&sender, SIGNAL, NULL, "Tick", 0, "s", payload, 0);
+    send_message(sender, SIGNAL, NULL, "Tick", 0, "s", payload, 0);
     while (received < (sent + 1) * clients) poll_all(peers, clients, count_signal);
   }
-  printf("%.2f\n", (now() - start) / count);
+  return (now() - start) / count;
+}
+
+static int take_turns(int calls, int rounds, int count, int clients, char **sockets, int paths) {
+  static struct peer peers[SOCKETS_MAX][CLIENTS_MAX], senders[SOCKETS_MAX];
+  for (int path = 0; path < paths; path++) {
+    for (int i = 0; i < clients; i++) peers[path][i] = connect_bus(sockets[path]);
+    if (calls) continue;
+    // Each has a signal of its own, so that those who are not in turn hear nothing.
+    senders[path] = connect_bus(service);
+    char rule[128];
+    snprintf(rule, sizeof rule, "type='signal',interface='org.example.Bench',sender='org.example.Sender%d'", path);
+    for (int i = 0; i < clients; i++) call_bus(&peers[path][i], "AddMatch", rule, 0);
+    snprintf(rule, sizeof rule, "org.example.Sender%d", path);
+    call_bus(&senders[path], "RequestName", rule, 1);
+    for (int i = 0; i < clients; i++) call_bus(&peers[path][i], "GetNameOwner", rule, 0);
+  }
+  for (int round = -1; round < rounds; round++) {
+    for (int path = 0; path < paths; path++) {
+      double one = calls ? run_calls(peers[path], count, clients) : run_signals(&senders[path], peers[path], count, clients);
+      if (round >= 0) printf("%.2f%c", one, path + 1 < paths ? ' ' : '\n');
+    }
+  }
+  return 0;
 }
 
 int main(int argc, char **argv) {
-  static struct peer peers[CLIENTS_MAX];
-  if (argc >= 4 && strcmp(argv[1], "serve") == 0) {
-    peers[0] = connect_bus(argv[2]);
-    call_bus(&peers[0], "RequestName", argv[3], 1);
+  if (argc == 4 && strcmp(argv[1], "serve") == 0) {
+    struct peer peer = connect_bus(argv[2]);
+    call_bus(&peer, "RequestName", argv[3], 1);
     puts("ready");
     fflush(stdout);
-    for (;;) pump(&peers[0], echo);
+    for (;;) pump(&peer, echo);
   }
   if (argc == 3 && strcmp(argv[1], "hello") == 0) {
     connect_bus(argv[2]);
     return 0;
   }
-  int calls = argc == 7 && strcmp(argv[1], "calls") == 0;
-  if (!calls && !(argc == 6 && strcmp(argv[1], "signals") == 0)) return 2;
-  int clients = atoi(argv[argc - 1]);
-  if (clients < 1 || clients > CLIENTS_MAX) return 2;
-  for (int i = 0; i < clients; i++) peers[i] = connect_bus(argv[2]);
-  if (calls) {
-    uint32_t size = (uint32_t)atoi(argv[4]);
-    if (size > BUFFER / 2) return 2;
-    service = argv[3];
-    payload = calloc(1, size + 4);
-    memcpy(payload, &size, 4);
-    payload_length = size == 0 ? 0 : size + 4;
-    run_calls(peers, atoi(argv[5]), clients);
-  } else {
-    run_signals(peers, atoi(argv[3]), argv[4], clients);
-  }
-  return 0;
+  if (argc < 8 || argc > 7 + SOCKETS_MAX) return 2;
+  int calls = strcmp(argv[1], "calls") == 0, clients = atoi(argv[4]);
+  uint32_t size = (uint32_t)atoi(argv[6]);
+  if ((!calls && strcmp(argv[1], "signals") != 0) || clients < 1 || clients > CLIENTS_MAX || size > BUFFER / 2) return 2;
+  service = argv[5];
+  payload = calloc(1, size + 4);
+  memcpy(payload, &size, 4);
+  payload_length = size == 0 ? 0 : size + 4;
+  return take_turns(calls, atoi(argv[2]), atoi(argv[3]), clients, argv + 7, argc - 7);
 }

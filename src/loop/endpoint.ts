@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync } from "node:fs";
 import { pollFor } from "../sys/epoll.ts";
+import { giveUnseen, takeBack, takeUnseen } from "../sys/splice.ts";
 import { broken, closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../sys/transfer.ts";
 import type { EventLoop, Watch } from "./loop.ts";
 
@@ -9,8 +10,19 @@ const sharedBytes = 256 * 1024;
 /** Everything is read into here; only what is left of a message that has not all come is copied. */
 const shared = new FixedBuffer(sharedBytes);
 
+/** What is read first; most messages are shorter, and of one that is longer the rest may go on unseen. */
+const firstBytes = 8 * 1024;
+/** From this on it costs less to hand pages on than to copy what is on them. */
+const unseenBytes = 16 * 1024;
+/** How often is read for one event, so that one busy socket does not keep the loop from all others. */
+const readsPerEvent = 4;
+
 /** Who uses what an endpoint receives. */
 export interface Consumer {
+  /** How many of the next bytes may go on to another endpoint without being looked at; none where it is left out. */
+  unseen?(): number;
+  /** Lets them, or some of them, go on from the descriptor to that endpoint; returns what its `passUnseen` does. */
+  passUnseen?(from: number): number;
   /** Takes bytes; returns the offset of the first one that must be offered again. */
   consume(buffer: FixedBuffer, start: number, end: number): number;
   /** Bytes that must be there before it is worth offering them again. */
@@ -91,6 +103,28 @@ export class Endpoint implements Output, Disposable {
     else if (from < end) this.#enqueue(buffer.bytes.subarray(from, end), unsent);
   }
 
+  /** Whether `passUnseen` may be called. */
+  get takesUnseen(): boolean {
+    return !this.blocked && !this.#broken && !this.#closed;
+  }
+
+  /** Sends at most so many bytes of another socket, and keeps what does not go. Returns as `receive` does. */
+  passUnseen(from: number, length: number): number {
+    const count = takeUnseen(from, length);
+    for (let left = count; left > 0; ) {
+      const sent = giveUnseen(this.#fd, left);
+      if (sent > 0) {
+        left -= sent;
+      } else {
+        const rest = takeBack(left);
+        if (sent === broken) this.#broken = true;
+        else this.#keep(rest, []);
+        left = 0;
+      }
+    }
+    return count;
+  }
+
   sendCopy(bytes: Uint8Array): void {
     const copy = new FixedBuffer(bytes.length);
     copy.bytes.set(bytes);
@@ -100,6 +134,10 @@ export class Endpoint implements Output, Disposable {
   #enqueue(bytes: Uint8Array, descriptors: readonly number[]): void {
     const buffer = new FixedBuffer(bytes.length);
     buffer.bytes.set(bytes);
+    this.#keep(buffer, descriptors);
+  }
+
+  #keep(buffer: FixedBuffer, descriptors: readonly number[]): void {
     this.#queue.push({ buffer, start: 0, descriptors });
     this.#apply();
   }
@@ -149,12 +187,24 @@ export class Endpoint implements Output, Disposable {
   }
 
   #read(): void {
+    let most = firstBytes;
+    for (let reads = 0; reads < readsPerEvent && this.#reading && !this.#closed; reads++) {
+      const unseen = this.#held === undefined ? (this.#consumer.unseen?.() ?? 0) : 0;
+      const passes = unseen >= unseenBytes;
+      const count = passes ? (this.#consumer.passUnseen?.(this.#fd) ?? 0) : this.#readSeen(most);
+      if (count <= 0 && count !== wouldBlock) this.#consumer.ended();
+      // Less than was asked for: that was all there is. Behind a message that went unseen comes its answer first.
+      if (passes || count < most) return;
+      most = sharedBytes;
+    }
+  }
+
+  #readSeen(most: number): number {
     const { buffer, length } = this.#load();
-    const room = buffer.bytes.length - length;
+    const room = this.#held === undefined ? most : buffer.bytes.length - length;
     const count = receive(this.#fd, buffer.address + length, room, this.#consumer.descriptors);
-    if (count === wouldBlock) return;
-    if (count <= 0) this.#consumer.ended();
-    else this.#offer(buffer, length + count);
+    if (count > 0) this.#offer(buffer, length + count);
+    return count;
   }
 
   /** Where to read to: what is held lies at its start. */

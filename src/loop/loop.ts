@@ -162,15 +162,17 @@ export class EventLoop implements Disposable {
   /** How long to wait for descriptors, in milliseconds. */
   #patience(): number {
     if (this.#yields || (this.#engineWorks > 0 && !this.#hearsEngine)) return 0;
-    let first = Number.POSITIVE_INFINITY;
-    for (const { at } of this.#timers) first = Math.min(first, at);
     const look = this.#vain < looksInVain ? lookMilliseconds : lullMilliseconds;
     const longest = this.#engineWorks > 0 ? look : longestWait;
+    if (this.#timers.size === 0) return longest;
+    let first = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#timers) first = Math.min(first, at);
     return Math.min(longest, Math.max(0, Math.ceil(first - performance.now())));
   }
 
   /** Whether a timer was due. */
   #ring(now: number): boolean {
+    if (this.#timers.size === 0) return false;
     const due = [...this.#timers].filter(({ at }) => at <= now);
     for (const timer of due) if (this.#timers.delete(timer)) timer.action();
     if (due.length > 0) this.yield();

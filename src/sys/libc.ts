@@ -31,6 +31,8 @@ const libc = dlopen("libc.so.6", {
   send: { args: [i32, i64_fast, i64_fast, i32], returns: i64_fast },
   sendmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
   recvmsg: { args: [i32, i64_fast, i32], returns: i64_fast },
+  pipe2: { args: [pointer, i32], returns: i32 },
+  splice: { args: [i32, pointer, i32, pointer, i64_fast, u32], returns: i64_fast },
   madvise: { args: [i64_fast, i64_fast, i32], returns: i32 },
   setrlimit: { args: [i32, pointer], returns: i32 },
   getrlimit: { args: [i32, pointer], returns: i32 },

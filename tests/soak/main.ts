@@ -45,8 +45,9 @@ class Dice {
   }
 }
 
-function pssMib(pid: number): number {
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1]) / 1024;
+/** What a process needs by itself. Its share of the program's file changes with how many others run the same program. */
+function ownMib(pid: number): number {
+  return Number(/^Pss_Anon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1]) / 1024;
 }
 
 /** Garbage that was just made is in any single look. */
@@ -84,7 +85,7 @@ async function act(client: RawPeer, dice: Dice): Promise<boolean> {
       await client.callBus("ListNames");
       return true;
     default: {
-      const body = "x".repeat(dice.roll(60_000));
+      const body = "x".repeat(dice.roll(dice.roll(4) === 0 ? 400_000 : 60_000));
       const answer = await client.ask({ ...say, signature: "s", body: (writer) => writer.string(body) });
       if (answer?.type !== messageType.return) throw new Error(`A client got no answer: ${answer?.errorName}`);
       return dice.roll(20) > 0;
@@ -199,7 +200,7 @@ async function soak(minutes: number, seed: number, folder: string): Promise<bool
   const household = new Household(join(folder, "steady"), bus.socket, sandboxes, stack);
   const other = new Household(join(folder, "mortal"), bus.socket, mortalSandboxes, stack);
   const service = stack.use(await household.begin());
-  const memory = (): number => pssMib(service.process.pid ?? 0);
+  const memory = (): number => ownMib(service.process.pid ?? 0);
   const samples = [memory()];
   const end = new Ending(minutes);
   const timer = setInterval(() => samples.push(memory()), (minutes * 60_000) / looks);
@@ -223,7 +224,7 @@ async function soak(minutes: number, seed: number, folder: string): Promise<bool
   process.stdout.write(`${mortal.acts} acts of their clients, of whom ${mortal.cut} lost a connection\n`);
   const each = (minutes / looks).toFixed(1);
   process.stdout.write(
-    `memory of the service every ${each} minutes, MiB: ${samples.map((one) => one.toFixed(1)).join(" ")}\n`,
+    `the service's own memory every ${each} minutes, MiB: ${samples.map((one) => one.toFixed(1)).join(" ")}\n`,
   );
   const [early, late] = [median(samples.slice(4, 8)), median(samples.slice(-4))];
   return late - early <= growthMib;

@@ -123,34 +123,34 @@ export class MessageHeader {
 
   #text(bytes: Uint8Array, start: number, at: number, length: number, end: number, code: number): number {
     if (at + length >= end || bytes[start + at + length] !== 0) throw invalidMessage(at, "a text that ends with NUL");
-    const text = latin1(bytes, start + at, start + at + length);
-    if (!this.#take(code, text)) throw invalidMessage(at, `a valid ${fieldNames[code]}`);
+    const text = validText(code, bytes, start + at, length);
+    if (text === undefined) throw invalidMessage(at, `a valid ${fieldNames[code]}`);
+    this.#take(code, text);
     return at + length + 1;
   }
 
-  #take(code: number, text: string): boolean {
+  #take(code: number, text: string): void {
     switch (code) {
       case 1:
         this.path = text;
-        return isObjectPath(text) && text !== "/org/freedesktop/DBus/Local";
+        break;
       case 2:
         this.interface = text;
-        return isInterface(text) && text !== "org.freedesktop.DBus.Local";
+        break;
       case 3:
         this.member = text;
-        return isMember(text);
+        break;
       case 4:
         this.errorName = text;
-        return isInterface(text);
+        break;
       case 6:
         this.destination = text;
-        return isPeerName(text);
+        break;
       case 7:
         this.sender = text;
-        return isPeerName(text);
+        break;
       default:
         this.signature = text;
-        return isSignature(text);
     }
   }
 
@@ -166,6 +166,45 @@ export class MessageHeader {
 const fieldNames = ["", "path", "interface", "member", "error name", "", "destination", "sender", "signature"];
 /** Bits by code: a call needs path and member; a return its serial; an error both; a signal path, interface, member. */
 const requiredFields = [0, 0b1010, 0b100000, 0b110000, 0b1110];
+
+function isValid(code: number, text: string): boolean {
+  switch (code) {
+    case 1:
+      return isObjectPath(text) && text !== "/org/freedesktop/DBus/Local";
+    case 2:
+      return isInterface(text) && text !== "org.freedesktop.DBus.Local";
+    case 3:
+      return isMember(text);
+    case 4:
+      return isInterface(text);
+    case 6:
+    case 7:
+      return isPeerName(text);
+    default:
+      return isSignature(text);
+  }
+}
+
+/** Valid texts seen lately, by code: most messages say again what one before them said. */
+const lately = Array.from({ length: 10 }, (): string[] => new Array<string>(64).fill(""));
+const latelyBytes = 128;
+
+function equals(text: string, bytes: Uint8Array, start: number): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) !== bytes[start + index]) return false;
+  return true;
+}
+
+/** The text of a field, or undefined where it is not valid. */
+function validText(code: number, bytes: Uint8Array, start: number, length: number): string | undefined {
+  const texts = lately[code];
+  const slot = (length * 7 + (bytes[start + length - 1] ?? 0) + 3 * (bytes[start + (length >> 1)] ?? 0)) & 63;
+  const known = texts?.[slot];
+  if (known !== undefined && known.length === length && length > 0 && equals(known, bytes, start)) return known;
+  const text = latin1(bytes, start, start + length);
+  if (!isValid(code, text)) return undefined;
+  if (texts !== undefined && length <= latelyBytes) texts[slot] = text;
+  return text;
+}
 
 /** A text of bytes, one character each. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {

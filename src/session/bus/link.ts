@@ -7,6 +7,7 @@ import { MessageHeader } from "../../formats/dbus/header.ts";
 import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
 import { type Consumer, Endpoint, type Output } from "../../loop/endpoint.ts";
 import type { EventLoop } from "../../loop/loop.ts";
+import { neverBlock } from "../../sys/sockets.ts";
 import { closeDescriptors, duplicateDescriptor, FixedBuffer } from "../../sys/transfer.ts";
 import type { Answer } from "./answers.ts";
 import { BusFilter, type Decision } from "./filter.ts";
@@ -64,6 +65,8 @@ class PlainStream {
   readonly need = 1;
   readonly waiting = false;
   readonly atBorder = true;
+  /** Descriptors may come with any byte. */
+  readonly unseen = 0;
 
   constructor(output: Output) {
     this.#output = output;
@@ -73,6 +76,8 @@ class PlainStream {
     if (end > start) this.#output.send(buffer, start, end, this.descriptors.splice(0));
     return end;
   }
+
+  passed(): void {}
 }
 
 type Stream = MessageStream | PlainStream;
@@ -168,10 +173,26 @@ export class Link implements Disposable {
       get need() {
         return stream.need;
       },
+      unseen: () => (this.#other(fromClient)?.takesUnseen === true ? stream.unseen : 0),
+      passUnseen: (from) => this.#passUnseen(from, stream, this.#other(fromClient)),
       descriptors: stream.descriptors,
       drained: () => (this.#draining ? this.#end() : this.#settle()),
-      ended: () => this.#oneEnded(fromClient ? this.#bus : this.#client),
+      ended: () => this.#oneEnded(this.#other(fromClient)),
     };
+  }
+
+  #other(fromClient: boolean): Endpoint | undefined {
+    return fromClient ? this.#bus : this.#client;
+  }
+
+  #passUnseen(from: number, stream: Stream, to: Endpoint | undefined): number {
+    const count = to?.passUnseen(from, stream.unseen) ?? 0;
+    if (count > 0) {
+      stream.passed(count);
+      this.#options.traffic.bytes += count;
+      this.#settle();
+    }
+    return count;
   }
 
   /** The policy says something else than before. */
@@ -267,6 +288,7 @@ export class Link implements Disposable {
       closeDescriptors([fd]);
       return;
     }
+    neverBlock(fd);
     this.#bus = new Endpoint(this.#loop, fd, this.#consumer("from-bus", this.#toClient));
     this.#bus.sendCopy(SaslClient.identity(this.#user));
   }

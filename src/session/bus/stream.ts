@@ -65,6 +65,18 @@ export class MessageStream {
     return this.#left === 0;
   }
 
+  /** How many of the next bytes belong to a message that goes on. */
+  get unseen(): number {
+    return this.#passing ? this.#left : 0;
+  }
+
+  /** So many of them have gone on by another way. */
+  passed(count: number): void {
+    this.#left -= count;
+    if (this.#left > 0) return;
+    for (const bytes of this.#judge.takeInjected()) this.#output.sendCopy(bytes);
+  }
+
   /**
    * Takes bytes of the buffer; returns the offset of the first one that must be shown again, with `need` bytes there or,
    * where `waiting`, when the judge can say more. Throws `DBUS_INVALID` or `LIMIT_EXCEEDED`.
