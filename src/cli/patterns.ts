@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { shownName } from "../engine/list.ts";
+
 import { listPatterns, type PatternList } from "../engine/patterns.ts";
+import { shownName } from "../engine/places.ts";
 import { nothing, type Result } from "../render/result.ts";
 import type { Context } from "./context.ts";
 import { type InstallationFlags, installationFlags, jsonFlag, switchFlag, textArgument } from "./flags.ts";

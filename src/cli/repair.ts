@@ -2,8 +2,7 @@
 
 import type { RepairFinding, Report } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
-import { shownName } from "../engine/list.ts";
-import { isChosen, isWritable } from "../engine/places.ts";
+import { isChosen, isWritable, shownName } from "../engine/places.ts";
 import { isSound } from "../engine/repair.ts";
 import type { Result } from "../render/result.ts";
 import { type Context, withReporter } from "./context.ts";

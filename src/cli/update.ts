@@ -4,10 +4,9 @@ import { DowelError } from "../base/errors.ts";
 import { type DowelEvent, type Report, silent } from "../base/events.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import type { BackgroundSummary } from "../engine/background/update.ts";
-import { findInstalled } from "../engine/find.ts";
 import { isChosen, isServed } from "../engine/places.ts";
 import { prepareUpdate } from "../engine/prepareupdate.ts";
-import { upToDate } from "../engine/resolve/fetches.ts";
+import { upToDate } from "../engine/resolve/facts.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { nothing, type Result } from "../render/result.ts";
@@ -71,7 +70,10 @@ async function updateAlone(context: Context, flags: Flags): Promise<Result> {
 
 /** Makes a certain version of one ref the active one. */
 async function updateTo(context: Context, flags: Flags, commit: string, words: readonly string[]): Promise<Result> {
-  const { wholeCommit } = await import("../engine/rollback.ts");
+  const [{ wholeCommit }, { findInstalled }] = await Promise.all([
+    import("../engine/rollback.ts"),
+    import("../engine/find.ts"),
+  ]);
   const [name, ...others] = words;
   if (name === undefined || others.length > 0) throw new DowelError("USAGE", "--commit needs exactly one ref");
   const { installation, deployment } = findInstalled(installationsToRead(flags), name, {

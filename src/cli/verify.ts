@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { escapeForTerminal } from "../base/text.ts";
 import { findInstalled } from "../engine/find.ts";
-import { shownName } from "../engine/list.ts";
+import { shownName } from "../engine/places.ts";
 import { type Verified, verifyInstalled } from "../engine/verify.ts";
 import { formatRef } from "../metadata/ref.ts";
 import type { Result } from "../render/result.ts";

@@ -13,7 +13,7 @@ import { readSettings } from "../store/settings.ts";
 import type { Deployment } from "../store/types.ts";
 import { dependentsOf, listDependents } from "./dependents.ts";
 import { languagesOf } from "./languages.ts";
-import { Offers } from "./offers.ts";
+import { type Offers, offersFor } from "./offers.ts";
 import {
   type Answer,
   type Ask,
@@ -24,7 +24,6 @@ import {
 } from "./resolve/facts.ts";
 import { resolve } from "./resolve/resolve.ts";
 import { loadRuntimeRepos } from "./runtimerepo.ts";
-import { mayHaveMedia } from "./sideload.ts";
 import type { Plan } from "./types.ts";
 
 export interface GatherOptions {
@@ -74,11 +73,6 @@ export function gatherFacts(
     languages: languagesOf(target),
     options,
   };
-}
-
-/** What remotes have, for a plan: of those out of reach what was heard last, where media may have their images. */
-export function offersFor(target: Installation, options: GatherOptions): Offers {
-  return new Offers(target.path, { ...options, mayBeOld: options.mayBeOld === true || mayHaveMedia(target) });
 }
 
 /** What is known before a plan is made. */

@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { parseRef } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
 import { type JournalEntry, readJournal } from "../store/journal.ts";
-import { shownName } from "./list.ts";
+import { shownName } from "./places.ts";
 
 /** One line of `history`, with every column that Flatpak has. */
 export interface HistoryRow {

@@ -9,7 +9,7 @@ import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { describeDeployment } from "./describe.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
-import { shownName } from "./list.ts";
+import { shownName } from "./places.ts";
 import { needsOf } from "./resolve/needs.ts";
 
 /** All that is known about something installed. Texts are the app's own; empty where it says nothing. */

@@ -5,6 +5,7 @@ import { currentRef, listDeployments, type OnDamaged } from "../store/deployment
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
 import { describeDeployment } from "./describe.ts";
+import { shownName } from "./places.ts";
 import { needsOf } from "./resolve/needs.ts";
 
 export interface ListFilter {
@@ -36,11 +37,6 @@ export interface InstalledRow {
   readonly size: number;
   /** Such as `system`, `current`, `runtime`. */
   readonly options: readonly string[];
-}
-
-/** The name of an installation as people see it. */
-export function shownName(installation: Pick<Installation, "name" | "kind">): string {
-  return installation.name === "default" && installation.kind === "system" ? "system" : installation.name;
 }
 
 function fitsRuntime(runtime: string, wanted: string): boolean {

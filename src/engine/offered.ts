@@ -10,7 +10,8 @@ import type { Remote, RemoteRef } from "../remotes/types.ts";
 import { activeDeployment } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { passingRemote } from "./direct.ts";
-import { findSideloads, mediaFolders } from "./sideload.ts";
+import { mediaFolders } from "./media.ts";
+import { findSideloads } from "./sideload.ts";
 
 /** Which refs of a remote are meant. */
 export interface RefsFilter {

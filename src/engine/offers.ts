@@ -6,6 +6,8 @@ import { listRefs } from "../remotes/catalogue.ts";
 import type { ListOptions } from "../remotes/readremote.ts";
 import type { Offer } from "../remotes/select.ts";
 import type { Remote } from "../remotes/types.ts";
+import type { Installation } from "../store/installation.ts";
+import { mayHaveMedia } from "./media.ts";
 
 export interface OfferOptions {
   readonly report?: Report | undefined;
@@ -86,4 +88,9 @@ export class Offers {
     if (first !== undefined && offers.length === 0) throw first;
     return offers;
   }
+}
+
+/** What remotes have, for a plan: of those out of reach what was heard last, where media may have their images. */
+export function offersFor(target: Installation, options: OfferOptions): Offers {
+  return new Offers(target.path, { ...options, mayBeOld: options.mayBeOld === true || mayHaveMedia(target) });
 }

@@ -88,3 +88,8 @@ export function isWritable(path: string): boolean {
     return parent !== path && isWritable(parent);
   }
 }
+
+/** The name of an installation as people see it. */
+export function shownName(installation: Pick<InstallationPlace, "name" | "kind">): string {
+  return installation.name === "default" && installation.kind === "system" ? "system" : installation.name;
+}

@@ -7,9 +7,8 @@ import { readDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { readSettings } from "../store/settings.ts";
 import type { Deployment } from "../store/types.ts";
-import { findAllInstalled } from "./find.ts";
-import { type GatherOptions, gatherFacts, offersFor, planRequests } from "./gather.ts";
-import type { Offers } from "./offers.ts";
+import type { GatherOptions } from "./gather.ts";
+import { type Offers, offersFor } from "./offers.ts";
 import { answerKey, type TransactionOptions } from "./resolve/facts.ts";
 import type { Plan } from "./types.ts";
 
@@ -51,6 +50,7 @@ async function choose(
 ): Promise<Chosen> {
   const askAhead = askingAhead(target, offers);
   if (names.length > 0) {
+    const { findAllInstalled } = await import("./find.ts");
     const named = names.flatMap((name) => findAllInstalled(target, name, options));
     const deployments = [...new Map(named.map((deployment) => [formatRef(deployment.ref), deployment])).values()];
     for (const deployment of deployments) await askAhead(deployment);
@@ -78,6 +78,7 @@ export async function prepareUpdate(
 ): Promise<Plan> {
   const offers = offersFor(target, options);
   const { deployments, all } = await choose(target, names, offers, options);
+  const { gatherFacts, planRequests } = await import("./gather.ts");
   const facts = gatherFacts(target, options, all);
   const requests = deployments.map((deployment) => ({ kind: "update", deployment }) as const);
   return await planRequests(target, requests, options, { facts, offers });

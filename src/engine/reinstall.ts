@@ -5,7 +5,8 @@ import { formatRef } from "../metadata/ref.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { listDeployments } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
-import { type GatherOptions, offersFor, planRequests } from "./gather.ts";
+import { type GatherOptions, planRequests } from "./gather.ts";
+import { offersFor } from "./offers.ts";
 import { offeredRef, type Request } from "./resolve/facts.ts";
 import type { FailedOperation, Plan } from "./types.ts";
 

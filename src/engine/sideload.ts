@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, isDowelError } from "../base/errors.ts";
+import { isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { digestHex } from "../oci/digest.ts";
 import { looksLikeLocation, parseLocation } from "../remotes/location.ts";
 import { openLocalPlace } from "../remotes/place.ts";
 import type { ImagePlace } from "../remotes/types.ts";
-import type { Installation } from "../store/installation.ts";
-import { readSettings } from "../store/settings.ts";
+import { namesIn } from "./media.ts";
 
 /** Where `create-usb` puts the images on a medium. */
 export const sideloadFolder = ".dowel/images";
@@ -23,24 +21,6 @@ export function sideloadPlace(path: string): ImagePlace {
   const location = parseLocation(looksLikeLocation(path) ? path : `oci:${path}`);
   if (location.kind === "layout" || location.kind === "archive") return location;
   return { kind: "layout", path };
-}
-
-/** Where layouts lie, or links to them, for everybody until the next start: Flatpak has such a folder, too. */
-const sessionFolder = "/run/dowel/sideload-repos";
-
-/** Folders in which media or layouts may be: what is configured, then the ones that always count. */
-export function mediaFolders(installation: Pick<Installation, "path">): readonly string[] {
-  const configured = readSettings(installation).get("sideloadRepos") ?? [];
-  return [...configured, sessionFolder, join(installation.path, "sideload-repos")];
-}
-
-/** Whether an installation may find images on media: then a remote that cannot be reached may be of use. */
-export function mayHaveMedia(installation: Pick<Installation, "path">): boolean {
-  return readSettings(installation).get("sideloadRepos") !== undefined || mediaFolders(installation).some(hasEntries);
-}
-
-function hasEntries(folder: string): boolean {
-  return names(folder).length > 0;
 }
 
 /**
@@ -81,18 +61,9 @@ function mediaBelow(folder: string): readonly string[] {
 }
 
 function isLayout(path: string): boolean {
-  return names(path).includes("oci-layout");
+  return namesIn(path).includes("oci-layout");
 }
 
 function foldersIn(folder: string): readonly string[] {
-  return names(folder).map((name) => join(folder, name));
-}
-
-function names(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) !== undefined) return [];
-    throw error;
-  }
+  return namesIn(folder).map((name) => join(folder, name));
 }

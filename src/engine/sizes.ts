@@ -5,7 +5,7 @@ import { refsOf } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { type RefSize, Sizes } from "../store/sizes.ts";
 import { type FindOptions, findInstalled } from "./find.ts";
-import { shownName } from "./list.ts";
+import { shownName } from "./places.ts";
 
 /** What removing each installed ref would free, in bytes, by the shown name of its installation, a space, and the ref. */
 export function uniqueSizes(installations: readonly Installation[]): ReadonlyMap<string, number> {

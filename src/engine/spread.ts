@@ -7,8 +7,15 @@ import { createInstallation, openInstallation } from "../store/installation.ts";
 import type { InstallationPlace } from "../store/places.ts";
 import { type Choose, chooseOne } from "./choose.ts";
 import { findInstalled, readName } from "./find.ts";
-import { shownName } from "./list.ts";
-import { checkChangeable, type InstallationChoice, isChosen, isServed, isWritable, placesToRead } from "./places.ts";
+import {
+  checkChangeable,
+  type InstallationChoice,
+  isChosen,
+  isServed,
+  isWritable,
+  placesToRead,
+  shownName,
+} from "./places.ts";
 import type { RefSelection } from "./types.ts";
 
 /** What a command changes in one installation; no names mean everything there. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { DowelError } from "../base/errors.ts";
+import { newHash } from "../sys/hash.ts";
 
 declare const digestBrand: unique symbol;
 
@@ -31,7 +32,7 @@ export function digestHex(digest: Digest): string {
 }
 
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Digest {
-  return finishDigest(createHash(algorithm).update(bytes), algorithm);
+  return finishDigest(newHash(algorithm).update(bytes), algorithm);
 }
 
 export function finishDigest(hash: Hash, algorithm: DigestAlgorithm): Digest {

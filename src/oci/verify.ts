@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import { checkCancelled, DowelError } from "../base/errors.ts";
+import { newHash } from "../sys/hash.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { digestAlgorithm, digestOf, finishDigest } from "./digest.ts";
 
@@ -17,7 +17,7 @@ export async function* verified(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const algorithm = digestAlgorithm(descriptor.digest);
-  const hash = createHash(algorithm);
+  const hash = newHash(algorithm);
   for await (const chunk of sized(chunks, descriptor.size, what)) {
     checkCancelled(signal);
     hash.update(chunk);

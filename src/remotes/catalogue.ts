@@ -2,9 +2,9 @@
 import { hostArch } from "../base/arch.ts";
 import { DowelError, isDowelError } from "../base/errors.ts";
 import { readFilter } from "./filter.ts";
-import { type Catalogue, selectRefs } from "./images.ts";
+import type { Catalogue } from "./images.ts";
 import { parseLocation, type RemoteLocation } from "./location.ts";
-import { type ListOptions, readImage, readLayout, readRegistry, wantedArch } from "./readremote.ts";
+import { type ListOptions, readRegistry, wantedArch } from "./readremote.ts";
 import { hasSearchIndex, touchSearchIndex, writeSearchIndex } from "./search/store.ts";
 import { subsetsOf } from "./subsets.ts";
 import type { Remote, RemoteRef } from "./types.ts";
@@ -17,7 +17,14 @@ function offeredOf(remote: Remote, refs: readonly RemoteRef[]): readonly RemoteR
   return passes === undefined ? inSubset : inSubset.filter(({ ref }) => passes(ref));
 }
 
-function selected(remote: Remote, location: RemoteLocation, catalogue: Catalogue, options: ListOptions): RemoteRef[] {
+/** What this takes is loaded while a question is under way. */
+async function selected(
+  remote: Remote,
+  location: RemoteLocation,
+  catalogue: Catalogue,
+  options: ListOptions,
+): Promise<RemoteRef[]> {
+  const { selectRefs } = await import("./images.ts");
   const namespace = location.kind === "registry" ? location.namespace : "";
   const tag = location.kind === "registry" ? location.tag : undefined;
   return selectRefs(catalogue, { remote: remote.name, namespace, arch: wantedArch(options), tag });
@@ -34,14 +41,15 @@ function keepSearchIndex(remote: Remote, refs: readonly RemoteRef[], isNew: bool
 async function list(remote: Remote, options: ListOptions): Promise<readonly RemoteRef[]> {
   const location = parseLocation(remote.url);
   if (location.kind === "registry") {
-    const make = (catalogue: Catalogue): RemoteRef[] => selected(remote, location, catalogue, options);
+    const make = (catalogue: Catalogue): Promise<RemoteRef[]> => selected(remote, location, catalogue, options);
     const { made, isNew } = await readRegistry(remote, location, options, make);
     keepSearchIndex(remote, made, isNew, options);
     return offeredOf(remote, made);
   }
+  const { readImage, readLayout } = await import("./readimages.ts");
   const catalogue =
     location.kind === "image" ? await readImage(remote, location, options) : await readLayout(location, options);
-  const refs = selected(remote, location, catalogue, options);
+  const refs = await selected(remote, location, catalogue, options);
   const [problem] = catalogue.problems;
   if (refs.length === 0 && problem !== undefined) throw problem;
   return offeredOf(remote, refs);

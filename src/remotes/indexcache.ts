@@ -99,3 +99,13 @@ export function removeCachedCatalogue(folder: string, remote: string): void {
   rmSync(cachePath(folder, remote), { force: true });
   removeSearchIndex(folder, remote);
 }
+
+/** What is made of the cache; undefined where that is damaged, which only costs another request. */
+export function usable<T>(make: () => T | undefined): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (isDowelError(error, "SCHEMA")) return undefined;
+    throw error;
+  }
+}

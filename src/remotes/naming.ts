@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from "node:crypto";
 import type { Ref } from "../metadata/ref.ts";
+import { newHash } from "../sys/hash.ts";
 
 const repositoryComponent = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
@@ -13,7 +13,7 @@ function componentFor(id: string): string {
     .replace(/_{3,}|_+-[_-]*|-+_[_-]*/g, "-")
     .replace(/^[._-]+|[._-]+$/g, "");
   // Cleaning can make two ids equal; the hash keeps them apart.
-  const hash = createHash("sha256").update(id).digest("hex").slice(0, 12);
+  const hash = newHash("sha256").update(id).digest("hex").slice(0, 12);
   return cleaned === "" ? `x${hash}` : `${cleaned}-${hash}`;
 }
 

@@ -2,8 +2,8 @@
 import { DowelError } from "../base/errors.ts";
 import { selectDirect } from "../engine/direct.ts";
 import { findAllInstalled } from "../engine/find.ts";
-import { gatherFacts, offersFor, planRequests } from "../engine/gather.ts";
-import type { Offers } from "../engine/offers.ts";
+import { gatherFacts, planRequests } from "../engine/gather.ts";
+import { type Offers, offersFor } from "../engine/offers.ts";
 import { type Facts, offeredRef, type Request } from "../engine/resolve/facts.ts";
 import type { Candidate, Plan } from "../engine/types.ts";
 import { parseRef } from "../metadata/ref.ts";

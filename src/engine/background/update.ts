@@ -7,7 +7,7 @@ import { listDeployments } from "../../store/deployments.ts";
 import type { Installation } from "../../store/installation.ts";
 import { readSettings } from "../../store/settings.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
-import { shownName } from "../list.ts";
+import { shownName } from "../places.ts";
 import { prepareUpdate, type UpdateOptions } from "../prepareupdate.ts";
 import { type CarryOut, transact } from "../transact.ts";
 import type { Plan } from "../types.ts";

@@ -24,6 +24,9 @@ export interface Ask {
   readonly arch: string;
 }
 
+/** Why most updates are passed over. */
+export const upToDate = "it is up to date";
+
 export function answerKey(remote: string, arch: string): string {
   return `${remote} ${arch}`;
 }

@@ -9,14 +9,12 @@ import type { Candidate } from "../types.ts";
 import { findDependency, runtimeNotFound } from "./dependencies.ts";
 import type { Draft, Lookup } from "./draft.ts";
 import { endOfLife } from "./endoflife.ts";
+import { upToDate } from "./facts.ts";
 import { growthOf } from "./growth.ts";
 import { needsOf } from "./needs.ts";
 import { extensionsOf, isWanted } from "./related.ts";
 import { addRemovals } from "./removals.ts";
 import { changesSubpaths, subpathsFor } from "./subpaths.ts";
-
-/** Why most updates are passed over. */
-export const upToDate = "it is up to date";
 
 /** Why a ref is in a plan: somebody named it, or something that is in it needs or extends it. */
 type Role = "requested" | "dependency" | "related";

@@ -76,11 +76,6 @@ function toListed({ entry }: TaggedEntry, namespace: string): ListedImage {
   return { repository: full, commit: digestHex(digest), tags, labels, about, appstream };
 }
 
-/** Whether an address is that of a catalogue. */
-export function isCatalogueAddress(url: string): boolean {
-  return /\/v2\/(?:.+\/)?catalogue\/manifests\/latest$/.test(url);
-}
-
 /**
  * What a namespace's catalogue lists, with one request where nothing has changed since `cached`. Undefined where there
  * is no catalogue.
