@@ -56,11 +56,16 @@ export function streamLayer(tree: Tree, options: LayerOptions): LayerStream {
 }
 
 function streamChunked(tree: Tree, { signal }: LayerOptions): LayerStream {
-  const writer = new ChunkedWriter({ level: levels["zstd:chunked"], signal });
   const measured = new MeasuredLayer();
+  const writer = new ChunkedWriter({
+    level: levels["zstd:chunked"],
+    signal,
+    threaded: isLarge(tree),
+    onEntry: (entry, body) => measured.add(entry, body?.verity),
+  });
   async function* chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     using reader = new FileReader(Buffer.allocUnsafeSlow(wholeBytes));
-    yield* writer.write(tarInputs(tree, reader, measured));
+    yield* writer.write(watched(tarInputs(tree, reader), measured));
   }
   return {
     chunks: chunks(),
@@ -109,11 +114,24 @@ async function* gathered(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (size > 0) yield Buffer.concat(parts);
 }
 
-function* tarInputs(tree: Tree, reader: FileReader, measured?: MeasuredLayer): Generator<TarInput, void, undefined> {
-  for (const input of plainInputs(tree, reader)) yield measured === undefined ? input : measured.watch(input);
+/** Whether there is so much to write that threads are worth their start. */
+function isLarge(tree: Tree): boolean {
+  let size = 0;
+  for (const entry of tree.values()) {
+    if (entry.kind === "file") size += contentSize(entry.content);
+    if (size >= threadedBytes) return true;
+  }
+  return false;
 }
 
-function* plainInputs(tree: Tree, reader: FileReader): Generator<TarInput, void, undefined> {
+function* watched(inputs: Iterable<TarInput>, measured: MeasuredLayer): Generator<TarInput, void, undefined> {
+  for (const input of inputs) {
+    measured.watch(input);
+    yield input;
+  }
+}
+
+function* tarInputs(tree: Tree, reader: FileReader): Generator<TarInput, void, undefined> {
   const paths = [...tree.keys()].sort(compareBytes);
   // a hard link can only name an entry before it, so of the names of a file the first in order carries the content
   const carriers = new Map<string, string>();
@@ -151,6 +169,7 @@ function toInput(path: string, entry: TreeEntry | undefined, reader: FileReader)
 }
 
 const wholeBytes = 1024 * 1024;
+const threadedBytes = 4 * 1024 * 1024;
 
 /**
  * Reads small contents at once, and keeps the file open as long as the contents come from the same one. With a buffer of

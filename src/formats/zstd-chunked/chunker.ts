@@ -85,18 +85,10 @@ export class Chunker {
       const place = (this.#windowAt + at - start) % windowBytes;
       if (this.#step(bytes[at] ?? 0, window[place] ?? 0)) from = this.#split(bytes, from, at + 1);
     }
-    let sum1 = this.#sum1;
-    let sum2 = this.#sum2;
-    // as `#step`, but for most bytes, and so without calls
-    for (let at = inWindow; at < end; at++) {
-      const drop = bytes[at - windowBytes] ?? 0;
-      // grouped so that each sum waits for one addition only
-      sum1 = (sum1 + (((bytes[at] ?? 0) - drop) | 0)) | 0;
-      sum2 = (sum2 + ((sum1 - ((windowBytes * (drop + characterOffset)) | 0)) | 0)) | 0;
-      if ((sum2 & splitMask) === splitMask) from = this.#split(bytes, from, at + 1);
+    for (let at = inWindow; at < end; ) {
+      at = this.#scan(bytes, at, end);
+      if (at <= end) from = this.#split(bytes, from, at);
     }
-    this.#sum1 = sum1;
-    this.#sum2 = sum2;
     for (let at = Math.max(start, end - windowBytes); at < end; at++) {
       window[(this.#windowAt + at - start) % windowBytes] = bytes[at] ?? 0;
     }
@@ -109,6 +101,28 @@ export class Chunker {
     this.#sum1 = (this.#sum1 + byte - drop) | 0;
     this.#sum2 = (this.#sum2 + this.#sum1 - windowBytes * (drop + characterOffset)) | 0;
     return (this.#sum2 & splitMask) === splitMask;
+  }
+
+  /**
+   * As `#step` for bytes whose window lies in `bytes`, up to the end of a chunk, whose place it answers; past `end` where
+   * none ends. Most bytes come here, so that it makes no calls and rounds each sum once.
+   */
+  #scan(bytes: Uint8Array, start: number, end: number): number {
+    let sum1 = this.#sum1;
+    let sum2 = this.#sum2;
+    let place = end + 1;
+    for (let at = start; at < end; at++) {
+      const drop = bytes[at - windowBytes] ?? 0;
+      // grouped so that each sum waits for one addition only
+      sum1 = (sum1 + ((bytes[at] ?? 0) - drop)) | 0;
+      sum2 = (sum2 + (sum1 - windowBytes * (drop + characterOffset))) | 0;
+      if ((sum2 & splitMask) !== splitMask) continue;
+      place = at + 1;
+      break;
+    }
+    this.#sum1 = sum1;
+    this.#sum2 = sum2;
+    return place;
   }
 
   #split(bytes: Uint8Array, start: number, end: number): number {

@@ -18,10 +18,9 @@ export class Crc64 {
     const words = (bytes.length - at) >> 2;
     let low = this.#low;
     let high = this.#high;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (const end = at + 4 * words; at < end; at += 4) {
-      const data =
-        (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
-      const word = low ^ data;
+      const word = low ^ view.getInt32(at, true);
       low = high ^ (word << 31) ^ (word << 29) ^ (word << 28);
       high = word ^ (word >>> 1) ^ (word >>> 3) ^ (word >>> 4);
     }

@@ -5,10 +5,12 @@ import { splitRelativePath } from "../../base/paths.ts";
 import { packZstd } from "../../sys/zstd.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { archiveEnd, encodeHeader, padding, type TarInput } from "../tar/write.ts";
-import { encodeFooter, writeAnnotations } from "./annotations.ts";
-import { type PlaceChunk, writeBody } from "./body.ts";
+import { encodeFooter, type Placed, skippableHeader, skippableHeaderBytes, writeAnnotations } from "./annotations.ts";
+import { Assembly } from "./assembly.ts";
+import { type Packed, pieceFlag } from "./batch.ts";
+import { BodyWriter } from "./body.ts";
 import { invalid } from "./invalid.ts";
-import { Output } from "./output.ts";
+import { Ledger, type OnEntry } from "./ledger.ts";
 import { formatTarSplit } from "./tarsplit.ts";
 import type { Toc, TocEntry } from "./toc.ts";
 import { formatToc } from "./toc-write.ts";
@@ -17,6 +19,10 @@ interface WriteOptions {
   /** zstd's, 1 to 22; 3 if not given. */
   readonly level?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Whether the archive is so large that threads for it are worth their start. */
+  readonly threaded?: boolean;
+  /** Is told of each entry; then the fs-verity digests of bodies are worked out, too. */
+  readonly onEntry?: OnEntry;
 }
 
 /** What is known of a layer once it is written. */
@@ -32,11 +38,12 @@ export interface ChunkedLayer {
   readonly tarSize: number;
 }
 
-const outputBytes = 256 * 1024;
 /** Headers that no body parts share a frame up to this size. */
 const headerFrameBytes = 1024 * 1024;
 /** tar-split data is packed in frames of this size, so that it need not be in memory as a whole. */
 const tarSplitFrameBytes = 64 * 1024 * 1024;
+/** Bodies in memory are taken in parts of this size, so that not all of one is on its way at once. */
+const partBytes = 1024 * 1024;
 
 /**
  * Writes an archive, the one that `writeTar` writes, as a zstd:chunked layer of containers-storage: each chunk of each
@@ -44,26 +51,26 @@ const tarSplitFrameBytes = 64 * 1024 * 1024;
  * that readers of plain zstd pass over. Equal entries and level give equal bytes. For one layer only.
  */
 export class ChunkedWriter {
+  readonly #options: WriteOptions;
   readonly #level: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #output: Output;
-  readonly #tar = createHash("sha256");
-  #tarSize = 0;
-  /** Headers and padding that have no frame yet. */
-  #between: Uint8Array[] = [];
-  #betweenSize = 0;
-  /** The same bytes since the last entry of the tar-split data. */
-  #unsplit: Uint8Array[] = [];
+  readonly #ledger: Ledger;
   readonly #tarSplit: TarSplitPacker;
-  readonly #entries: TocEntry[] = [];
   readonly #paths = new Set<string>();
+  #tarSize = 0;
+  /** Bytes of headers and padding that have no frame yet. */
+  #betweenSize = 0;
+  /** What came since the last entry. */
+  #unsplit: Uint8Array[] = [];
+  #diffId = "";
+  /** Frames that nobody has taken yet. */
+  #output: Uint8Array[] = [];
   #layer: ChunkedLayer | undefined;
 
   constructor(options: WriteOptions = {}) {
+    this.#options = options;
     this.#level = options.level ?? 3;
-    this.#signal = options.signal;
-    this.#output = new Output(this.#level);
     this.#tarSplit = new TarSplitPacker(this.#level);
+    this.#ledger = new Ledger((entry) => this.#tarSplit.add(entry), options.onEntry);
   }
 
   /** The layer, once `write` has ended. */
@@ -77,35 +84,43 @@ export class ChunkedWriter {
    * where a body has another size than its entry says.
    */
   async *write(inputs: Iterable<TarInput> | AsyncIterable<TarInput>): AsyncGenerator<Uint8Array, void, undefined> {
+    const { onEntry, threaded = false, signal } = this.#options;
+    const options = { level: this.#level, withVerity: onEntry !== undefined, threaded };
+    await using assembly = new Assembly(options, {
+      digested: ({ chunks, bodies, archive }) => {
+        this.#ledger.digested(chunks, bodies);
+        if (archive !== undefined) this.#diffId = `sha256:${archive}`;
+      },
+      packed: (packed) => this.#take(packed),
+    });
     for await (const { entry, body } of inputs) {
-      checkCancelled(this.#signal);
-      const written = tocEntry(entry);
-      this.#claimPath(written.path);
-      this.#add(encodeHeader(written));
-      this.#splitOff();
-      if (entry.size > 0) {
-        this.#flushBetween();
-        const place: PlaceChunk = (content, onPlaced) => this.#output.pack(content, onPlaced);
-        const bodies = writeBody(entry, body, place, (bytes) => this.#count(bytes));
-        let step = await bodies.next();
-        for (; step.done !== true; step = await bodies.next()) {
-          checkCancelled(this.#signal);
-          yield* this.#output.take(outputBytes);
+      checkCancelled(signal);
+      const toc = tocEntry(entry);
+      this.#claimPath(toc.path);
+      this.#add(assembly, encodeHeader(toc));
+      if (entry.size === 0) this.#note(entry, toc);
+      else {
+        this.#endFrame(assembly);
+        const writer = new BodyWriter(entry, assembly, this.#ledger);
+        for await (const part of partsOf(body)) {
+          checkCancelled(signal);
+          writer.push(part);
+          if (assembly.isFull) await assembly.room();
+          yield* this.#ready();
         }
-        const { digest, chunks, crc } = step.value;
-        this.#entries.push({ ...written, digest, chunks });
-        this.#tarSplit.add({ kind: "body", path: written.path, size: entry.size, crc });
-        if (entry.size % 512 !== 0) this.#add(padding(entry.size));
-      } else {
-        this.#entries.push(written);
-        this.#tarSplit.add({ kind: "body", path: written.path, size: 0, crc: undefined });
+        this.#note(entry, { ...toc, chunks: writer.finish() });
+        this.#tarSize += entry.size;
+        if (entry.size % 512 !== 0) this.#add(assembly, padding(entry.size));
       }
-      if (this.#betweenSize > headerFrameBytes) this.#flushBetween();
-      yield* this.#output.take(outputBytes);
+      if (this.#betweenSize > headerFrameBytes) this.#endFrame(assembly);
+      if (assembly.isFull) await assembly.room();
+      yield* this.#ready();
     }
-    this.#add(archiveEnd);
-    this.#splitOff();
-    this.#flushBetween();
+    this.#add(assembly, archiveEnd);
+    this.#endFrame(assembly);
+    await assembly.finish();
+    yield* this.#ready();
+    this.#tarSplit.add({ kind: "bytes", bytes: Buffer.concat(this.#unsplit) });
     yield* this.#tail();
   }
 
@@ -117,50 +132,81 @@ export class ChunkedWriter {
     this.#paths.add(names);
   }
 
-  #count(bytes: Uint8Array): void {
-    this.#tar.update(bytes);
+  /** Adds what is no part of a body. */
+  #add(assembly: Assembly, bytes: Uint8Array): void {
+    assembly.put(bytes, 0);
     this.#tarSize += bytes.length;
-  }
-
-  #add(bytes: Uint8Array): void {
-    this.#count(bytes);
-    this.#between.push(bytes);
     this.#betweenSize += bytes.length;
     this.#unsplit.push(bytes);
   }
 
-  #splitOff(): void {
-    this.#tarSplit.add({ kind: "bytes", bytes: Buffer.concat(this.#unsplit) });
-    this.#unsplit = [];
-  }
-
-  #flushBetween(): void {
-    if (this.#betweenSize > 0) this.#output.pack(Buffer.concat(this.#between));
-    this.#between = [];
+  #endFrame(assembly: Assembly): void {
+    assembly.mark(pieceFlag.frameEnd);
+    this.#ledger.noteFrame();
     this.#betweenSize = 0;
   }
 
-  async *#tail(): AsyncGenerator<Uint8Array> {
-    yield* this.#output.take(0);
+  #note(entry: TarEntry, toc: TocEntry): void {
+    const [first, ...others] = this.#unsplit;
+    const between = first !== undefined && others.length === 0 ? first : Buffer.concat(this.#unsplit);
+    this.#unsplit = [];
+    this.#ledger.note(entry, toc, between);
+  }
+
+  #take({ frames, sizes }: Packed): void {
+    this.#ledger.packed(sizes);
+    if (frames.length > 0) this.#output.push(frames);
+  }
+
+  #ready(): Uint8Array[] {
+    const output = this.#output;
+    if (output.length > 0) this.#output = [];
+    return output;
+  }
+
+  *#tail(): Generator<Uint8Array> {
     const split = this.#tarSplit.finish();
     const splitDigest = createHash("sha256");
     for (const part of split.parts) splitDigest.update(part);
-    const toc: Toc = { entries: this.#entries, tarSplitDigest: `sha256:${splitDigest.digest("hex")}` };
+    const toc: Toc = { entries: this.#ledger.entries, tarSplitDigest: `sha256:${splitDigest.digest("hex")}` };
     const json = formatToc(toc);
     const packed = packZstd(json, this.#level);
-    const tocPlace = this.#output.skippable([packed], json.length);
-    const splitPlace = this.#output.skippable(split.parts, split.unpackedSize);
-    this.#output.skippable([encodeFooter(tocPlace, splitPlace)], 0);
-    yield* this.#output.take(0);
+    const tocPlace: Placed = {
+      offset: this.#ledger.size + skippableHeaderBytes,
+      size: packed.length,
+      unpackedSize: json.length,
+    };
+    const splitPlace: Placed = {
+      offset: tocPlace.offset + tocPlace.size + skippableHeaderBytes,
+      size: split.parts.reduce((sum, part) => sum + part.length, 0),
+      unpackedSize: split.unpackedSize,
+    };
+    yield* skippable(packed);
+    yield* skippable(...split.parts);
+    yield* skippable(encodeFooter(tocPlace, splitPlace));
     const tocDigest = `sha256:${hash("sha256", packed, "hex")}`;
     this.#layer = {
       annotations: writeAnnotations(tocPlace, tocDigest, splitPlace),
       toc,
       tocDigest,
-      diffId: `sha256:${this.#tar.digest("hex")}`,
+      diffId: this.#diffId,
       tarSize: this.#tarSize,
     };
   }
+}
+
+/** A frame that decoders pass over. */
+function skippable(...parts: Uint8Array[]): Uint8Array[] {
+  return [skippableHeader(parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+}
+
+function* inParts(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+  for (let at = 0; at < bytes.length; at += partBytes) yield bytes.subarray(at, at + partBytes);
+}
+
+function partsOf(body: TarInput["body"]): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (!(body instanceof Uint8Array)) return body ?? [];
+  return body.length <= partBytes ? [body] : inParts(body);
 }
 
 /** The entry as readers of the archive see it. */

@@ -2,7 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { DowelError } from "../../../src/base/errors.ts";
 import { decompress } from "../../../src/formats/compression/decompress.ts";
+import { fsVerityDigest } from "../../../src/formats/fsverity/digest.ts";
 import { type TarInput, writeTar } from "../../../src/formats/tar/write.ts";
 import { checkTocAgainstTarSplit } from "../../../src/formats/zstd-chunked/crosscheck.ts";
 import { readPieces, unpackPiece } from "../../../src/formats/zstd-chunked/pieces.ts";
@@ -113,5 +115,71 @@ describe("ChunkedWriter", () => {
   test("stops where the signal has fired", async () => {
     const writer = new ChunkedWriter({ signal: AbortSignal.abort() });
     await expect(gather(writer.write([file("a", "1")]))).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  describe.each([
+    ["in one thread", false],
+    ["in several threads", true],
+  ])("%s", (_, threaded) => {
+    /** More than is on its way at once, bodies that end where a batch does, and holes longer than one. */
+    const contents = [
+      noise(1024 * 1024 - 1024, 3),
+      Buffer.concat([noise(5_000_003, 4), new Uint8Array(3_000_000), noise(2_500_000, 5)]),
+      new Uint8Array(20_000_000),
+      ...Array.from({ length: 300 }, (_, at) => noise(at * 37, at)),
+      noise(4_000_000, 6),
+    ];
+    const inputs = contents.flatMap((bytes, at) => [
+      { entry: entry(`d${at}`, { type: "directory" }) },
+      file(`f${at}`, bytes),
+    ]);
+
+    test("gives bytes that are the archive, and tells of each entry in order", async () => {
+      const told: unknown[] = [];
+      const writer = new ChunkedWriter({
+        level: 1,
+        threaded,
+        onEntry: ({ path }, body) => told.push([path, body?.sha256, body?.verity]),
+      });
+      const blob = await gather(writer.write(inputs));
+      const tar = await gather(writeTar(inputs));
+      expect(Buffer.compare(await gather(decompress(pieces(blob, 1_000_000), "zstd")), tar)).toBe(0);
+      expect([writer.layer.diffId, writer.layer.tarSize]).toEqual([sha256(tar), tar.length]);
+      // one digest for both ways, and for other versions of Dowel: `push` sends nothing again of what is there
+      expect(sha256(blob)).toBe("sha256:d7586f229d85b9aa2b477a9067b45d6633e662a0850b3c87c891fbf86d2df99a");
+      expect(openLayer(blob, writer.layer.annotations).toc).toEqual(writer.layer.toc);
+      const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+      expect(told).toEqual(
+        contents.flatMap((bytes, at) => [
+          [`d${at}`, undefined, undefined],
+          bytes.length === 0
+            ? [`f${at}`, undefined, undefined]
+            : [`f${at}`, sha256(bytes).slice(7), hex(fsVerityDigest(bytes))],
+        ]),
+      );
+    });
+
+    test("fails with what a listener throws", async () => {
+      const onEntry = ({ path }: { path: string }) => {
+        if (path === "f1") throw new DowelError("TAR_UNSAFE", "not this one");
+      };
+      const writer = new ChunkedWriter({ threaded, onEntry });
+      await expect(gather(writer.write(inputs))).rejects.toMatchObject({ code: "TAR_UNSAFE" });
+    });
+
+    test("fails where a later body is too short", async () => {
+      const writer = new ChunkedWriter({ threaded });
+      const short = [...inputs, file("short", "1", { size: 2 })];
+      await expect(gather(writer.write(short))).rejects.toMatchObject({ code: "IO" });
+    });
+
+    test("ends where nobody takes the rest", async () => {
+      const writer = new ChunkedWriter({ threaded });
+      for await (const part of writer.write(inputs)) {
+        expect(part.length).toBeGreaterThan(0);
+        break;
+      }
+      expect(() => writer.layer).toThrow("not written yet");
+    });
   });
 });
