@@ -4,10 +4,13 @@
 //   bus-peer calls ROUNDS COUNT CLIENTS NAME SIZE SOCKET...        makes calls, one at a time from each client
 //   bus-peer signals ROUNDS COUNT CLIENTS SENDER _ SOCKET...       signals from the socket SENDER reach each client
 //   bus-peer hello SOCKET                                          greets the bus and ends
+//   bus-peer relay SOCKET BUS                                      listens at SOCKET and moves bytes, no more: the floor
+//                                                                  of whatever stands between a client and its bus
 // Those in the middle take turns: in each round COUNT calls or signals by way of the first socket, then of the second and
 // so on. They print a line for each round, with microseconds per call of one client's turn or per signal, by socket.
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,9 +236,9 @@ static int take_turns(int calls, int rounds, int count, int clients, char **sock
     // Each has a signal of its own, so that those who are not in turn hear nothing.
     senders[path] = connect_bus(service);
     char rule[128];
-    snprintf(rule, sizeof rule, "type='signal',interface='org.example.Bench',sender='org.example.Sender%d'", path);
+    snprintf(rule, sizeof rule, "type='signal',interface='org.example.Bench',sender='org.example.Sender.N%d'", path);
     for (int i = 0; i < clients; i++) call_bus(&peers[path][i], "AddMatch", rule, 0);
-    snprintf(rule, sizeof rule, "org.example.Sender%d", path);
+    snprintf(rule, sizeof rule, "org.example.Sender.N%d", path);
     call_bus(&senders[path], "RequestName", rule, 1);
     for (int i = 0; i < clients; i++) call_bus(&peers[path][i], "GetNameOwner", rule, 0);
   }
@@ -248,7 +251,51 @@ static int take_turns(int calls, int rounds, int count, int clients, char **sock
   return 0;
 }
 
+static void watch(int epoll, int fd) {
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+}
+
+static int open_socket(const char *path, int (*act)(int, const struct sockaddr *, socklen_t)) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (fd < 0 || act(fd, (struct sockaddr *)&address, sizeof address) != 0) fail(path);
+  return fd;
+}
+
+static _Noreturn void relay(const char *path, const char *bus) {
+  static int others[4 * CLIENTS_MAX];
+  static uint8_t buffer[BUFFER];
+  int epoll = epoll_create1(0), listener = open_socket(path, bind);
+  if (epoll < 0 || listen(listener, CLIENTS_MAX) != 0) fail(path);
+  watch(epoll, listener);
+  puts("ready");
+  fflush(stdout);
+  for (struct epoll_event event; epoll_wait(epoll, &event, 1, -1) > 0;) {
+    int fd = event.data.fd;
+    if (fd == listener) {
+      int client = accept(listener, NULL, NULL), server = open_socket(bus, connect);
+      if (client < 0 || client >= 4 * CLIENTS_MAX || server >= 4 * CLIENTS_MAX) fail("accept");
+      others[client] = server;
+      others[server] = client;
+      watch(epoll, client);
+      watch(epoll, server);
+      continue;
+    }
+    ssize_t count = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (count > 0) {
+      send_all(others[fd], buffer, (size_t)count);
+    } else if (count == 0 || errno != EAGAIN) {
+      close(others[fd]);
+      close(fd);
+    }
+  }
+  fail("epoll_wait");
+}
+
 int main(int argc, char **argv) {
+  if (argc == 4 && strcmp(argv[1], "relay") == 0) relay(argv[2], argv[3]);
   if (argc == 4 && strcmp(argv[1], "serve") == 0) {
     struct peer peer = connect_bus(argv[2]);
     call_bus(&peer, "RequestName", argv[3], 1);

@@ -62,7 +62,8 @@ async function startService(name: string) {
 }
 
 function callHidden(...options: string[]) {
-  return pit.start([...run, ...options, id, "calls", "/run/flatpak/bus", "org.test.Hidden", "0", "3", "1"]).outcome;
+  return pit.start([...run, ...options, id, "calls", "1", "3", "1", "org.test.Hidden", "0", "/run/flatpak/bus"])
+    .outcome;
 }
 
 describe("an app on the session bus", () => {
