@@ -5,6 +5,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "document.h"
 #include "fail.h"
 #include "keep.h"
 #include "library.h"
@@ -106,6 +107,7 @@ int main(int count, char **words) {
   if (strcmp(words[0], "dowel-launch") == 0) launch(words);
   if (strcmp(words[0], "dowel-keep") == 0) keep_run(words);
   if (strcmp(words[0], "dowel-library") == 0) library_run(words);
+  if (strcmp(words[0], "dowel-document") == 0) document_run(words);
   if (count == 2 && strcmp(words[1], "--version") == 0) {
     return write(STDOUT_FILENO, version, sizeof version - 1) == (ssize_t)sizeof version - 1 ? 0 : 1;
   }

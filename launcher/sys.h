@@ -21,6 +21,9 @@
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x200
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif

@@ -94,7 +94,9 @@ const errorCodes = {
   PERMISSION_TABLE_DAMAGED: "A file of the permission store is malformed",
   PERMISSION_NOT_FOUND: "The permission store has no such entry",
   DOCUMENT_PORTAL_MISSING: "No document portal runs or can be started in the session",
-  DOCUMENT_NOT_FOUND: "A file is not exported through the document portal",
+  DOCUMENT_UNSUPPORTED: "A file cannot be exported by mounts, without a document portal",
+  DOCUMENT_NOT_SHOWN: "A running app does not follow a change of what is exported to it",
+  DOCUMENT_NOT_FOUND: "A file is not exported",
   // buses
   GVARIANT_INVALID: "A value in GLib's serialised form is malformed",
   GVDB_INVALID: "A table of GLib's form on disk is malformed",

@@ -146,6 +146,11 @@ export const limits = {
   portalTextBytes: 64 * KiB,
   /** Notifications of one connection that are remembered, to take them back and to tell of their buttons. */
   portalNotifications: 256,
+  /** Files that one app has through documents, those of one call, and transfers and files in them that one connection has open. */
+  documentsPerApp: 256,
+  documentsPerCall: 64,
+  fileTransfers: 64,
+  fileTransferFiles: 256,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
   /** How long an authenticator may be silent, and a person who logs in by it; how often it may ask one. */

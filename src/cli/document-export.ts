@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import type { Result } from "../render/result.ts";
-import { exportDocument } from "../session/documents/export.ts";
-import { withDocuments } from "../session/documents/portal.ts";
+import { withDocuments } from "../session/documents/reach.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { documentJson } from "./documenttable.ts";
@@ -50,14 +49,14 @@ async function run({ signal }: Context, flags: Flags, file: string): Promise<Res
     transient: flags.transient === true,
     mayBeMissing: flags.noexist === true,
   };
-  const document = await withDocuments(signal, (documents) => exportDocument(documents, wish));
+  const document = await withDocuments(signal, (documents) => documents.export(wish));
   return flags.json === true ? documentJson(document) : textLines([document.path]);
 }
 
 export default defineCommand<Flags, [string]>({
   brief: "Export a file to apps",
   description:
-    "Prints where the file is seen: apps that were named have it in /run/flatpak/doc, by the same id and name. Needs a document portal in the session.",
+    "Prints where the file is seen: apps that were named have it in /run/flatpak/doc, by the same id and name. Where the session has a document portal, that keeps it; else Dowel does, which can neither export a file that is not there yet nor let an app replace one.",
   examples: [
     ["document-export --app=org.example.Editor letter.odt", "lets the app read the file"],
     ["document-export -w -a org.example.Editor letter.odt", "lets it write, too"],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { nothing, type Result } from "../render/result.ts";
-import { withDocuments } from "../session/documents/portal.ts";
+import { withDocuments } from "../session/documents/reach.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { type DocumentFlags, documentFlags, documentId } from "./documenttable.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Result } from "../render/result.ts";
 import type { Column, Row } from "../render/table.ts";
-import { type ExportedDocument, withDocuments } from "../session/documents/portal.ts";
+import { withDocuments } from "../session/documents/reach.ts";
+import type { ExportedDocument } from "../session/documents/types.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { jsonFlag, optionalArgument, textFlag } from "./flags.ts";
@@ -13,7 +14,7 @@ interface Flags {
 
 const columns: readonly Column[] = [
   { name: "id", title: "ID", shownByDefault: true, description: "Id of the document" },
-  { name: "path", title: "Path", shownByDefault: false, description: "Path below the portal's mount" },
+  { name: "path", title: "Path", shownByDefault: false, description: "Where it is seen" },
   { name: "origin", title: "Origin", shownByDefault: true, description: "The file itself" },
   { name: "application", title: "Application", shownByDefault: true, description: "App that has it" },
   { name: "permissions", title: "Permissions", shownByDefault: true, description: "What the app may do with it" },
@@ -44,7 +45,7 @@ async function run({ signal }: Context, flags: Flags, app?: string): Promise<Res
 
 export default defineCommand<Flags, [string?]>({
   brief: "Show the files that were exported to apps",
-  description: "Asks the document portal of the session, which gives apps single files of the host.",
+  description: "Lists what the document portal of the session keeps, or, where there is none, what Dowel does.",
   examples: [
     ["documents", "lists all"],
     ["documents org.example.App", "lists what one app has"],

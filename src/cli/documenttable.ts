@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import type { Result } from "../render/result.ts";
-import type { Documents, ExportedDocument } from "../session/documents/portal.ts";
+import type { DocumentStore, ExportedDocument } from "../session/documents/types.ts";
 import { jsonFlag, switchFlag } from "./flags.ts";
 
 export interface DocumentFlags {
@@ -13,7 +13,7 @@ export interface DocumentFlags {
 export const documentFlags = { ...jsonFlag, docId: switchFlag("FILE is the id of a document") };
 
 /** The id of the document that a word means. */
-export async function documentId(documents: Documents, word: string, flags: DocumentFlags): Promise<string> {
+export async function documentId(documents: DocumentStore, word: string, flags: DocumentFlags): Promise<string> {
   return flags.docId === true ? word : await documents.idOf(resolve(word));
 }
 

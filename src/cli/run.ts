@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execPlan } from "../engine/run/exec.ts";
-import { forwardFiles } from "../engine/run/forward.ts";
+import { forwardFiles, type ShareFiles } from "../engine/run/forward.ts";
 import { findPlaceForGroup } from "../engine/run/group.ts";
 import { findParent } from "../engine/run/instances.ts";
 import { prepareRun } from "../engine/run/prepare.ts";
@@ -23,6 +23,12 @@ async function show(deployment: Deployment, signal?: AbortSignal): Promise<void>
   await showDeployment(deployment, signal);
 }
 
+/** Most starts hand nothing over, and do without what that takes to load. */
+const share: ShareFiles = async (...files) => {
+  const { shareFiles } = await import("../session/documents/share.ts");
+  return await shareFiles(...files);
+};
+
 async function run(context: Context, flags: Flags, name: string, ...args: string[]): Promise<never> {
   const forwards = flags.fileForwarding === true;
   const options = context.words.slice(0, context.words.length - args.length - 1);
@@ -30,7 +36,7 @@ async function run(context: Context, flags: Flags, name: string, ...args: string
   const startedBy = isSaidByWords(flags) ? key : [];
   const request = { ...toRunRequest(flags, name, options), startedBy };
   // First, since the portal that may be started by it changes what the sandbox can see.
-  const words = forwards ? await forwardFiles(request, args, context.signal) : args;
+  const words = forwards ? await forwardFiles(request, args, share, context.signal) : args;
   const { bytes, specification } = await prepareRun(
     request,
     // The launcher passes words on as they are, so a start that takes marks out of them cannot be a warm one.
@@ -54,7 +60,7 @@ export default defineCommand<Flags, [string, ...string[]]>({
     ["run --command=sh --devel org.example.App", "opens a shell in the app's sandbox, with its Sdk"],
     ["run --share=network --filesystem=~/Documents:ro org.example.App", "adds permissions for this run"],
     ["run --nofilesystem=host --unshare=network org.example.App", "takes permissions away"],
-    ["run --file-forwarding org.example.App @@ ~/letter.txt @@", "hands a file over through the document portal"],
+    ["run --file-forwarding org.example.App @@ ~/letter.txt @@", "hands a file over"],
     ["run --trace org.example.App", "shows what a start spends its time on"],
     ["run --sandbox org.example.App", "runs it without any permission and without its data"],
   ],

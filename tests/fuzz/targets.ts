@@ -22,6 +22,7 @@ import { applyFilePatch, parseFileDelta } from "../../src/formats/zstd-chunked/f
 import { parseTarSplit } from "../../src/formats/zstd-chunked/tarsplit.ts";
 import { parseToc } from "../../src/formats/zstd-chunked/toc-parse.ts";
 import { parseMetadata } from "../../src/metadata/metadata.ts";
+import { readTable } from "../../src/metadata/permissiontable.ts";
 import { parsePartialRef } from "../../src/metadata/ref.ts";
 import { decodeConfig } from "../../src/oci/config.ts";
 import { decodeDocument } from "../../src/oci/manifest.ts";
@@ -32,7 +33,6 @@ import { decodePolicy } from "../../src/oci/signatures/policy.ts";
 import { parseRefFile } from "../../src/remotes/reffile.ts";
 import { parseRepoFile } from "../../src/remotes/repofile.ts";
 import { parseStaticIndex } from "../../src/remotes/staticindex.ts";
-import { readTable } from "../../src/session/permissions/tables.ts";
 
 export type Target = (bytes: Uint8Array) => unknown;
 

@@ -70,25 +70,6 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-test("where there is no portal, the commands say so and what can be done", async () => {
-  const other = mkdtempSync(join(tmpdir(), "dowel-documents-"));
-  const empty = await startBus(other);
-  const env = { ...environment, DBUS_SESSION_BUS_ADDRESS: empty.address };
-  for (const words of [
-    ["documents"],
-    ["document-export", file],
-    ["document-info", file],
-    ["document-unexport", file],
-  ]) {
-    const { status, stderr } = spawnSync(dowelPath, words, { env, encoding: "utf8" });
-    expect(status).toBe(1);
-    expect(stderr).toContain("[DOCUMENT_PORTAL_MISSING]");
-    expect(stderr).toContain("dowel library add APP FOLDER");
-  }
-  await empty[Symbol.asyncDispose]();
-  rmSync(other, { recursive: true });
-});
-
 describe.if(portal !== undefined)("the document commands", () => {
   test("export a file, show it as Flatpak does, and take it away", () => {
     const path = succeed("document-export", file).trimEnd();

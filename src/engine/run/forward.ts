@@ -4,8 +4,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { DowelError } from "../../base/errors.ts";
 import { pathAccess } from "../../sandbox/spec/access.ts";
 import type { RunRequest } from "./describe.ts";
-import { shareFiles } from "./documents.ts";
 import { describeForReading } from "./read.ts";
+
+/** Hands files over to an app: answers where its sandbox sees each; what cannot be handed over is left out. */
+export type ShareFiles = (
+  id: string,
+  paths: readonly string[],
+  signal?: AbortSignal,
+) => Promise<ReadonlyMap<string, string>>;
 
 /** A word for an app, and the file that it names where it stood between marks. */
 export interface ForwardedWord {
@@ -48,12 +54,13 @@ export function takeForwardingMarks(words: readonly string[]): ForwardedWord[] {
 }
 
 /**
- * The words that an app gets: files that its permissions do not show are handed over through the document portal, and
- * named as its sandbox sees them. Where there is no portal, or the sandbox does without, names stay as they are.
+ * The words that an app gets: files that its permissions do not show are handed over, and named as its sandbox sees them.
+ * Where that cannot be, or the sandbox does without, names stay as they are.
  */
 export async function forwardFiles(
   request: RunRequest,
   words: readonly string[],
+  share: ShareFiles,
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const marked = takeForwardingMarks(words);
@@ -62,7 +69,8 @@ export async function forwardFiles(
   const { specification, host } = await describeForReading(request, signal);
   if (!specification.identity.ref.startsWith("app/")) return marked.map(({ word }) => word);
   const hidden = paths.filter((path) => pathAccess(specification, host, path) === "hidden");
-  const shared = await shareFiles(specification.identity.id, hidden, signal);
+  const shared =
+    hidden.length === 0 ? new Map<string, string>() : await share(specification.identity.id, hidden, signal);
   return marked.map(({ word, path, isUri }) => {
     const seen = path === undefined ? undefined : shared.get(path);
     return seen === undefined ? word : isUri ? pathToFileURL(seen).href : seen;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { documentShelf } from "../../metadata/documents.ts";
 import { libraryShelf } from "../../metadata/library.ts";
 import type { LandlockPlan } from "../plan/types.ts";
 import { isBelow } from "./filesystems.ts";
@@ -38,8 +39,9 @@ export function landlockOf(
 ): LandlockPlan {
   const scopes = signals | (options.abstractSockets ? 0 : abstractSockets);
   if (options.nested) return { handled: 0, scopes, rules: [] };
-  // The library is sealed, but what is shown there later can be for writing.
-  const isSealed = ({ kind, target }: SpecificationMount): boolean => kind === "seal" && target !== libraryShelf;
+  // These are sealed, but what is shown there later can be for writing.
+  const shelves = [documentShelf, libraryShelf];
+  const isSealed = ({ kind, target }: SpecificationMount): boolean => kind === "seal" && !shelves.includes(target);
   const sealed = new Set(mounts.filter(isSealed).map(({ target }) => target));
   const given = new Map<string, number>();
   for (const mount of mounts) {

@@ -20,10 +20,7 @@ export function addSharedMemory(root: RootBuilder, host: Host, shared: string | 
   root.bind(`${shared}/shm`, "/dev/shm", { access: "rw" });
 }
 
-/**
- * The app's own part of the caller's runtime folder, which it shares with portals and helpers of the session, and the
- * files that the document portal shows it.
- */
+/** The app's own part of the caller's runtime folder, which it shares with portals and helpers of the session. */
 export function addSessionFolders(root: RootBuilder, host: Host, input: SpecificationInput): void {
   const { app, options, session } = input;
   if (app === undefined) return;
@@ -37,9 +34,4 @@ export function addSessionFolders(root: RootBuilder, host: Host, input: Specific
   if (folder?.type === "directory") root.bind(folder.path, target, { access: "rw", distrusted: true });
   else root.tmpfs(target, 0o700);
   root.symlink(`${runtimeFolder}/app`, "../../flatpak/app");
-  if (options.sandboxed || !options.documents || session === undefined) return;
-  const documents = `${session}/doc/by-app/${id}`;
-  if (host.lookAt(documents)?.type !== "directory") return;
-  root.bind(documents, "/run/flatpak/doc", { access: "rw", optional: true });
-  root.symlink(`${runtimeFolder}/doc`, "../../flatpak/doc");
 }

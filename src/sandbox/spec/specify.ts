@@ -11,6 +11,7 @@ import { addBuses } from "./bus-sockets.ts";
 import { describeBuses } from "./buses.ts";
 import { findWaylandSocket, hostConditions } from "./conditions.ts";
 import { addDevices } from "./devices.ts";
+import { addDocuments } from "./documents.ts";
 import { addAppVariables, EnvironmentBuilder } from "./environment.ts";
 import { addEtc, findUser } from "./etc.ts";
 import { addAllExtensions, libraryPathOf } from "./extensions-mount.ts";
@@ -133,6 +134,7 @@ function addHostParts({ input, host, root, granted, homeInput, shared }: Scene):
 function addFiles({ input, host, root, home, homeInput, ownName }: Scene): void {
   const { app, options, previousIds } = input;
   addSessionFolders(root, host, input);
+  addDocuments(root, host, input);
   addHome(root, host, homeInput);
   if (app !== undefined && ownName !== undefined) {
     addDataNames(root, home.path, ownName, [app.ref.id, ...previousIds]);

@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { DowelError, fileError } from "../../base/errors.ts";
-import { documentFlag } from "../../engine/run/documents.ts";
-import { isValidId } from "../../metadata/ref.ts";
+import { fileError } from "../../base/errors.ts";
 import { O_PATH } from "../../sys/beneath.ts";
-import { type Documents, type ExportedDocument, pathBytes } from "./portal.ts";
+import type { Documents } from "./portal.ts";
+import { checkApps, type ExportedDocument, type ExportWish } from "./types.ts";
 
-/** How a file is exported. */
-export interface ExportWish {
-  /** Absolute. */
-  readonly path: string;
-  readonly apps: readonly string[];
-  readonly allowed: readonly string[];
-  readonly forbidden: readonly string[];
-  /** A document of its own, also where the file is one already. */
-  readonly unique: boolean;
-  /** It ends with the session. */
-  readonly transient: boolean;
-  /** The file need not be there yet. */
-  readonly mayBeMissing: boolean;
+/** Flags of `AddFull`: the same file keeps its id; it stays over sessions; it is a folder (version 4 of the portal). */
+const documentFlag = { reuse: 1, persistent: 2, folder: 8 } as const;
+
+/** A path as the portal takes it: its bytes and a NUL. */
+export function pathBytes(path: string): Uint8Array {
+  return Buffer.from(`${path}\0`);
 }
 
 function openPath(path: string, flags: number): number {
@@ -55,8 +47,7 @@ async function addNamed(documents: Documents, path: string, flags: number): Prom
 
 /** Exports a file and gives and takes permissions. Throws `IO`, `REF_INVALID`, `DOCUMENT_PORTAL_MISSING` or `BUS_CALL_FAILED`. */
 export async function exportDocument(documents: Documents, wish: ExportWish): Promise<ExportedDocument> {
-  const wrong = wish.apps.find((app) => !isValidId(app));
-  if (wrong !== undefined) throw new DowelError("REF_INVALID", `${JSON.stringify(wrong)} is not the id of an app`);
+  checkApps(wish.apps);
   const flags = (wish.unique ? 0 : documentFlag.reuse) | (wish.transient ? 0 : documentFlag.persistent);
   const add = wish.mayBeMissing ? addNamed : addFile;
   const id = await add(documents, wish.path, flags);

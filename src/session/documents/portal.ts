@@ -3,32 +3,19 @@ import { basename } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { BusPeer, OutgoingCall } from "../../dbus/peer.ts";
-import { sessionBusAddress, withBus } from "../../dbus/reach.ts";
-import { documentPortal } from "../../engine/run/documents.ts";
 import type { ValuesOf } from "../../formats/dbus/types.ts";
+import { exportDocument, pathBytes } from "./export.ts";
+import { type DocumentStore, type ExportedDocument, type ExportWish, notExported, unknownDocument } from "./types.ts";
 
-/** A file that apps get through the document portal. */
-export interface ExportedDocument {
-  readonly id: string;
-  /** Where programs outside of sandboxes see it. */
-  readonly path: string;
-  /** The file itself. */
-  readonly origin: string;
-  /** What each app may do with it: read, write, delete, grant-permissions. */
-  readonly apps: ReadonlyMap<string, readonly string[]>;
-}
-
-/** A path as the portal takes it: its bytes and a NUL. */
-export function pathBytes(path: string): Uint8Array {
-  return Buffer.from(`${path}\0`);
-}
+const name = "org.freedesktop.portal.Documents";
+export const documentPortal = { destination: name, path: "/org/freedesktop/portal/documents", interface: name };
 
 function pathText(bytes: Uint8Array): string {
   return Buffer.from(bytes.at(-1) === 0 ? bytes.subarray(0, -1) : bytes).toString("utf8");
 }
 
 /** Whether nothing has the portal's name and nothing could be started that has. */
-function isMissing({ errorName }: BusCallError): boolean {
+export function isMissing({ errorName }: BusCallError): boolean {
   return /^org\.freedesktop\.DBus\.Error\.(ServiceUnknown$|NameHasNoOwner$|Spawn\.)/.test(errorName);
 }
 
@@ -47,17 +34,14 @@ function translated(error: unknown): unknown {
 }
 
 /** The same where the call names a document: newer portals refuse an id of another form, older ones do not find it. */
-function unknownDocument(error: unknown): unknown {
+function translatedId(error: unknown): unknown {
   const cause = error instanceof BusCallError ? error.errorName : "";
-  if (!/^org\.freedesktop\.portal\.Error\.(NotFound|InvalidArgument)$/.test(cause)) return error;
-  return new DowelError("DOCUMENT_NOT_FOUND", "The document portal has no such file", {
-    hint: "See what it has with: dowel documents",
-    cause: error,
-  });
+  const isUnknown = /^org\.freedesktop\.portal\.Error\.(NotFound|InvalidArgument)$/.test(cause);
+  return isUnknown ? unknownDocument(error) : error;
 }
 
 /** The document portal of the session: `org.freedesktop.portal.Documents`, version 4. */
-export class Documents {
+export class Documents implements DocumentStore {
   readonly #peer: BusPeer;
   readonly #signal: AbortSignal | undefined;
   #mount: string | undefined;
@@ -83,19 +67,21 @@ export class Documents {
     return this.#mount;
   }
 
+  async export(wish: ExportWish): Promise<ExportedDocument> {
+    return await exportDocument(this, wish);
+  }
+
   /** The id of a file; throws `DOCUMENT_NOT_FOUND` where it is not exported. @param path absolute */
   async idOf(path: string): Promise<string> {
     const [id] = await this.call("Lookup", { signature: "ay", values: [pathBytes(path)], returns: "s" });
     if (id !== "") return id;
-    throw new DowelError("DOCUMENT_NOT_FOUND", `${path} is not exported`, {
-      hint: "See what is with: dowel documents",
-    });
+    throw notExported(path);
   }
 
   async info(id: string): Promise<ExportedDocument> {
     const call = { signature: "s", values: [id], returns: "aya{sas}" } as const;
     const [bytes, apps] = await this.call("Info", call).catch((error: unknown): never => {
-      throw unknownDocument(error);
+      throw translatedId(error);
     });
     const origin = pathText(bytes);
     return { id, path: `${await this.#mountPoint()}/${id}/${basename(origin)}`, origin, apps };
@@ -112,15 +98,7 @@ export class Documents {
   /** Takes a file away from all apps; the file itself stays. */
   async delete(id: string): Promise<void> {
     await this.call("Delete", { signature: "s", values: [id] }).catch((error: unknown): never => {
-      throw unknownDocument(error);
+      throw translatedId(error);
     });
   }
-}
-
-/** Uses the session's document portal, which the bus starts where it can. Throws `BUS_UNREACHABLE` without a session bus. */
-export async function withDocuments<T>(
-  signal: AbortSignal | undefined,
-  use: (documents: Documents) => Promise<T>,
-): Promise<T> {
-  return await withBus(sessionBusAddress(), (peer) => use(new Documents(peer, signal)), signal);
 }

@@ -3,17 +3,19 @@ import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, read
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import type { Variant } from "../../formats/dbus/types.ts";
+import { tablesFolder } from "../../metadata/documents.ts";
+import {
+  noData,
+  type PermissionTable,
+  readTable,
+  type TableEntry,
+  writeTable,
+} from "../../metadata/permissiontable.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { lockFile } from "../../sys/locks.ts";
-import { noData, type PermissionTable, readTable, type TableEntry, writeTable } from "./tables.ts";
 import { noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Where the permission store keeps its tables, a file each: `$XDG_DATA_HOME/flatpak/db`. */
-export function tablesFolder(environment: Environment): string {
-  return `${environment["XDG_DATA_HOME"] || `${environment["HOME"] ?? ""}/.local/share`}/flatpak/db`;
-}
 
 /** Names of the tables that are kept on disk. */
 export function permissionTables(environment: Environment): readonly string[] {
@@ -46,8 +48,9 @@ export class FilePermissions implements Permissions {
   readonly #folder: string;
   readonly #signal: AbortSignal | undefined;
 
-  constructor(environment: Environment, signal: AbortSignal | undefined) {
-    this.#folder = tablesFolder(environment);
+  /** @param folder with a file for each table; made where it is missing */
+  constructor(folder: string, signal: AbortSignal | undefined) {
+    this.#folder = folder;
     this.#signal = signal;
   }
 
@@ -56,7 +59,8 @@ export class FilePermissions implements Permissions {
     throw new DowelError("PERMISSION_INVALID", `${JSON.stringify(table)} is no name of a table`);
   }
 
-  #read(table: string): PermissionTable {
+  /** A whole table; empty where there is none. Throws `PERMISSION_TABLE_DAMAGED`, `LIMIT_EXCEEDED` or `IO`. */
+  read(table: string): PermissionTable {
     const path = this.#path(table);
     try {
       const bytes = bytesOf(path);
@@ -86,7 +90,7 @@ export class FilePermissions implements Permissions {
       throw fileError(error, "create", this.#folder);
     }
     using _lock = await lockFile(`${this.#folder}/.lock`, { exclusive: true, signal: this.#signal });
-    const entries = new Map(this.#read(table));
+    const entries = new Map(this.read(table));
     const after = change(entries.get(id));
     if (after === undefined) entries.delete(id);
     else entries.set(id, after);
@@ -98,11 +102,11 @@ export class FilePermissions implements Permissions {
   }
 
   async ids(table: string): Promise<readonly string[]> {
-    return [...this.#read(table).keys()].sort();
+    return [...this.read(table).keys()].sort();
   }
 
   async lookup(table: string, id: string): Promise<StoredPermissions | undefined> {
-    const found = this.#read(table).get(id);
+    const found = this.read(table).get(id);
     if (found === undefined) return undefined;
     // The store keeps apps without permissions, and does not show them.
     const apps = new Map([...found.apps].filter(([, permissions]) => permissions.length > 0));

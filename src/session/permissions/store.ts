@@ -5,6 +5,7 @@ import { BusPeer } from "../../dbus/peer.ts";
 import { sessionBusAddress } from "../../dbus/reach.ts";
 import { parseBusAddress } from "../../formats/dbus/address.ts";
 import { EventLoop } from "../../loop/loop.ts";
+import { tablesFolder } from "../../metadata/documents.ts";
 import { BusPermissions, storeName } from "./bus.ts";
 import { FilePermissions } from "./files.ts";
 import type { Permissions, StoredPermissions } from "./types.ts";
@@ -52,7 +53,9 @@ export async function usePermissions<T>(
   use: (store: Permissions) => Promise<T>,
 ): Promise<T> {
   using peer = await connectToStore(loop, environment, signal);
-  return await use(peer === undefined ? new FilePermissions(environment, signal) : new BusPermissions(peer, signal));
+  return await use(
+    peer === undefined ? new FilePermissions(tablesFolder(environment), signal) : new BusPermissions(peer, signal),
+  );
 }
 
 /** The same in a loop of its own. */

@@ -4,9 +4,10 @@ import { isDowelError } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { BusPeer } from "../../dbus/peer.ts";
 import type { EventLoop } from "../../loop/loop.ts";
+import { tablesFolder } from "../../metadata/documents.ts";
 import type { Refusal } from "../bus/held.ts";
 import { BusPermissions, storeName } from "../permissions/bus.ts";
-import { FilePermissions, tablesFolder } from "../permissions/files.ts";
+import { FilePermissions } from "../permissions/files.ts";
 import { serviceUnknown } from "../permissions/store.ts";
 import type { Permissions } from "../permissions/types.ts";
 import type { Environment, HostBuses } from "../portals/buses.ts";
@@ -95,7 +96,7 @@ export class Consents implements Disposable {
     const { loop, environment } = this.#options;
     const file = `${tablesFolder(environment)}/${table}`;
     this.#files ??= onFileChange(loop, file, () => this.#revoked(undefined));
-    return new FilePermissions(environment, undefined);
+    return new FilePermissions(tablesFolder(environment), undefined);
   }
 
   #revoked(service: string | undefined): void {

@@ -38,6 +38,7 @@ describe("specify() for an app without permissions", () => {
       "/run/flatpak/.flatpak",
       "/run/flatpak/library",
       "/run/flatpak/app/org.example.App",
+      "/run/flatpak/doc",
       "/home/ann",
       "/tmp/.X11-unix",
     ]);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { DowelError } from "../../base/errors.ts";
-import { type Variant, valueAs, variant } from "../../formats/dbus/types.ts";
-import type { GvdbTable } from "../../formats/gvdb/layout.ts";
-import { readGvdb } from "../../formats/gvdb/read.ts";
-import { writeGvdb } from "../../formats/gvdb/write.ts";
+import { DowelError } from "../base/errors.ts";
+import { type Variant, valueAs, variant } from "../formats/dbus/types.ts";
+import type { GvdbTable } from "../formats/gvdb/layout.ts";
+import { readGvdb } from "../formats/gvdb/read.ts";
+import { writeGvdb } from "../formats/gvdb/write.ts";
 
 /** What a table has under one id. */
 export interface TableEntry {
