@@ -34,7 +34,10 @@ export function placeInside(instance: Instance): readonly [string, string] | und
 }
 
 /** Runs a helper of the launcher that goes there, by its name; answers what went wrong, "" where nothing did. It may meet a file system that never answers. */
-export async function launchInside(helper: "dowel-document" | "dowel-library", words: readonly string[]): Promise<string> {
+export async function launchInside(
+  helper: "dowel-document" | "dowel-library",
+  words: readonly string[],
+): Promise<string> {
   const child = spawn(launcherPath(), words, {
     argv0: helper,
     stdio: ["ignore", "ignore", "pipe"],
