@@ -6,7 +6,7 @@ const hardLimit = 400;
 const ninetiethLimit = 250;
 const medianLimit = 120;
 /** Lines of code; blank lines and comments are not counted, so that nobody saves on the security argument. */
-const launcherLimit = 4200;
+const launcherLimit = 4350;
 
 interface Measured {
   readonly path: string;
