@@ -91,6 +91,8 @@ const errorCodes = {
   HOST_PATH_UNSAFE: "A path in the user's data leads elsewhere through a link",
   LIBRARY_INVALID: "A folder cannot be picked for an app, or the list of those that are is malformed",
   LIBRARY_NOT_FOUND: "A folder was not picked for an app",
+  TIMERS_INVALID: "The list of an app's timers is malformed",
+  TIMER_NOT_FOUND: "The app has no such timer",
   PERMISSION_TABLE_DAMAGED: "A file of the permission store is malformed",
   PERMISSION_NOT_FOUND: "The permission store has no such entry",
   DOCUMENT_PORTAL_MISSING: "No document portal runs or can be started in the session",

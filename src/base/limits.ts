@@ -153,6 +153,17 @@ export const limits = {
   fileTransferFiles: 256,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
+  /** Wake-ups of one app, what each gives back to it, how often one may return, how late and how far away one may be. */
+  timersOfApp: 64,
+  timerDataBytes: 1 * KiB,
+  timerIntervalMilliseconds: 60_000,
+  timerAccuracyMilliseconds: 86_400_000,
+  timerAheadMilliseconds: 10 * 366 * 86_400_000,
+  /** The file with them: a byte of the data can take six in JSON. */
+  timerFileBytes: 512 * KiB,
+  /** Changes of its timers that one app may make in a minute, as each waits for the disk; and between two starts by them. */
+  timerChangesInMinute: 120,
+  timerStartMilliseconds: 60_000,
   /** How long an authenticator may be silent, and a person who logs in by it; how often it may ask one. */
   authenticatorMilliseconds: 120_000,
   authenticatorPersonMilliseconds: 1_800_000,

@@ -51,6 +51,11 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
   "library list": { brief: "Show the folders that were picked for an app", load: () => import("./library/list.ts") },
   "library remove": { brief: "Take a folder away from an app, at once", load: () => import("./library/remove.ts") },
+  "timers list": { brief: "Show the wake-ups that apps have set", load: () => import("./timers/list.ts") },
+  "timers remove": {
+    brief: "Take a wake-up away from an app, or all of them",
+    load: () => import("./timers/remove.ts"),
+  },
   data: { brief: "Show what apps keep on disk", load: () => import("./data.ts") },
   "data backup": { brief: "Back up what an app keeps", load: () => import("./data/backup.ts") },
   "data restore": { brief: "Put back what was backed up of an app", load: () => import("./data/restore.ts") },

@@ -19,6 +19,8 @@ const libc = dlopen("libc.so.6", {
   epoll_create1: { args: [i32], returns: i32 },
   epoll_ctl: { args: [i32, i32, i32, i64_fast], returns: i32 },
   epoll_wait: { args: [i32, i64_fast, i32, i32], returns: i32 },
+  timerfd_create: { args: [i32, i32], returns: i32 },
+  timerfd_settime: { args: [i32, i32, pointer, pointer], returns: i32 },
   inotify_init1: { args: [i32], returns: i32 },
   inotify_add_watch: { args: [i32, pointer, u32], returns: i32 },
   socket: { args: [i32, i32, i32], returns: i32 },

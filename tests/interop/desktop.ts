@@ -54,13 +54,13 @@ export class Desktop implements AsyncDisposable {
   }
 
   /** Installs an app; `groups` follow the first group of its metadata. */
-  install(id: string, groups = "", files: Readonly<Record<string, string>> = {}): void {
+  install(id: string, groups = "", files: Readonly<Record<string, string>> = {}, command = "sh"): void {
     const { pit } = this;
     const tree = pit.path("images", id);
-    const metadata = `[Application]\nname=${id}\nruntime=${runtime}\ncommand=sh\n${groups}`;
+    const metadata = `[Application]\nname=${id}\nruntime=${runtime}\ncommand=${command}\n${groups}`;
     for (const [path, content] of Object.entries({ ...files, metadata, "files/app": id })) {
       mkdirSync(join(tree, path, ".."), { recursive: true });
-      writeFileSync(join(tree, path), content);
+      writeFileSync(join(tree, path), content, { mode: path.includes("/bin/") ? 0o755 : 0o644 });
     }
     addImage(pit.path("images/layout"), { ref: `app/${id}/${hostArch()}/stable`, metadata, tree });
     for (const name of ["images", "home", "work", "run"]) pit.own(pit.path(name));

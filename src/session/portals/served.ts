@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LibraryKeeper } from "../library/keeper.ts";
+
+import type { Timers } from "../timers/timers.ts";
 import { accountPortal } from "./account.ts";
 import type { Backends } from "./backends.ts";
 import { backgroundPortal } from "./background.ts";
@@ -19,6 +21,7 @@ import { proxyPortal } from "./proxy.ts";
 import { realtimePortal } from "./realtime.ts";
 import { secretPortal } from "./secret.ts";
 import { settingsPortal } from "./settings.ts";
+import { timersPortal } from "./timers.ts";
 import { trashPortal } from "./trash.ts";
 import { usbPortal } from "./usb.ts";
 
@@ -27,6 +30,7 @@ export interface BackendServices extends PortalServices {
   readonly buses: HostBuses;
   readonly environment: Environment;
   readonly library: LibraryKeeper;
+  readonly timers: Timers;
   /** What the maker says now. */
   readonly backends: () => Backends;
 }
@@ -47,6 +51,7 @@ const portals = [
   realtimePortal,
   secretPortal,
   settingsPortal,
+  timersPortal,
   trashPortal,
   usbPortal,
 ];

@@ -10,14 +10,17 @@ import { lockFile } from "../../sys/locks.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import { LibraryKeeper } from "../library/keeper.ts";
+import { callingApp } from "../portals/app.ts";
 import type { Backends } from "../portals/backends.ts";
 import { type Environment, HostBuses } from "../portals/buses.ts";
+import type { Decide } from "../portals/decide.ts";
 import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
 import { backendsOfFile, decideByFile } from "../portals/policy.ts";
 import { servedPortals } from "../portals/served.ts";
 import { decideByStore } from "../portals/stored.ts";
 import { UpdateWatcher } from "../portals/updates/watcher.ts";
+import { Timers } from "../timers/timers.ts";
 import { Consents } from "./consents.ts";
 import { OverrideFollower } from "./follow.ts";
 import { parseHandover, readPolicy } from "./handover.ts";
@@ -60,6 +63,8 @@ class SessionService implements Disposable {
   readonly #listener: Listener;
   readonly #buses: HostBuses;
   readonly #library: LibraryKeeper;
+  readonly #decide: Decide;
+  readonly #timers: Timers;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #consents: Consents;
@@ -73,6 +78,15 @@ class SessionService implements Disposable {
     this.#buses = new HostBuses(loop, options.environment);
     const { environment, instances, failed } = options;
     this.#library = new LibraryKeeper(loop, { ...ownPlace(environment), instances }, failed);
+    this.#decide = decideByFile(portalPolicyPath, failed, decideByStore(loop, environment, failed));
+    this.#timers = new Timers({
+      ...options,
+      loop,
+      buses: this.#buses,
+      decide: this.#decide,
+      appOf: (id) => callingApp(instances, id, ""),
+      managed: options.listener !== undefined,
+    });
     this.#portals = this.#makePortals();
     this.#consents = new Consents({
       ...options,
@@ -86,8 +100,10 @@ class SessionService implements Disposable {
     this.#listener = new Listener(loop, fd, (caller) => this.#accepted(caller));
     loop.onQuiet = (milliseconds) => {
       const { lingerMilliseconds = Number.POSITIVE_INFINITY } = options;
-      if (this.#instances.size === 0 && (milliseconds >= lingerMilliseconds || !this.#isReachable())) loop.stop();
+      const isIdle = milliseconds >= lingerMilliseconds && !this.#timers.holds;
+      if (this.#instances.size === 0 && (isIdle || !this.#isReachable())) loop.stop();
     };
+    this.#timers.look();
   }
 
   #makePortals(): PortalHost {
@@ -95,7 +111,8 @@ class SessionService implements Disposable {
     const backends = (): Backends => backendsOfFile(portalPolicyPath, failed);
     const services = {
       loop: this.#loop,
-      decide: decideByFile(portalPolicyPath, failed, decideByStore(this.#loop, environment, failed)),
+      decide: this.#decide,
+      timers: this.#timers,
       updates: new UpdateWatcher(this.#loop, failed),
       failed,
       buses: this.#buses,
@@ -201,6 +218,7 @@ class SessionService implements Disposable {
     this.#consents[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);
+    this.#timers[Symbol.dispose]();
     this.#buses[Symbol.dispose]();
   }
 }

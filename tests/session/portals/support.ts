@@ -10,6 +10,7 @@ import { Link } from "../../../src/session/bus/link.ts";
 import { BusPolicy } from "../../../src/session/bus/policy.ts";
 import { noTraffic } from "../../../src/session/bus/stream.ts";
 import { LibraryKeeper } from "../../../src/session/library/keeper.ts";
+import { callingApp } from "../../../src/session/portals/app.ts";
 import { type Backends, noBackends } from "../../../src/session/portals/backends.ts";
 import { HostBuses } from "../../../src/session/portals/buses.ts";
 import type { Decide } from "../../../src/session/portals/decide.ts";
@@ -18,6 +19,7 @@ import { PortalHost } from "../../../src/session/portals/host.ts";
 import type { Portal } from "../../../src/session/portals/portal.ts";
 import { type BackendServices, servedPortals } from "../../../src/session/portals/served.ts";
 import { UpdateWatcher } from "../../../src/session/portals/updates/watcher.ts";
+import { Timers } from "../../../src/session/timers/timers.ts";
 import { listenUnix } from "../../../src/sys/sockets.ts";
 import { startBus, type TestBus } from "../../support/bus.ts";
 
@@ -31,6 +33,7 @@ export class PortalWorld implements AsyncDisposable {
   readonly socket: string;
   readonly bus: TestBus;
   readonly failures: unknown[] = [];
+  readonly timers: Timers;
   readonly #end = Promise.withResolvers<void>();
   readonly #running: Promise<void>;
   readonly #resources = new DisposableStack();
@@ -64,7 +67,29 @@ export class PortalWorld implements AsyncDisposable {
     const updates = new UpdateWatcher(this.loop, failed);
     const place = { installation: join(folder, "dowel"), instances: join(folder, "instances"), home: folder };
     const library = this.#resources.use(new LibraryKeeper(this.loop, place, failed));
-    const services = { loop: this.loop, decide, failed, buses, environment, backends, updates, library };
+    this.timers = this.#resources.use(
+      new Timers({
+        loop: this.loop,
+        buses,
+        environment,
+        decide,
+        failed,
+        installations: [join(folder, "data/dowel")],
+        appOf: (id) => callingApp(join(folder, "instances"), id, ""),
+        managed: true,
+      }),
+    );
+    const services = {
+      loop: this.loop,
+      decide,
+      failed,
+      buses,
+      environment,
+      backends,
+      updates,
+      library,
+      timers: this.timers,
+    };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
       backends,

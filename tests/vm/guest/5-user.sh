@@ -45,7 +45,7 @@ test_the_units_are_in_their_place() {
   rm -f "/run/user/$(id -u tester)/dowel/session.sock"
   manager daemon-reload
   manager enable --now dowel-session.socket
-  as_tester env SYSTEMD_LOG_LEVEL=err sh -c "systemd-analyze --user verify --man=no $unit dowel-session.socket dowel-update.timer 2>&1" >/tmp/verified
+  as_tester env SYSTEMD_LOG_LEVEL=err sh -c "systemd-analyze --user verify --man=no $unit dowel-session.socket dowel-timers.service dowel-update.timer 2>&1" >/tmp/verified
   cat /tmp/verified
   [ ! -s /tmp/verified ]
 }
@@ -81,6 +81,20 @@ test_the_service_ends_when_no_app_runs_and_comes_back() {
   state_is active
   greets
   stop_app
+}
+
+test_a_timer_starts_the_service_that_has_ended() {
+  file=/home/tester/.local/share/dowel/timers/$app.json
+  due=$(($(date +%s) + 90))
+  as_tester mkdir -p "${file%/*}"
+  as_tester sh -c "echo '{\"timers\":[{\"name\":\"alarm\",\"due\":${due}000,\"accuracy\":0,\"data\":\"\"}]}' >$file"
+  manager start dowel-timers.service
+  eventually state_is active
+  eventually state_is inactive
+  manager list-timers --all | grep "dowel-timers-$due.timer"
+  [ -e "$file" ]
+  eventually test ! -e "$file"
+  [ "$(date +%s)" -ge $due ]
 }
 
 test_an_app_from_a_login_shell_has_a_scope_with_its_limits_and_the_bus() {
