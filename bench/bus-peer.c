@@ -8,6 +8,9 @@
 //                                                                  of whatever stands between a client and its bus
 // Those in the middle take turns: in each round COUNT calls or signals by way of the first socket, then of the second and
 // so on. They print a line for each round, with microseconds per call of one client's turn or per signal, by socket.
+//   bus-peer portal SOCKET INTERFACE MEMBER COUNT [TEXT]...        calls a portal of the desktop, with texts as arguments
+//   bus-peer spawn SOCKET COUNT                                    has `true` spawned, one after the other, to their ends
+// These two print microseconds per call or spawn.
 #include <errno.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -69,15 +72,23 @@ static uint8_t *put_field(uint8_t *start, uint8_t *at, uint8_t code, char type, 
   return at + length + 1;
 }
 
-// A body of type `ay` where `body` is given as raw bytes with its length prefix, else `s`.
-static void send_message(struct peer *peer, uint8_t type, const char *destination, const char *member, uint32_t reply,
-                         const char *signature, const uint8_t *body, uint32_t body_length) {
+// What calls and signals go to, or come from, besides a name.
+struct object {
+  const char *path, *interface;
+};
+
+static const struct object bus_object = {"/org/freedesktop/DBus", "org.freedesktop.DBus"};
+static const struct object bench_object = {"/org/freedesktop/DBus", "org.example.Bench"};
+
+// `body` is raw bytes, as the signature says; an answer has no object.
+static void send_message(struct peer *peer, uint8_t type, const struct object *object, const char *destination,
+                         const char *member, uint32_t reply, const char *signature, const uint8_t *body,
+                         uint32_t body_length) {
   static uint8_t out[BUFFER];
   uint8_t *at = out + 16;
-  if (type != RETURN) {
-    at = put_field(out, at, 1, 'o', "/org/freedesktop/DBus", 0);
-    at = put_field(out, at, 2, 's', destination != NULL && strcmp(destination, "org.freedesktop.DBus") == 0
-                                        ? "org.freedesktop.DBus" : "org.example.Bench", 0);
+  if (object != NULL) {
+    at = put_field(out, at, 1, 'o', object->path, 0);
+    at = put_field(out, at, 2, 's', object->interface, 0);
     at = put_field(out, at, 3, 's', member, 0);
   }
   if (reply != 0) at = put_field(out, at, 5, 'u', NULL, reply);
@@ -149,7 +160,7 @@ static void call_bus(struct peer *peer, const char *member, const char *text, in
   uint8_t body[512] = {0};
   uint32_t length = text == NULL ? 0 : put_string(body, text);
   if (with_flags) length = ((length + 3) & ~3U) + 4;
-  send_message(peer, CALL, "org.freedesktop.DBus", member, 0, with_flags ? "su" : "s", body, length);
+  send_message(peer, CALL, &bus_object, "org.freedesktop.DBus", member, 0, with_flags ? "su" : "s", body, length);
   for (answered = 0; answered == 0;) pump(peer, note_answer);
 }
 
@@ -179,7 +190,7 @@ static double now(void) {
 
 static void echo(struct peer *peer, const struct message *message) {
   if (message->type != CALL || message->sender == NULL) return;
-  send_message(peer, RETURN, message->sender, NULL, message->serial, "ay", message->body, message->body_length);
+  send_message(peer, RETURN, NULL, message->sender, NULL, message->serial, "ay", message->body, message->body_length);
 }
 
 static void poll_all(struct peer *peers, int clients, void (*handle)(struct peer *, const struct message *)) {
@@ -200,7 +211,7 @@ static void next_call(struct peer *peer, const struct message *message) {
   if (message->type == 3) fprintf(stderr, "an error came\n"), exit(1);
   if (message->type != RETURN) return;
   received++;
-  if (to_send-- > 0) send_message(peer, CALL, service, "Echo", 0, "ay", payload, payload_length);
+  if (to_send-- > 0) send_message(peer, CALL, &bench_object, service, "Echo", 0, "ay", payload, payload_length);
 }
 
 static void count_signal(struct peer *peer, const struct message *message) {
@@ -213,7 +224,9 @@ static double run_calls(struct peer *peers, int count, int clients) {
   to_send = total - clients;
   received = 0;
   double start = now();
-  for (int i = 0; i < clients; i++) send_message(&peers[i], CALL, service, "Echo", 0, "ay", payload, payload_length);
+  for (int i = 0; i < clients; i++) {
+    send_message(&peers[i], CALL, &bench_object, service, "Echo", 0, "ay", payload, payload_length);
+  }
   while (received < total) poll_all(peers, clients, next_call);
   return (now() - start) / count;
 }
@@ -222,7 +235,7 @@ static double run_signals(struct peer *sender, struct peer *peers, int count, in
   double start = now();
   received = 0;
   for (int sent = 0; sent < count; sent++) {
-    send_message(sender, SIGNAL, NULL, "Tick", 0, "s", payload, 0);
+    send_message(sender, SIGNAL, &bench_object, NULL, "Tick", 0, "s", payload, 0);
     while (received < (sent + 1) * clients) poll_all(peers, clients, count_signal);
   }
   return (now() - start) / count;
@@ -294,6 +307,47 @@ static _Noreturn void relay(const char *path, const char *bus) {
   fail("epoll_wait");
 }
 
+static void note_end(struct peer *peer, const struct message *message) {
+  note_answer(peer, message);
+  if (message->type == SIGNAL && message->member != NULL && strcmp(message->member, "SpawnExited") == 0) received++;
+}
+
+static void run_portal(struct peer *peer, const char *interface, const char *member, int count, char **texts,
+                       int texts_count) {
+  const struct object object = {"/org/freedesktop/portal/desktop", interface};
+  uint8_t body[512] = {0};
+  char signature[8] = "";
+  uint32_t length = 0;
+  for (int i = 0; i < texts_count; i++) {
+    length = (length + 3) & ~3U;
+    length += put_string(body + length, texts[i]);
+    strcat(signature, "s");
+  }
+  double start = 0;
+  for (int call = -count / 10; call < count; call++) {
+    if (call == 0) start = now();
+    send_message(peer, CALL, &object, "org.freedesktop.portal.Desktop", member, 0, signature, body, length);
+    for (answered = 0; answered == 0;) pump(peer, note_answer);
+  }
+  printf("%.2f\n", (now() - start) / count);
+}
+
+static void run_spawns(struct peer *peer, int count) {
+  static const struct object portal = {"/org/freedesktop/portal/Flatpak", "org.freedesktop.portal.Flatpak"};
+  // ay cwd, aay argv, a{uh} fds, a{ss} envs, u flags, a{sv} options; the last begin at multiples of eight.
+  static const uint32_t words[] = {2, '/', 9, 5, 'e' << 24 | 'u' << 16 | 'r' << 8 | 't', 0, 0, 0, 0, 0, 0, 0};
+  call_bus(peer, "AddMatch", "type='signal',interface='org.freedesktop.portal.Flatpak'", 0);
+  double start = 0;
+  for (int spawn = -1; spawn < count; spawn++) {
+    if (spawn == 0) start = now();
+    received = 0;
+    send_message(peer, CALL, &portal, "org.freedesktop.portal.Flatpak", "Spawn", 0, "ayaaya{uh}a{ss}ua{sv}",
+                 (const uint8_t *)words, sizeof words);
+    while (received == 0) pump(peer, note_end);
+  }
+  printf("%.2f\n", (now() - start) / count);
+}
+
 int main(int argc, char **argv) {
   if (argc == 4 && strcmp(argv[1], "relay") == 0) relay(argv[2], argv[3]);
   if (argc == 4 && strcmp(argv[1], "serve") == 0) {
@@ -305,6 +359,16 @@ int main(int argc, char **argv) {
   }
   if (argc == 3 && strcmp(argv[1], "hello") == 0) {
     connect_bus(argv[2]);
+    return 0;
+  }
+  if (argc >= 6 && strcmp(argv[1], "portal") == 0) {
+    struct peer peer = connect_bus(argv[2]);
+    run_portal(&peer, argv[3], argv[4], atoi(argv[5]), argv + 6, argc - 6);
+    return 0;
+  }
+  if (argc == 4 && strcmp(argv[1], "spawn") == 0) {
+    struct peer peer = connect_bus(argv[2]);
+    run_spawns(&peer, atoi(argv[3]));
     return 0;
   }
   if (argc < 8 || argc > 7 + SOCKETS_MAX) return 2;

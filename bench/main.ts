@@ -11,6 +11,7 @@ import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
 import { prepareWork, releaseWork } from "./places.ts";
+import { benchPortals } from "./portals.ts";
 import { benchSearch } from "./search.ts";
 import { benchStart } from "./start.ts";
 import { benchUpdates } from "./updates.ts";
@@ -21,6 +22,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   cli: benchCli,
   instances: benchInstances,
   bus: benchBus,
+  portals: benchPortals,
   install: benchInstall,
   updates: benchUpdates,
   layers: benchLayers,

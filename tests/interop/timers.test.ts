@@ -42,7 +42,7 @@ test("an app without permission sets none", async () => {
 
 test("an app that has ended is started when its time has come, also by a service that came back", async () => {
   desktop.pit.succeed(["permission-set", "timers", "timers", id, "yes"]);
-  await set("feeds", "'interval': <uint32 3600>, 'data': <'all'>");
+  await set("feeds", "'interval': <uint32 7200>, 'data': <'all'>");
   const far = Math.floor(Date.now() / 1000) + 3600;
   await set("alarm", `'at': <int64 ${far}>, 'accuracy': <uint32 0>, 'data': <'tea'>`);
   // Nobody waits there for the answer, which is given when it is asked whether the app may.
@@ -51,13 +51,13 @@ test("an app that has ended is started when its time has come, also by a service
     return rows.length === 2 && rows;
   });
   expect(table).toMatchObject([
-    { app: id, name: "feeds", interval: 3_600_000, data: "all" },
+    { app: id, name: "feeds", interval: 7_200_000, data: "all" },
     { app: id, name: "alarm", due: far * 1000, data: "tea" },
   ]);
   // As if the hour were over: the service that runs has its own clock set, the next one looks.
   const file = desktop.pit.path(`home/.local/share/dowel/timers/${id}.json`);
   const due = Math.floor(Date.now() / 1000) + 1;
-  writeFileSync(file, readFileSync(file, "utf8").replace(String(far), String(due)));
+  writeFileSync(file, readFileSync(file, "utf8").replace(`"due": ${far}000`, `"due": ${due}000`));
   const socket = `${desktop.pit.path("run")}/dowel/session.sock`;
   const { pid } = askStatus(existsSync(socket) ? socket : `${runFolderPath(65_534)}/session.sock`);
   process.kill(pid, "SIGKILL");
