@@ -20,6 +20,8 @@ export interface LayerContext {
    * of a layer than that its table of contents is the one that the manifest names.
    */
   readonly vouched: boolean;
+  /** The folders whose contents are wanted, of `parseSubpaths`; all where empty. */
+  readonly subpaths: readonly string[];
   /** Makes tables of contents of earlier ones. */
   readonly deltas: TocDeltas;
   /** What layers can be made of others by. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
-import { DowelError } from "../../base/errors.ts";
+import { DowelError, isDowelError } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
 import { limits } from "../../base/limits.ts";
 import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
@@ -76,8 +76,9 @@ export async function importImage(
   const deltas = new TocDeltas(installation, source, isUpdate ? descriptor.digest : undefined, signal);
   const image = { manifest, config, ref, digest: descriptor.digest };
   const layerDeltas = await deltasFor(installation, source, image, options);
-  const vouched = voucher !== undefined;
-  const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched };
+  const isSubset = subpaths.length > 0;
+  const vouched = voucher !== undefined && !isSubset;
+  const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched, subpaths };
   const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, subpaths, name };
   const extra = completeExtra(imageFolder(installation, facts.commit), (digest, size) => staging.has(digest, size));
   const leaves: Leaves = new Map();
@@ -85,12 +86,12 @@ export async function importImage(
     if (extra !== undefined) addExtra(root, manifest.layers.length, extra.entries);
     return makeImage(staging, manifest, facts, root, leaves);
   };
-  let layers = await addLayers(context, manifest, config, "known");
-  const isSure = (): boolean => layers.unchecked.size === 0 || treeDigest(layers.root, leaves) === voucher;
+  let layers = await addWanted(context, manifest, config, "known");
+  const isSure = (): boolean => layers.unchecked.size === 0 || isSubset || treeDigest(layers.root, leaves) === voucher;
   let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   if (made === undefined) {
-    layers = await addLayers({ ...context, vouched: false }, manifest, config, "complete");
+    layers = await addWanted({ ...context, vouched: false }, manifest, config, "complete");
     made = await saving(layers, () => make(layers));
   }
   if (made === undefined) throw new Error(`${name}: objects of layers that are complete are missing`);
@@ -139,10 +140,28 @@ function checkLayers(manifest: ImageManifest, config: ImageConfig, name: string)
 
 interface AddedLayers {
   readonly root: FolderNode;
-  /** Records, by their names, of layers of which nothing is sure but what the whole tree is. */
+  /** Records, by their names, of layers of which nothing is sure but what the whole tree is, or of which only a part came. */
   readonly unchecked: ReadonlyMap<string, string>;
   /** Makes durable what came. To be called before anything refers to it. */
   readonly save: () => Promise<void>;
+}
+
+/**
+ * As `addLayers`; where the folders that are wanted do not make a tree by themselves, because a hard link in them is to a
+ * file of another layer, all of the layers.
+ */
+async function addWanted(
+  context: LayerContext,
+  manifest: ImageManifest,
+  config: ImageConfig,
+  reuse: "known" | "complete",
+): Promise<AddedLayers> {
+  try {
+    return await addLayers(context, manifest, config, reuse);
+  } catch (error) {
+    if (context.subpaths.length === 0 || !isDowelError(error, "TAR_UNSAFE")) throw error;
+    return await addLayers({ ...context, subpaths: [] }, manifest, config, reuse);
+  }
 }
 
 /**

@@ -13,6 +13,7 @@ import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
+import { fetchSubset } from "./subset.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
 import { archiveByDelta, isDeltasFault, type UsableDelta, usableDelta } from "./tardiff.ts";
 import { keepToc } from "./tocdelta.ts";
@@ -42,7 +43,10 @@ function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
 export interface FetchedLayer {
   /** Of its record. */
   readonly lines: string[];
-  /** Whether its unpacked bytes have the digest that the config names. If not, only the tree can say that it is right. */
+  /**
+   * Whether its unpacked bytes have the digest that the config names. If not, only the tree can say that it is right, or
+   * these are the entries of a subset, of which each content is.
+   */
   readonly isChecked: boolean;
 }
 
@@ -64,7 +68,10 @@ export async function fetchLayer(
     if (lines !== undefined) return { lines, isChecked: true };
     return { lines: await fetchWhole(context, stack, layer, diffId, { places }), isChecked: true };
   }
-  const partial = await fetchPartially(context, layer, places, tables, diffId);
+  const isSubset = context.subpaths.length > 0;
+  const partial = isSubset
+    ? await fetchSubset(context, layer, places, tables)
+    : await fetchPartially(context, layer, places, tables, diffId);
   if (partial.entries === undefined) {
     const toc = partial.damaged ? undefined : tables.toc;
     const lines = await fetchWhole(context, stack, layer, diffId, { places, toc });
@@ -74,7 +81,7 @@ export async function fetchLayer(
   keepToc(context.installation, diffId, tables.toc, places);
   stack.beginLayer();
   for (const entry of partial.entries) stack.add(entry);
-  return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched };
+  return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched && !isSubset };
 }
 
 /** Makes a layer of an older one; undefined where that does not lead to the layer, and nothing has been added. */

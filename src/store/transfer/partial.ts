@@ -25,7 +25,7 @@ const leastLayerBytes = 64 * 1024;
 
 /**
  * Fetches the tables of a zstd:chunked layer; undefined where it is too small for that or the source sends no parts. The
- * tar-split data comes with them where something is here that the layer may have too.
+ * tar-split data comes with them where something is here that the layer may have too, and all of the layer is wanted.
  */
 export async function openTables(
   context: LayerContext,
@@ -34,11 +34,14 @@ export async function openTables(
 ): Promise<LayerTables | undefined> {
   const { index, source } = context;
   if (index === undefined || source.openSpans === undefined) return undefined;
-  if (layer.size < leastLayerBytes || 2 * (places.toc.size + places.tarSplit.size) >= layer.size) return undefined;
-  return unlessRefused(() => fetchTables(context, layer, places, !index.isEmpty && !context.vouched));
+  const isSubset = context.subpaths.length > 0;
+  const tableBytes = places.toc.size + (isSubset ? 0 : places.tarSplit.size);
+  if (layer.size < leastLayerBytes || 2 * tableBytes >= layer.size) return undefined;
+  const withTarSplit = !isSubset && !index.isEmpty && !context.vouched;
+  return unlessRefused(() => fetchTables(context, layer, places, withTarSplit));
 }
 
-interface PartialLayer {
+export interface PartialLayer {
   /** Undefined where all of the layer should be fetched: that costs no more, or the source does not send its parts. */
   readonly entries?: LayerEntry[];
   /** Whether parts came that are not what they should be. */
@@ -110,7 +113,7 @@ async function unlessRefused<T>(action: () => Promise<T>): Promise<T | undefined
  * Fetches the parts of a plan. Parts that are damaged may be so on the way only: the digest of the whole blob says
  * whether the layer is.
  */
-async function fetchParts(
+export async function fetchParts(
   context: LayerContext,
   layer: Descriptor,
   plan: FetchPlan,
