@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../base/errors.ts";
+import { mapAtMost } from "../base/parallel.ts";
 import { readExtraData } from "../metadata/extradata.ts";
 import { digestHex } from "../oci/digest.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
@@ -44,17 +45,8 @@ async function loadAll(
   operations: readonly FetchOperation[],
   options: MeasureOptions,
 ): Promise<ReadonlyMap<string, LoadedImage>> {
-  const loaded = new Map<string, LoadedImage>();
-  const waiting = [...operations];
-  const worker = async (): Promise<void> => {
-    for (let operation = waiting.shift(); operation !== undefined; operation = waiting.shift()) {
-      const image = await load(operation, options);
-      if (image !== undefined) loaded.set(operation.image.commit, image);
-    }
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: parallel }, worker));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-  return loaded;
+  const images = await mapAtMost(operations, parallel, (operation) => load(operation, options));
+  return new Map(operations.flatMap(({ image }, at) => (images[at] === undefined ? [] : [[image.commit, images[at]]])));
 }
 
 /** Bytes of the layers that the installation lacks and that no image before has brought; `seen` takes them up. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { limits } from "../base/limits.ts";
+import { mapAtMost } from "../base/parallel.ts";
 import { encodeUtf8 } from "../base/text.ts";
 import { putBytes, putDocument } from "./artifact.ts";
 import type { Repository } from "./client/registry.ts";
@@ -23,6 +24,8 @@ export interface ChunkedDelta {
 
 /** A delta in a repository. */
 export type FoundDelta = ChunkedDelta & { readonly blob: Descriptor };
+
+const documentsAtOnce = 4;
 
 /** Type of the artifacts that carry deltas. They are about the images of one repository, so that a copy leaves them. */
 export const tocDeltaType = "application/vnd.dowel.toc-delta.v1";
@@ -78,13 +81,12 @@ export async function findTocDeltas(
   signal?: AbortSignal,
 ): Promise<readonly FoundDelta[]> {
   const referrers = (await source.referrers?.(manifest, tocDeltaType, signal)) ?? [];
-  const found: FoundDelta[] = [];
-  for (const referrer of referrers.slice(-limits.tocDeltasPerImage)) {
+  const found = await mapAtMost(referrers.slice(-limits.tocDeltasPerImage), documentsAtOnce, async (referrer) => {
     const bytes = await source.fetchDocument(referrer, signal);
     const { layers } = decodeManifest(bytes, referrer.mediaType, `${source.name}@${referrer.digest}`);
-    found.push(...layers.flatMap((blob) => decodeDelta(blob) ?? []));
-  }
-  return found.slice(0, limits.deltasPerImage);
+    return layers.flatMap((blob) => decodeDelta(blob) ?? []);
+  });
+  return found.flat().slice(0, limits.deltasPerImage);
 }
 
 function decodeDelta(blob: Descriptor): FoundDelta | undefined {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { mapAtMost } from "../../base/parallel.ts";
 import type { Repository } from "../client/registry.ts";
 import type { Descriptor } from "../descriptor.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../digest.ts";
@@ -17,6 +18,8 @@ export const classicAnnotations = {
 } as const;
 export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const bundlePattern = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+)?\+json/;
+
+const signaturesAtOnce = 4;
 
 /** The tag that cosign's classic signatures of a manifest hang on. */
 export function classicTag(digest: Digest): string {
@@ -56,18 +59,16 @@ export async function findClassic(
   }
   const layers = manifest.layers.filter(({ mediaType }) => mediaType === classicMediaType);
   checkCount(layers.length, `${source.name}:${tag}`);
-  const found: ClassicSignature[] = [];
-  for (const layer of layers) {
+  return await mapAtMost(layers, signaturesAtOnce, async (layer) => {
     const value = (name: keyof typeof classicAnnotations) => layer.annotations?.get(classicAnnotations[name]);
-    found.push({
+    return {
       payload: await fetchSmall(source, layer, signal),
       signature: Buffer.from(value("signature") ?? "", "base64"),
       certificate: value("certificate"),
       chain: value("chain"),
       logEntry: value("logEntry"),
-    });
-  }
-  return found;
+    };
+  });
 }
 
 /** Sigstore bundles that refer to a manifest, by the referrers API or its fallback tag. Nothing in them is checked. */
@@ -79,13 +80,12 @@ export async function findBundles(
   const referrers = await source.referrers(digest, undefined, signal);
   const wanted = referrers.filter(({ artifactType }) => bundlePattern.test(artifactType ?? ""));
   checkCount(wanted.length, `${source.name}@${digest}`);
-  const bundles: Uint8Array[] = [];
-  for (const entry of wanted) {
+  const bundles = await mapAtMost(wanted, signaturesAtOnce, async (entry) => {
     const bytes = await source.fetchDocument(entry, signal);
     const { layers } = decodeManifest(bytes, entry.mediaType, `${source.name}@${entry.digest}`);
     const [layer, second] = layers;
-    if (layer === undefined || second !== undefined || !bundlePattern.test(layer.mediaType)) continue;
-    bundles.push(await fetchSmall(source, layer, signal));
-  }
-  return bundles;
+    if (layer === undefined || second !== undefined || !bundlePattern.test(layer.mediaType)) return [];
+    return [await fetchSmall(source, layer, signal)];
+  });
+  return bundles.flat();
 }

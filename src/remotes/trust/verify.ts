@@ -52,12 +52,12 @@ export async function verifyImage(
   const source = new Registry(place.baseUrl, { token: place.token }).repository(repository);
   const lookaside = remote?.signatureLookaside;
   const judgeOne = async (one: Digest): Promise<readonly string[]> => {
-    const found = {
-      simple:
-        asksFor("signedBy") && lookaside !== undefined ? await findSimple(lookaside, repository, one, signal) : [],
-      classic: asksFor("sigstoreSigned") ? await findClassic(source, one, signal) : [],
-      bundles: asksFor("sigstoreSigned") ? await findBundles(source, one, signal) : [],
-    };
+    const [simple, classic, bundles] = await Promise.all([
+      asksFor("signedBy") && lookaside !== undefined ? findSimple(lookaside, repository, one, signal) : [],
+      asksFor("sigstoreSigned") ? findClassic(source, one, signal) : [],
+      asksFor("sigstoreSigned") ? findBundles(source, one, signal) : [],
+    ]);
+    const found = { simple, classic, bundles };
     return judge(ruling, { image: { digest: one, host, repository, tag: undefined }, found, readKey });
   };
   try {

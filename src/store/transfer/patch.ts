@@ -26,7 +26,7 @@ export async function patchFiles(
   if (size === 0 || size > limits.fileDeltaBytes || size >= plan.bytes) return 0;
   const patches = new Patches(contents, found.length);
   try {
-    for (const delta of found) patches.add(parseFileDelta(await deltas.fetch(delta)));
+    for (const bytes of await deltas.fetchAll(found)) patches.add(parseFileDelta(bytes));
     for (const { entry } of plan.wanted) {
       checkCancelled(signal);
       const bytes = patches.make(entry.digest ?? "");

@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
+import { mapAtMost } from "../../base/parallel.ts";
 import type { ChunkedPlaces } from "../../formats/zstd-chunked/annotations.ts";
 import { applyTocDelta, isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
 import { type Digest, digestHex } from "../../oci/digest.ts";
@@ -12,6 +13,8 @@ import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
 import type { Installation } from "../installation.ts";
+
+const deltasAtOnce = 4;
 
 /** Where the packed table of contents of a layer is kept, beside its record. It is checked before use, so never synced. */
 function tablePath(installation: Installation, diffId: Digest): string {
@@ -79,8 +82,9 @@ export class TocDeltas {
         return table !== undefined;
       });
       if (way === undefined || sizeOf(way) > places.toc.size) return undefined;
-      for (const delta of way) {
-        const bytes = await this.fetch(delta);
+      const all = await this.fetchAll(way);
+      for (const [at, delta] of way.entries()) {
+        const bytes = all[at] ?? new Uint8Array(0);
         const isLast = delta.to === places.tocDigest;
         const unpackedSize = isLast ? places.toc.unpackedSize : delta.unpackedSize;
         table = table && applyTocDelta(table, bytes, { unpackedSize, digest: delta.to });
@@ -106,12 +110,14 @@ export class TocDeltas {
     );
   }
 
-  /** The bytes of a delta. */
-  async fetch({ blob }: FoundDelta): Promise<Uint8Array> {
-    const chunks = this.#source.openBlob(blob, { signal: this.#signal });
-    const bytes = await collect(chunks, blob.size, `${this.#source.name}: ${blob.digest}`);
-    this.#bytes += bytes.length;
-    return bytes;
+  /** The bytes of deltas, in their order, which the caller has found few enough to keep in memory together. */
+  async fetchAll(deltas: readonly FoundDelta[]): Promise<readonly Uint8Array[]> {
+    return await mapAtMost(deltas, deltasAtOnce, async ({ blob }) => {
+      const chunks = this.#source.openBlob(blob, { signal: this.#signal });
+      const bytes = await collect(chunks, blob.size, `${this.#source.name}: ${blob.digest}`);
+      this.#bytes += bytes.length;
+      return bytes;
+    });
   }
 }
 
