@@ -55,11 +55,10 @@ export async function makeFileDelta(
   signal?: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const patches: FilePatch[] = [];
-  let [packed, unpacked] = [0, 0];
-  for (let at = 0; at < pairs.length && unpacked < limits.patchedLayerBytes; at += atOnce) {
+  let packed = 0;
+  for (let at = 0; at < pairs.length; at += atOnce) {
     checkCancelled(signal);
     const some = pairs.slice(at, at + atOnce);
-    unpacked += some.reduce((sum, { to }) => sum + to.size, 0);
     for (const patch of await Promise.all(some.map((pair) => patchOf(pair, layers, signal)))) {
       if (patch === undefined || packed + patch.patch.length > limits.fileDeltaBytes / 2) continue;
       packed += patch.patch.length;

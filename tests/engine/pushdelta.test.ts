@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { hash } from "node:crypto";
 import { copyFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { limits } from "../../src/base/limits.ts";
 import { push } from "../../src/engine/push.ts";
 import { repair } from "../../src/engine/repair.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
@@ -232,4 +233,33 @@ test("collectGarbage() takes the table of a layer away with its record, and repa
   expect(findings.filter(({ kind }) => kind === "layer")).toMatchObject([{ what: "leftover", path: stray }]);
   await collectGarbage(installation);
   expect(readdirSync(installation.layers)).toEqual([]);
+});
+
+test("findTocDeltas() takes as many deltas, and looks at as many artifacts, as the limits say", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const { repository } = front;
+  const subject = (await publish(folder, front, "one", { "files/a": noise(100) })).document.descriptor;
+  const delta = { makes: "table", fromLayer: subject.digest, from: "a", to: "b", unpackedSize: 1 } as const;
+  await attachTocDeltas(repository, subject, [{ ...delta, bytes: noise(10) }]);
+  const [first] = await findTocDeltas(repository, subject.digest);
+  if (first === undefined) throw new Error("no delta");
+  const named = (count: number, to: string) =>
+    Array.from({ length: count }, (_, at) => ({ ...first, to: `${to}${at}` }));
+  const found = async () => (await findTocDeltas(repository, subject.digest)).length;
+  await attachTocDeltas(repository, subject, named(limits.deltasPerImage - 2, "some"));
+  expect(await found()).toBe(limits.deltasPerImage - 1);
+  await attachTocDeltas(repository, subject, named(1, "last"));
+  expect(await found()).toBe(limits.deltasPerImage);
+  await attachTocDeltas(repository, subject, named(1, "more"));
+  expect(await found()).toBe(limits.deltasPerImage);
+  const others = (await publish(folder, front, "two", { "files/b": noise(100) })).document.descriptor;
+  for (let at = 0; at < limits.tocDeltasPerImage; at++) await attachTocDeltas(repository, others, named(1, `one${at}`));
+  front.asked = [];
+  expect(await findTocDeltas(repository, others.digest)).toHaveLength(limits.tocDeltasPerImage);
+  const asked = front.asked.length;
+  await attachTocDeltas(repository, others, named(1, "ninth"));
+  front.asked = [];
+  expect(await findTocDeltas(repository, others.digest)).toHaveLength(limits.tocDeltasPerImage);
+  expect(front.asked).toHaveLength(asked);
 });

@@ -29,6 +29,7 @@ export class Assembly implements AsyncDisposable {
   readonly #packing: Stage<Packed>;
   readonly #recipient: Recipient;
   readonly #spare: ArrayBuffer[] = [];
+  readonly #rooms: ArrayBuffer[] = [];
   #buffer = new Uint8Array(new ArrayBuffer(batchBytes));
   #used = 0;
   /** Length and flags of each piece; the last may still grow. */
@@ -65,6 +66,12 @@ export class Assembly implements AsyncDisposable {
     const last = this.#pieces.length - 1;
     if (last < 0) throw new Error("There is nothing that could end");
     this.#pieces[last] = (this.#pieces[last] ?? 0) | flags;
+  }
+
+  /** Takes back the memory of frames that nobody reads any more. */
+  giveBack(room: ArrayBuffer): void {
+    // what a chunk of unusual size has needed is not kept
+    if (room.byteLength <= 2 * batchBytes && this.#rooms.length < maxBatches) this.#rooms.push(room);
   }
 
   #extend(length: number, flags: number): void {
@@ -111,7 +118,7 @@ export class Assembly implements AsyncDisposable {
     try {
       const digested = await this.#digesting.run({ buffer, pieces, end });
       this.#recipient.digested(digested);
-      const packed = await this.#packing.run({ buffer: digested.buffer, pieces, end });
+      const packed = await this.#packing.run({ buffer: digested.buffer, pieces, end, room: this.#rooms.pop() });
       this.#spare.push(packed.buffer);
       this.#recipient.packed(packed);
     } catch (cause) {

@@ -19,6 +19,8 @@ export interface Batch {
   readonly pieces: readonly number[];
   /** Whether the archive ends with it. */
   readonly end: boolean;
+  /** Memory for its frames, where there is some to be used again. */
+  readonly room?: ArrayBuffer | undefined;
 }
 
 /** What a file's body is. Digests are hex. */
@@ -42,8 +44,8 @@ export interface Digested {
 
 export interface Packed {
   readonly buffer: ArrayBuffer;
-  /** The frames that ended in the batch, one behind the other. */
-  readonly frames: Uint8Array<ArrayBuffer>;
+  /** Begins with the frames that ended in the batch, one behind the other. */
+  readonly room: ArrayBuffer;
   /** Bytes of each of them. */
   readonly sizes: readonly number[];
 }

@@ -13,7 +13,8 @@ export interface FilePair {
 /**
  * Says of which contents of an earlier layer those of a new one may best be made, in the order of the earlier ones in
  * their blob: of what had the same path, else of the only file in its folder that had the same name but for digits
- * (`libfoo.so.1.2.3`). Contents that are small, huge, or nearly all there in chunks are left out.
+ * (`libfoo.so.1.2.3`). Contents that are small, huge, or nearly all there in chunks are left out, and what does not fit into
+ * `limits.patchedLayerBytes` with those before.
  */
 export function pairFiles(from: Toc, to: Toc): FilePair[] {
   const earlier = new Earlier(from);
@@ -26,7 +27,14 @@ export function pairFiles(from: Toc, to: Toc): FilePair[] {
     const cost = earlier.cost(entry);
     if (like !== undefined && cost >= limits.patchLeastBytes) pairs.push({ from: like, to: entry, cost });
   }
-  return pairs.sort((left, right) => startOf(left.from) - startOf(right.from));
+  let total = 0;
+  return pairs
+    .sort((left, right) => startOf(left.from) - startOf(right.from))
+    .filter(({ to: { size } }) => {
+      const fits = total + size <= limits.patchedLayerBytes;
+      if (fits) total += size;
+      return fits;
+    });
 }
 
 function startOf({ chunks }: TocEntry): number {

@@ -8,5 +8,5 @@ const work = workOn(workerData as StageJob);
 
 parentPort?.on("message", (batch: Batch) => {
   const result = work.run(batch);
-  parentPort?.postMessage(result, "frames" in result ? [result.buffer, result.frames.buffer] : [result.buffer]);
+  parentPort?.postMessage(result, "room" in result ? [result.buffer, result.room] : [result.buffer]);
 });

@@ -2,11 +2,14 @@
 import { packedBound, ZstdPacker } from "../../sys/zstd.ts";
 import { type Batch, type Packed, pieceFlag, zerosOf } from "./batch.ts";
 
+/** Frames of most batches need less. */
+const usualRoom = 1024 * 1024 + packedBound(256 * 1024);
+
 /** Packs the frames of an archive. Takes its batches in order. */
 export class Packer implements Disposable {
   readonly #engine: ZstdPacker;
-  /** Where frames are packed, used again for the next batch. */
-  #room = new Uint8Array(0);
+  /** Where the frames of the current batch come to be. */
+  #room: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #used = 0;
   /** Parts of the open frame that do not lie in the current buffer, or not beside each other. */
   #held: Uint8Array[] = [];
@@ -16,7 +19,9 @@ export class Packer implements Disposable {
     this.#engine = new ZstdPacker(level);
   }
 
-  run({ buffer, pieces }: Batch): Packed {
+  run({ buffer, pieces, room = new ArrayBuffer(usualRoom) }: Batch): Packed {
+    this.#room = new Uint8Array(room);
+    this.#used = 0;
     const sizes: number[] = [];
     let at = 0;
     // what the open frame has in the buffer
@@ -35,9 +40,7 @@ export class Packer implements Disposable {
       start = at;
     }
     if (start < at) this.#hold(new Uint8Array(buffer.slice(start, at)));
-    const frames = this.#room.slice(0, this.#used);
-    this.#used = 0;
-    return { buffer, frames, sizes };
+    return { buffer, room: this.#room.buffer, sizes };
   }
 
   /** The bytes must stay as they are until the frame ends. */
@@ -63,7 +66,7 @@ export class Packer implements Disposable {
 
   #reserve(size: number): void {
     if (this.#room.length - this.#used >= size) return;
-    const larger = new Uint8Array(2 * this.#room.length + size);
+    const larger = new Uint8Array(this.#used + size);
     larger.set(this.#room.subarray(0, this.#used));
     this.#room = larger;
   }

@@ -73,7 +73,7 @@ class ThreadStage implements Stage<Digested | Packed> {
         return;
       }
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(batch, [batch.buffer]);
+      this.#worker.postMessage(batch, batch.room === undefined ? [batch.buffer] : [batch.buffer, batch.room]);
     });
   }
 

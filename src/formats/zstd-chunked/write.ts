@@ -63,7 +63,7 @@ export class ChunkedWriter {
   #unsplit: Uint8Array[] = [];
   #diffId = "";
   /** Frames that nobody has taken yet. */
-  #output: Uint8Array[] = [];
+  #output: { readonly room: ArrayBuffer; readonly size: number }[] = [];
   #layer: ChunkedLayer | undefined;
 
   constructor(options: WriteOptions = {}) {
@@ -80,7 +80,7 @@ export class ChunkedWriter {
   }
 
   /**
-   * The bytes of the blob. Throws ZSTD_CHUNKED_INVALID for a path that is there twice or leads out of the layer, IO
+   * The bytes of the blob, each part until the next is asked for. Throws ZSTD_CHUNKED_INVALID for a path that is there twice or leads out of the layer, IO
    * where a body has another size than its entry says.
    */
   async *write(inputs: Iterable<TarInput> | AsyncIterable<TarInput>): AsyncGenerator<Uint8Array, void, undefined> {
@@ -106,7 +106,7 @@ export class ChunkedWriter {
           checkCancelled(signal);
           writer.push(part);
           if (assembly.isFull) await assembly.room();
-          yield* this.#ready();
+          yield* this.#ready(assembly);
         }
         this.#note(entry, { ...toc, chunks: writer.finish() });
         this.#tarSize += entry.size;
@@ -114,12 +114,12 @@ export class ChunkedWriter {
       }
       if (this.#betweenSize > headerFrameBytes) this.#endFrame(assembly);
       if (assembly.isFull) await assembly.room();
-      yield* this.#ready();
+      yield* this.#ready(assembly);
     }
     this.#add(assembly, archiveEnd);
     this.#endFrame(assembly);
     await assembly.finish();
-    yield* this.#ready();
+    yield* this.#ready(assembly);
     this.#tarSplit.add({ kind: "bytes", bytes: Buffer.concat(this.#unsplit) });
     yield* this.#tail();
   }
@@ -153,15 +153,17 @@ export class ChunkedWriter {
     this.#ledger.note(entry, toc, between);
   }
 
-  #take({ frames, sizes }: Packed): void {
+  #take({ room, sizes }: Packed): void {
+    const before = this.#ledger.size;
     this.#ledger.packed(sizes);
-    if (frames.length > 0) this.#output.push(frames);
+    this.#output.push({ room, size: this.#ledger.size - before });
   }
 
-  #ready(): Uint8Array[] {
-    const output = this.#output;
-    if (output.length > 0) this.#output = [];
-    return output;
+  *#ready(assembly: Assembly): Generator<Uint8Array> {
+    for (let next = this.#output.shift(); next !== undefined; next = this.#output.shift()) {
+      if (next.size > 0) yield new Uint8Array(next.room, 0, next.size);
+      assembly.giveBack(next.room);
+    }
   }
 
   *#tail(): Generator<Uint8Array> {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { checkCancelled, isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { applyFilePatch, type FilePatch, parseFileDelta } from "../../formats/zstd-chunked/file-delta.ts";
+import { parseFileDelta } from "../../formats/zstd-chunked/file-delta.ts";
+import { Patches } from "../../formats/zstd-chunked/patches.ts";
 import type { FetchPlan } from "../../formats/zstd-chunked/plan.ts";
 import { isExecutable } from "../image/unpack.ts";
 import type { LayerContents } from "./contents.ts";
@@ -24,7 +25,7 @@ export async function patchFiles(
   const found = deltas.forFiles(tocDigest);
   const size = sizeOf(found);
   if (size === 0 || size > limits.fileDeltaBytes || size >= plan.bytes) return 0;
-  const patches = new Patches(contents, found.length);
+  const patches = new Patches((digest) => heldIn(contents, digest), found.length);
   try {
     for (const bytes of await deltas.fetchAll(found)) patches.add(parseFileDelta(bytes));
     for (const { entry } of plan.wanted) {
@@ -52,41 +53,10 @@ async function keep(
   index?.save();
 }
 
-/** Patches of one version or of several that follow each other. */
-class Patches {
-  readonly #contents: LayerContents;
-  readonly #versions: number;
-  readonly #patches = new Map<string, FilePatch>();
-  /** Bytes, unpacked, of all that was made: small patches could make very much of them. */
-  #made = 0;
-
-  constructor(contents: LayerContents, versions: number) {
-    this.#contents = contents;
-    this.#versions = versions;
-  }
-
-  add(patches: readonly FilePatch[]): void {
-    for (const patch of patches) this.#patches.set(patch.digest, patch);
-  }
-
-  /** The content with a digest; undefined where the patches do not lead to it from what is here. */
-  make(digest: string): Uint8Array | undefined {
-    return this.#make(digest, this.#versions);
-  }
-
-  #make(digest: string, versions: number): Uint8Array | undefined {
-    const patch = this.#patches.get(digest);
-    if (patch === undefined || versions === 0) return undefined;
-    this.#made += patch.size;
-    if (this.#made > limits.patchedLayerBytes) return undefined;
-    const from = this.#held(patch.from) ?? this.#make(patch.from, versions - 1);
-    return from && applyFilePatch(patch, from);
-  }
-
-  #held(digest: string): Uint8Array | undefined {
-    if (!this.#contents.file(digest)) return undefined;
-    const size = this.#contents.get(digest)?.size ?? 0;
-    if (size > limits.patchedFileBytes) return undefined;
-    return Buffer.concat([...this.#contents.read(digest, 0, size)], size);
-  }
+/** A content that is here, where patches may begin with it. */
+function heldIn(contents: LayerContents, digest: string): Uint8Array | undefined {
+  if (!contents.file(digest)) return undefined;
+  const size = contents.get(digest)?.size ?? 0;
+  if (size > limits.patchedFileBytes) return undefined;
+  return Buffer.concat([...contents.read(digest, 0, size)], size);
 }

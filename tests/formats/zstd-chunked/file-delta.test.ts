@@ -11,7 +11,8 @@ import {
   parseFileDelta,
 } from "../../../src/formats/zstd-chunked/file-delta.ts";
 import { pairFiles } from "../../../src/formats/zstd-chunked/file-pairs.ts";
-import { file, noise, openLayer, writeLayer } from "./support.ts";
+import type { Toc } from "../../../src/formats/zstd-chunked/toc.ts";
+import { entry, file, noise, openLayer, writeLayer } from "./support.ts";
 
 const digestOf = (bytes: Uint8Array): string => `sha256:${hash("sha256", bytes)}`;
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -96,4 +97,27 @@ test("pairFiles() takes the same path, else the only one that differs in digits,
     ["lib/libz.so.1.2", "lib/libz.so.1.3"],
     ["lib/liba.so", "lib/liba.so"],
   ]);
+});
+
+test("pairFiles() takes no more contents than patches may make for a layer", () => {
+  const tocOf = (version: string, sizes: readonly number[]): Toc => ({
+    entries: sizes.map((size, at) => {
+      const digest = `sha256:${hash("sha256", `${version} ${at}`)}`;
+      const chunk = { offset: 0, size, digest, start: at * 10_000, end: (at + 1) * 10_000, hole: false };
+      return { ...entry(`lib/${"abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"[at]}`, { size }), digest, chunks: [chunk] };
+    }),
+    tarSplitDigest: undefined,
+  });
+  const taken = (sizes: readonly number[]) =>
+    pairFiles(tocOf("one", sizes), tocOf("two", sizes)).map(({ to }) => to.size);
+  const full = Array.from(
+    { length: limits.patchedLayerBytes / limits.patchedFileBytes },
+    () => limits.patchedFileBytes,
+  );
+  expect(taken(full)).toEqual(full);
+  expect(taken([...full, 1])).toEqual(full);
+  const almost = [...full.slice(1), limits.patchedFileBytes - 3000];
+  // what is too much is left out, and what still fits is not
+  expect(taken([...almost, 3001, 3000])).toEqual([...almost, 3000]);
+  expect(taken([limits.patchedFileBytes + 1])).toEqual([]);
 });

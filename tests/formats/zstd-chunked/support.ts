@@ -49,9 +49,8 @@ export interface Written {
 
 export async function writeLayer(inputs: Iterable<TarInput>, level = 1): Promise<Written> {
   const writer = new ChunkedWriter({ level });
-  const parts: Uint8Array[] = [];
-  for await (const part of writer.write(inputs)) parts.push(part);
-  return { blob: Buffer.concat(parts), layer: writer.layer };
+  const blob = await gather(writer.write(inputs));
+  return { blob, layer: writer.layer };
 }
 
 export interface Opened {
