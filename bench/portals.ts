@@ -12,7 +12,7 @@ import { appId, dowelCommand, environment, flatpakCommand } from "./places.ts";
 const desktopName = "org.freedesktop.portal.Desktop";
 const flatpakName = "org.freedesktop.portal.Flatpak";
 const backendName = "org.freedesktop.impl.portal.desktop.bench";
-const rounds = 9;
+const rounds = 5;
 
 interface Scenario {
   readonly what: string;
@@ -36,7 +36,7 @@ const scenarios: readonly Scenario[] = [
     words: ["org.freedesktop.portal.Settings", "Read", "1500", "org.freedesktop.appearance", "color-scheme"],
     budget: 0.7,
   },
-  { what: "Spawn of true, to its end", mode: "spawn", words: ["15"], budget: 0.25 },
+  { what: "Spawn of true, to its end", mode: "spawn", words: ["8"], budget: 0.25 },
 ];
 
 function median(values: readonly number[]): number {

@@ -39,10 +39,17 @@ export function parseArguments(list: ArgumentList): readonly Argument[] {
   });
 }
 
+/** Lists are part of the program, so there are few. */
+const signatures = new Map<ArgumentList, string>();
+
 export function signatureOf(list: ArgumentList): string {
-  return parseArguments(list)
+  const known = signatures.get(list);
+  if (known !== undefined) return known;
+  const made = parseArguments(list)
     .map(({ type }) => type)
     .join("");
+  signatures.set(list, made);
+  return made;
 }
 
 /** Who calls, and for how long an answer is of use. */

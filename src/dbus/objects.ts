@@ -69,17 +69,20 @@ export class ObjectTree<C extends Caller = Caller> {
     return this.#objects.has(path);
   }
 
-  /** Carries a call out. Throws a `BusCallError`, or what a method threw. Descriptors of the message stay open. */
-  async answer(message: Message, call: C): Promise<Answer> {
+  /**
+   * Carries a call out; the answer is a promise only where the method's is. Throws, or rejects with, a `BusCallError` or
+   * what a method threw. Descriptors of the message stay open.
+   */
+  answer(message: Message, call: C): Answer | Promise<Answer> {
     const { path, interface: name, member, signature, values } = message;
     const interfaces = this.#objects.get(path);
-    const children = this.#children(path);
     if (name === peerShape.name && member === "Ping") return empty;
+    const children = interfaces === undefined || name === introspectableShape.name ? this.#children(path) : [];
     if (interfaces === undefined && children.length === 0) throw unknown("unknownObject", `There is no object ${path}`);
     if (values === undefined) throw unknown("invalidArguments", `The body of the call of ${member} is malformed`);
     const served = interfaces ?? new Map<string, Served<C>>();
     if (name === introspectableShape.name && member === "Introspect") return introspect(served, children);
-    if (name === propertiesShape.name) return await callProperties(served, message, call);
+    if (name === propertiesShape.name) return callProperties(served, message, call);
     const target = name === "" ? [...served.values()].find(({ shape }) => hasMember(shape, member)) : served.get(name);
     if (target === undefined && name !== "") throw unknown("unknownInterface", `${path} does not have ${name}`);
     if (target === undefined || !hasMember(target.shape, member)) {
@@ -90,8 +93,10 @@ export class ObjectTree<C extends Caller = Caller> {
     if (takes !== signature) {
       throw unknown("invalidArguments", `${member} takes '${takes}' and not '${signature}'`);
     }
-    const answered = await target.call(member, call, values);
-    return { signature: signatureOf(method.out), values: (answered ?? []) as readonly unknown[] };
+    const answered = target.call(member, call, values);
+    const returns = signatureOf(method.out);
+    const answerOf = (found: unknown): Answer => ({ signature: returns, values: (found ?? []) as readonly unknown[] });
+    return answered instanceof Promise ? answered.then(answerOf) : answerOf(answered);
   }
 
   #children(path: string): readonly string[] {

@@ -37,8 +37,8 @@ export interface LinkOptions {
 /** Serves names of the gateway's own to one client. */
 export interface LocalService {
   readonly names: LocalNames;
-  /** Takes a call; owns the descriptors of the message. */
-  call(message: Message, client: LocalClient): void;
+  /** Takes a call; owns the descriptors of the message. Answers whether promises are left that must go on. */
+  call(message: Message, client: LocalClient): boolean;
   /** The client has gone. */
   ended(): void;
 }
@@ -205,16 +205,16 @@ export class Link implements Disposable {
 
   #takeLocal(header: MessageHeader, bytes: Uint8Array, start: number, descriptors: readonly number[]): void {
     const { local } = this.#options;
-    this.#loop.yield();
     const name = this.#filter?.asked ?? "";
     if (name !== "") {
+      this.#loop.yield();
       this.#ask(name, bytes.subarray(start, start + header.length), descriptors);
       return;
     }
     // The name that the bus gave the client, whatever it says itself.
     const message = { ...takeMessage(bytes, start, header, descriptors), sender: this.#filter?.clientName ?? "" };
     if (local === undefined) closeDescriptors(descriptors);
-    else local.call(message, this.#asLocalClient());
+    else if (local.call(message, this.#asLocalClient())) this.#loop.yield();
   }
 
   #asLocalClient(): LocalClient {

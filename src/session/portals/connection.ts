@@ -4,7 +4,7 @@ import { limits } from "../../base/limits.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import { type InterfaceShape, signatureOf } from "../../dbus/interface.ts";
 import type { Message } from "../../dbus/message.ts";
-import { answerableError, ObjectTree, propertiesShape } from "../../dbus/objects.ts";
+import { type Answer, answerableError, ObjectTree, propertiesShape } from "../../dbus/objects.ts";
 import { encodeWithValues, type Outgoing } from "../../dbus/wire.ts";
 import { messageFlag, messageType } from "../../formats/dbus/header.ts";
 import type { Variant } from "../../formats/dbus/types.ts";
@@ -53,11 +53,12 @@ export class PortalConnection implements LocalService {
     this.names.share(sharedName, new Set(own.map((portal) => portal.interface)));
   }
 
-  call(message: Message, client: LocalClient): void {
+  call(message: Message, client: LocalClient): boolean {
     if (this.#client === undefined) this.#begin(client);
     this.#caller = message.sender;
-    if (message.type === messageType.call) void this.#answer(message);
-    else closeDescriptors(message.descriptors);
+    if (message.type === messageType.call) return this.#answer(message);
+    closeDescriptors(message.descriptors);
+    return false;
   }
 
   /** Most connections never call a portal, and cost nothing. */
@@ -82,28 +83,50 @@ export class PortalConnection implements LocalService {
     };
   }
 
-  async #answer(message: Message): Promise<void> {
-    const { sender, path, serial, flags } = message;
-    const to = { destination: sender, replySerial: serial, flags: messageFlag.noReplyExpected };
-    const silent = (flags & messageFlag.noReplyExpected) !== 0;
+  /** Answers at once where the method does; whether there is more to do. */
+  #answer(message: Message): boolean {
     const later: (() => void)[] = [];
-    this.#calls++;
-    try {
-      if (this.#calls > limits.portalCalls) throw new BusCallError(busErrors.limitsExceeded, "Too many open calls");
-      const { signature, values } = await this.objects.answer(message, this.#callOf(sender, path, later));
-      if (!silent) this.#send({ type: messageType.return, ...to }, message.destination, signature, values);
-    } catch (error) {
-      if (!(error instanceof DowelError)) this.failed(error);
-      const { errorName, message: text } = answerableError(error);
-      if (!silent) {
-        const values = [text.replaceAll("\0", "")];
-        this.#send({ type: messageType.error, errorName, ...to }, message.destination, "s", values);
-      }
-    } finally {
+    const done = (): void => {
       this.#calls--;
       closeDescriptors(message.descriptors);
       for (const action of later) action();
+    };
+    this.#calls++;
+    try {
+      if (this.#calls > limits.portalCalls) throw new BusCallError(busErrors.limitsExceeded, "Too many open calls");
+      const answer = this.objects.answer(message, this.#callOf(message.sender, message.path, later));
+      if (answer instanceof Promise) {
+        const sent = answer.then((found) => this.#return(message, found));
+        sent.catch((error: unknown) => this.#refuse(message, error)).finally(done);
+        return true;
+      }
+      this.#return(message, answer);
+    } catch (error) {
+      this.#refuse(message, error);
     }
+    done();
+    return later.length > 0;
+  }
+
+  #return(message: Message, { signature, values }: Answer): void {
+    this.#reply(message, { type: messageType.return }, signature, values);
+  }
+
+  #refuse(message: Message, error: unknown): void {
+    if (!(error instanceof DowelError)) this.failed(error);
+    const { errorName, message: text } = answerableError(error);
+    this.#reply(message, { type: messageType.error, errorName }, "s", [text.replaceAll("\0", "")]);
+  }
+
+  #reply(
+    { sender, serial, flags, destination }: Message,
+    kind: Outgoing,
+    signature: string,
+    values: Answer["values"],
+  ): void {
+    if ((flags & messageFlag.noReplyExpected) !== 0) return;
+    const to = { destination: sender, replySerial: serial, flags: messageFlag.noReplyExpected };
+    this.#send({ ...kind, ...to }, destination, signature, values);
   }
 
   #callOf(sender: string, path: string, later: (() => void)[]): PortalCall {

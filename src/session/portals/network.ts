@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { isDowelError } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
+import type { BusPeer } from "../../dbus/peer.ts";
 import { valueAs, variant } from "../../formats/dbus/types.ts";
 import { watchRoutes } from "../../sys/notices.ts";
 import type { CallingApp } from "./app.ts";
@@ -27,6 +28,8 @@ const shape = {
 } as const satisfies InterfaceShape;
 
 const reachMilliseconds = 20_000;
+/** Without a bus nobody tells of a manager that comes, and it is looked for again after this time. */
+const unheardMilliseconds = 5000;
 
 /** Throws `NotAllowed` for an app that has no network. */
 export function requireNetwork(app: CallingApp): void {
@@ -70,24 +73,92 @@ function kernelStatus(): Status {
 
 const manager = "org.freedesktop.NetworkManager";
 const managerPath = "/org/freedesktop/NetworkManager";
+const propertiesName = "org.freedesktop.DBus.Properties";
 
-/** What NetworkManager says, where it runs (its D-Bus interface: NMConnectivityState, NMMetered), else the kernel. */
-async function statusOf({ buses }: BackendServices): Promise<Status> {
-  try {
-    const peer = await buses.connect("system");
-    const call = { destination: manager, path: managerPath, interface: "org.freedesktop.DBus.Properties" } as const;
-    const [all] = await peer.call(
-      { ...call, member: "GetAll", signature: "s", values: [manager], returns: "a{sv}" },
-      { noAutoStart: true, timeoutMilliseconds: 5000 },
-    );
-    const connectivity = valueAs("u", all.get("Connectivity")) ?? 0;
-    // none, portal, limited, full; unknown is decided by the kernel.
-    const meaning = [kernelStatus().connectivity, 1, 3, 2, 4][connectivity] ?? 1;
-    const metered = [1, 3].includes(valueAs("u", all.get("Metered")) ?? 0);
-    return { available: meaning > 1, metered, connectivity: meaning };
-  } catch (error) {
-    if (isDowelError(error)) return kernelStatus();
-    throw error;
+/** What NetworkManager says (its D-Bus interface: NMConnectivityState, NMMetered); what it does not know, the kernel does. */
+async function managerStatus(peer: BusPeer): Promise<Status> {
+  const call = { destination: manager, path: managerPath, interface: propertiesName } as const;
+  const [all] = await peer.call(
+    { ...call, member: "GetAll", signature: "s", values: [manager], returns: "a{sv}" },
+    { noAutoStart: true, timeoutMilliseconds: 5000 },
+  );
+  const connectivity = valueAs("u", all.get("Connectivity")) ?? 0;
+  // none, portal, limited, full; unknown is decided by the kernel.
+  const meaning = [kernelStatus().connectivity, 1, 3, 2, 4][connectivity] ?? 1;
+  const metered = [1, 3].includes(valueAs("u", all.get("Metered")) ?? 0);
+  return { available: meaning > 1, metered, connectivity: meaning };
+}
+
+/** The state of the network, which is looked at once and again when something may have changed. */
+class Network {
+  readonly #services: BackendServices;
+  readonly #changed: Source;
+  #known: Status | undefined;
+  #until = 0;
+  #looks = 0;
+  #heard: BusPeer | undefined;
+  #tell: () => void = () => undefined;
+
+  constructor(services: BackendServices) {
+    this.#services = services;
+    this.#changed = new Source((tell) => {
+      this.#tell = tell;
+      return onReadable(services.loop, watchRoutes(), () => this.#forget());
+    });
+  }
+
+  #forget(): void {
+    this.#known = undefined;
+    this.#looks++;
+    this.#tell();
+  }
+
+  listen(handler: () => void, until: AbortSignal): void {
+    this.#changed.listen(handler, until);
+  }
+
+  /** At once where nothing has changed. */
+  status(): Status | Promise<Status> {
+    const known = performance.now() < this.#until ? this.#known : undefined;
+    return known ?? this.#look();
+  }
+
+  async #look(): Promise<Status> {
+    const look = this.#looks;
+    const status = await this.#ask();
+    // What changed while it was asked for is asked for again.
+    if (look === this.#looks) this.#known = status;
+    this.#until = this.#heard === undefined ? performance.now() + unheardMilliseconds : Number.POSITIVE_INFINITY;
+    return status;
+  }
+
+  async #ask(): Promise<Status> {
+    try {
+      const peer = await this.#services.buses.connect("system");
+      await this.#hear(peer);
+      return await managerStatus(peer);
+    } catch (error) {
+      if (isDowelError(error)) return kernelStatus();
+      throw error;
+    }
+  }
+
+  async #hear(peer: BusPeer): Promise<void> {
+    if (this.#heard === peer) return;
+    const forget = (): void => this.#forget();
+    const rule = {
+      sender: manager,
+      path: managerPath,
+      interface: propertiesName,
+      member: "PropertiesChanged",
+    } as const;
+    await peer.listen(rule, forget);
+    await peer.watchOwner(manager, forget);
+    this.#heard = peer;
+    peer.ended.addEventListener("abort", () => {
+      this.#heard = undefined;
+      forget();
+    });
   }
 }
 
@@ -105,23 +176,27 @@ async function canReach(host: string, port: number, signal: AbortSignal): Promis
 /** The state of the network, from NetworkManager or the kernel's routes; only for apps that have the network. */
 export function networkPortal(services: BackendServices) {
   const { loop } = services;
-  const source = new Source((tell) => onReadable(loop, watchRoutes(), tell));
+  const network = new Network(services);
   return definePortal(shape, desktopPortal, ({ emit, ended }) => {
-    source.listen(() => emit(shape, "changed", []), ended);
-    const status = async ({ app }: { readonly app: CallingApp }): Promise<Status> => {
+    network.listen(() => emit(shape, "changed", []), ended);
+    function tell<T>(
+      { app }: { readonly app: CallingApp },
+      of: (status: Status) => T,
+    ): readonly [T] | Promise<readonly [T]> {
       requireNetwork(app);
-      return await statusOf(services);
-    };
+      const status = network.status();
+      return status instanceof Promise ? status.then((found) => [of(found)] as const) : [of(status)];
+    }
     return {
       methods: {
-        GetAvailable: async (call) => [(await status(call)).available],
-        GetMetered: async (call) => [(await status(call)).metered],
-        GetConnectivity: async (call) => [(await status(call)).connectivity],
-        GetStatus: async (call) => {
-          const { available, metered, connectivity } = await status(call);
-          const found = { available: variant("b", available), metered: variant("b", metered) };
-          return [new Map(Object.entries({ ...found, connectivity: variant("u", connectivity) }))];
-        },
+        GetAvailable: (call) => tell(call, ({ available }) => available),
+        GetMetered: (call) => tell(call, ({ metered }) => metered),
+        GetConnectivity: (call) => tell(call, ({ connectivity }) => connectivity),
+        GetStatus: (call) =>
+          tell(call, ({ available, metered, connectivity }) => {
+            const found = { available: variant("b", available), metered: variant("b", metered) };
+            return new Map(Object.entries({ ...found, connectivity: variant("u", connectivity) }));
+          }),
         CanReach: async ({ app, signal }, host, port) => {
           requireNetwork(app);
           if (host === "" || host.includes("/") || port < 1 || port > 65_535) throw invalidArgument("No such address");
