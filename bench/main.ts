@@ -7,6 +7,7 @@ import { benchInstall } from "./install.ts";
 import { unmountImages } from "./installed.ts";
 import { benchInstances } from "./instances.ts";
 import { benchLayers } from "./layers.ts";
+import { benchLibrary } from "./library.ts";
 import { benchLink } from "./link.ts";
 import { benchList } from "./list.ts";
 import { type Line, printLines } from "./measure.ts";
@@ -23,6 +24,7 @@ const parts: Readonly<Record<string, () => Promise<Line[]>>> = {
   instances: benchInstances,
   bus: benchBus,
   portals: benchPortals,
+  library: benchLibrary,
   install: benchInstall,
   updates: benchUpdates,
   layers: benchLayers,

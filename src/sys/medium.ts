@@ -23,8 +23,9 @@ export interface Medium {
 
 /** The number of the block device that is mounted; undefined for none. */
 function blockDevice({ device, source }: Mount): number | undefined {
-  if (device >= 0x100) return device;
-  // Btrfs has a number of its own.
+  const major = (device & 0xfff00) >> 8;
+  if (major !== 0) return device;
+  // Btrfs has numbers of its own, as what is on no device.
   return source.startsWith("/dev/") ? statSync(source, { throwIfNoEntry: false })?.rdev : undefined;
 }
 

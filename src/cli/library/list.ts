@@ -16,7 +16,7 @@ const columns: readonly Column[] = [
   { name: "name", title: "Name", shownByDefault: true, description: "Name below /run/flatpak/library" },
   { name: "path", title: "Path", shownByDefault: true, description: "Folder of the host" },
   { name: "access", title: "Access", shownByDefault: true, description: "ro or rw" },
-  { name: "available", title: "There", shownByDefault: true, description: "Whether the folder is there now" },
+  { name: "available", title: "Available", shownByDefault: true, description: "Whether the folder is there now" },
   { name: "medium", title: "Medium", shownByDefault: false, description: "What it lies on, if that can be taken away" },
   { name: "shown", title: "Shown at", shownByDefault: false, description: "Path in the sandbox" },
 ];

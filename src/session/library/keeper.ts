@@ -40,6 +40,8 @@ export class LibraryKeeper implements Disposable {
   readonly #listeners = new Map<string, Set<Listener>>();
   /** What was known of an app's folders when it was last looked at. */
   readonly #seen = new Map<string, Folders>();
+  /** Apps of which an instance may show other media than there are. */
+  readonly #unsure = new Set<string>();
   readonly #resources = new DisposableStack();
   readonly #ended = new AbortController();
   /** What identifies the content of each file. */
@@ -120,10 +122,7 @@ export class LibraryKeeper implements Disposable {
   /** An app runs now whose start may have seen other media than there are. */
   joined(app: string): void {
     const names = [...this.#files.keys()].filter((name) => name === app || name.startsWith(`${app}@`));
-    for (const name of names) {
-      const folders = [...(this.#seen.get(name)?.values() ?? [])];
-      if (folders.some(({ medium }) => medium !== undefined)) this.#seen.delete(name);
-    }
+    for (const name of names) this.#unsure.add(name);
     this.#look(names);
   }
 
@@ -151,24 +150,29 @@ export class LibraryKeeper implements Disposable {
 
   /** What is damaged takes nothing away and gives nothing. */
   async #compare(name: string): Promise<void> {
-    const before = this.#seen.get(name);
+    const before: Folders = this.#seen.get(name) ?? new Map();
     const now = byName(this.folders(name));
+    const isSure = !this.#unsure.delete(name);
     this.#seen.set(name, now);
-    for (const [key, folder] of before ?? []) {
+    for (const [key, folder] of before) {
       if (now.has(key)) continue;
       await follow(this.#place.instances, name, key, undefined);
       this.#tell(name, { kind: "Removed", folder });
     }
-    for (const [key, folder] of now) await this.#compareFolder(name, folder, before, before?.get(key));
+    for (const [key, folder] of now) await this.#compareFolder(name, folder, before.get(key), isSure);
   }
 
-  async #compareFolder(name: string, folder: FoundFolder, all: Folders | undefined, old: FoundFolder | undefined) {
-    const first = all === undefined && folder.medium !== undefined;
+  async #compareFolder(
+    name: string,
+    folder: FoundFolder,
+    old: FoundFolder | undefined,
+    isSure: boolean,
+  ): Promise<void> {
+    const isUnsure = !isSure && folder.medium !== undefined;
     const moved = old !== undefined && (old.available !== folder.available || old.mounts !== folder.mounts);
-    if (first || moved) {
+    if (isUnsure || moved) {
       await follow(this.#place.instances, name, folder.name, folder.available ? folder : undefined);
     }
-    if (all === undefined) return;
     if (old === undefined) this.#tell(name, { kind: "Added", folder });
     else if (isOther(old, folder)) this.#tell(name, { kind: "Changed", folder });
   }

@@ -56,8 +56,8 @@ function nameOf(app: CallingApp): string {
 export function libraryPortal(services: BackendServices) {
   const { loop, buses, library } = services;
   const desktop = new Desktop(buses);
-  /** Apps for which a dialog is open. */
-  const asking = new Set<string>();
+  /** Apps for which a dialog is open, with what ends it. */
+  const asking = new Map<string, AbortSignal>();
 
   async function checkDialog({ id }: CallingApp, name: string): Promise<void> {
     const found = await loop.during(desktop.interfaces());
@@ -83,16 +83,20 @@ export function libraryPortal(services: BackendServices) {
     const name = nameOf(app);
     if ((await services.decide(app, "library", "library", "ask")) === "no") return { response: 1 } as const;
     if (asking.has(name)) return { response: 2 } as const;
-    asking.add(name);
+    asking.set(name, signal);
+    const end = (): void => {
+      if (asking.get(name) === signal) asking.delete(name);
+    };
+    signal.addEventListener("abort", end);
     try {
       const question = { window, title: `${app.id}: ${title || "a folder"}`, asksToWrite };
-      const picked = await loop.during(askForFolder(loop, await buses.connect("session"), question, signal));
+      const picked = await askForFolder(loop, await buses.connect("session"), question, signal);
       if (picked === undefined || signal.aborted) return { response: 1 } as const;
       const access = picked.writable ? "rw" : "ro";
       const { folder } = await library.add({ name, path: picked.path, access }, signal);
       return { response: 0, results: describe({ ...folder, available: true }) } satisfies RequestOutcome;
     } finally {
-      asking.delete(name);
+      end();
     }
   }
 
