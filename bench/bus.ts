@@ -13,6 +13,9 @@ import { appId, dowel, dowelCommand, environment, flatpakCommand } from "./place
 
 const service = "org.example.Bench";
 const policy = ["--filter", `--talk=${service}`, "--talk=org.example.Sender.*"];
+/** More connections than a bus of such a short configuration allows. */
+const manyConnections =
+  '<limit name="max_completed_connections">2000</limit><limit name="max_connections_per_user">2000</limit>';
 /** After this long without traffic the gateway has given back what it does not need. */
 const quietMilliseconds = 10_000;
 
@@ -173,7 +176,13 @@ export async function benchBus(): Promise<Line[]> {
       return [after, ...(await benchMemory(place, bus.socket))];
     };
     return [
-      ...(await benchWays("dbus-daemon", program, startBus, [...calls, ...crowds], memory)),
+      ...(await benchWays(
+        "dbus-daemon",
+        program,
+        (place) => startBus(place, manyConnections),
+        [...calls, ...crowds],
+        memory,
+      )),
       ...(await benchWays("dbus-broker", program, startBroker, calls, async () => [])),
       await greeting(folder),
     ];

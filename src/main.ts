@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { buildApplication, run, type StricliProcess, text_en } from "@stricli/core";
 import { DowelError } from "./base/errors.ts";
 import { nearestWord } from "./base/suggest.ts";
 import { answerBareOption } from "./cli/bareoptions.ts";
 import { aliases, commands, takesNextWord } from "./cli/commands.ts";
-import type { Context } from "./cli/context.ts";
-import type { DefinedCommand } from "./cli/define.ts";
-import { usageError } from "./cli/usage.ts";
-import { endOptionsAtFirstArgument, leaveOutVerbose, spellOutEmptyValues, splitCommand } from "./cli/words.ts";
+import { execute } from "./cli/execute.ts";
+import { splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
 import { processTerminal, type Terminal } from "./render/terminal.ts";
 
@@ -36,15 +33,6 @@ function cancelOnSignals(): AbortSignal {
   return controller.signal;
 }
 
-/** The words of a command as its scanner takes them. */
-function inputsOf(defined: DefinedCommand, rest: readonly string[]): readonly string[] {
-  if (defined.readsItsOptions) return rest.length === 1 && rest[0] === "--help" ? rest : ["--", ...rest];
-  const { optionsWithValue, optionsEndAtFirstArgument, hasVerbose } = defined;
-  const words = hasVerbose ? rest : leaveOutVerbose(rest, optionsWithValue, optionsEndAtFirstArgument);
-  const spell = optionsEndAtFirstArgument ? endOptionsAtFirstArgument : spellOutEmptyValues;
-  return spell(words, optionsWithValue);
-}
-
 async function runCommand(
   name: string,
   rest: readonly string[],
@@ -56,26 +44,7 @@ async function runCommand(
   // What is installed must be readable for everybody; an app that is started keeps its caller's mask.
   if (name !== "run") process.umask(0o022);
   const { default: defined } = await entry.load();
-  const streams: StricliProcess = {
-    stdout: { write: terminal.out },
-    stderr: { write: terminal.err },
-    env: process.env,
-    exitCode: null,
-  };
-  const context: Context = { process: streams, terminal, words, signal: cancelOnSignals() };
-  const application = buildApplication<Context>(defined.command, {
-    name: `dowel ${name}`,
-    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-    documentation: { disableAnsiColor: !terminal.fancy, useAliasInUsageLine: false },
-    localization: {
-      text: {
-        ...text_en,
-        exceptionWhileParsingArguments: (error) => formatError(usageError(error, name)).trimEnd(),
-      },
-    },
-  });
-  await run(application, inputsOf(defined, rest), context);
-  return streams.exitCode === null || streams.exitCode === 0 ? 0 : 1;
+  return await execute(name, defined, rest, { words, terminal, signal: cancelOnSignals() });
 }
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {

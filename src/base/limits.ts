@@ -132,6 +132,8 @@ export const limits = {
   busDescriptors: 253,
   /** The words of an instance's bus policy. */
   busPolicyBytes: 1 * MiB,
+  /** Words of starts, and policies, of all instances at once. */
+  busPoliciesBytes: 256 * MiB,
   /** Connections to one bus socket at a time; more wait until others end. */
   busConnections: 1024,
   /** Requests, sessions and calls that one connection may have open at the portals, and processes that it may have spawned. */

@@ -114,6 +114,11 @@ export const commands: Readonly<Record<string, Entry>> = {
     hidden: true,
     load: () => import("./plumbing/bus-policy.ts"),
   },
+  "plumbing bus-policies": {
+    brief: "Print what apps would be allowed on the buses, as JSON, for starts on standard input",
+    hidden: true,
+    load: () => import("./plumbing/bus-policies.ts"),
+  },
   "plumbing bus-proxy": {
     brief: "Serve a filtered D-Bus socket, as xdg-dbus-proxy does",
     hidden: true,

@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { addOverrides, dropOverrides, overridesName, showOverrides } from "../engine/run/overrides.ts";
 import { nothing, type Result } from "../render/result.ts";
 import { runFolderPath } from "../sandbox/run-folder.ts";
-import { renewPolicies } from "../session/service/policy.ts";
+import { followOverrides } from "../session/service/policy.ts";
 import { sessionSocketPath } from "../session/service/serve.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
@@ -21,7 +21,7 @@ interface Flags extends InstallationFlags {
 /** What runs follows on the buses that it has; all else counts from the next start on. */
 async function follow({ terminal, signal }: Context, app: string | undefined): Promise<void> {
   const socket = sessionSocketPath(runFolderPath(process.geteuid?.() ?? 0));
-  for (const { app: name, instance } of await renewPolicies(socket, app, signal)) {
+  for (const { app: name, instance } of await followOverrides(socket, app, signal)) {
     terminal.err(`${name} keeps what it may do on the buses until it ends (instance ${instance})\n`);
   }
 }

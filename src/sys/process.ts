@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, writeSync } from "node:fs";
+import { closeSync, readFileSync, writeSync } from "node:fs";
 import { errnoOf } from "../base/errors.ts";
 import { check, cString, libc, ptr, syscall, syscallNumber } from "./libc.ts";
 
@@ -95,4 +95,27 @@ export function signalProcess(pid: number, signal: number, isMeant: () => boolea
 export function landlockVersion(): number {
   const version = 1;
   return Math.max(0, Number(syscall(syscallNumber.landlockCreateRuleset, 0, 0, version)));
+}
+
+/** The kernel's clocks are read one after the other, and some of them only tick. */
+const startSlack = 100;
+/** `sysconf(_SC_CLK_TCK)`, which Linux shows to all programs as the same. */
+const ticksPerSecond = 100;
+
+/**
+ * When the process behind a pidfd was started, in milliseconds since 1970 (proc_pid_stat(5), field 22), or a little
+ * before; now where it has ended.
+ */
+export function startTime(pidfd: number): number {
+  const now = Date.now();
+  const pid = /^Pid:\t([1-9][0-9]*)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, "latin1"))?.[1];
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name of the program may hold blanks and parentheses.
+    const ticks = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+    const uptime = Number.parseFloat(readFileSync("/proc/uptime", "latin1"));
+    return now - uptime * 1000 + (ticks * 1000) / ticksPerSecond - startSlack;
+  } catch {
+    return now;
+  }
 }

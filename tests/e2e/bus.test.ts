@@ -66,6 +66,50 @@ function callHidden(...options: string[]) {
     .outcome;
 }
 
+const unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+
+/** An app that waits, and a client of its session bus. */
+class WaitingApp implements AsyncDisposable {
+  readonly #process: ReturnType<typeof pit.start>;
+  readonly #socket: string;
+  readonly client: RawPeer;
+
+  private constructor(process: ReturnType<typeof pit.start>, socket: string, client: RawPeer) {
+    this.#process = process;
+    this.#socket = socket;
+    this.client = client;
+  }
+
+  static async start(...options: string[]): Promise<WaitingApp> {
+    const process = pit.start([...run, ...options, "--command=probe", id, "wait"]);
+    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
+    const [{ instance = "" } = {}] = status().instances;
+    const socket = pit.path("run/.flatpak", instance, "session-bus");
+    return new WaitingApp(process, socket, await RawPeer.connect(socket, true, nobody));
+  }
+
+  get pid(): number {
+    return this.#process.child.pid ?? 0;
+  }
+
+  async connect(): Promise<RawPeer> {
+    return await RawPeer.connect(this.#socket, true, nobody);
+  }
+
+  /** Waits until a call ends with an error; with "" until it is answered. */
+  async until(error: string, client = this.client): Promise<void> {
+    const call = { destination: "org.test.Hidden", path: "/", member: "Echo" };
+    while ((await client.ask(call))?.errorName !== error) await Bun.sleep(5);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client[Symbol.dispose]();
+    this.#process.child.kill("SIGTERM");
+    await this.#process.outcome;
+    while (status().instances.length > 0) await Bun.sleep(5);
+  }
+}
+
 describe("an app on the session bus", () => {
   test("owns names below its id, and is seen as what it is by who looks at its connection", async () => {
     const app = await startService(`${id}.Service`);
@@ -105,14 +149,9 @@ describe("an app on the session bus", () => {
   });
 
   test("follows overrides while it runs, on connections that are open, and past a death of the service", async () => {
-    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
-    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
-    const [{ instance = "" } = {}] = status().instances;
-    const socket = pit.path("run/.flatpak", instance, "session-bus");
-    using client = await RawPeer.connect(socket, true, nobody);
+    await using app = await WaitingApp.start();
     const call = { path: "/", member: "Echo" };
-    const ask = async (destination: string, from = client) => (await from.ask({ ...call, destination }))?.errorName;
-    const unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+    const ask = async (destination: string, from = app.client) => (await from.ask({ ...call, destination }))?.errorName;
     expect(await ask("org.test.Hidden")).toBe(unknown);
     pit.succeed(["override", "--user", "--talk-name=org.test.Hidden", id]);
     expect([await ask("org.test.Hidden"), await ask(outside.name)]).toEqual(["", ""]);
@@ -125,54 +164,76 @@ describe("an app on the session bus", () => {
     pit.succeed(["override", "--user", "--talk-name=org.test.Hidden"]);
     expect(await ask("org.test.Hidden")).toBe("");
     process.kill(status().pid, "SIGKILL");
-    await client.until(() => client.closed);
-    using second = await RawPeer.connect(socket, true, nobody);
+    await app.client.until(() => app.client.closed);
+    using second = await app.connect();
     expect(await ask("org.test.Hidden", second)).toBe("");
     pit.succeed(["override", "--user", "--reset"]);
-    child.kill("SIGTERM");
-    await outcome;
   });
 
-  test("follows overrides that somebody edits by hand, applies, or takes away", async () => {
-    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
-    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
-    const [{ instance = "" } = {}] = status().instances;
-    using client = await RawPeer.connect(pit.path("run/.flatpak", instance, "session-bus"), true, nobody);
-    const until = async (error: string): Promise<void> => {
-      const call = { destination: "org.test.Hidden", path: "/", member: "Echo" };
-      while ((await client.ask(call))?.errorName !== error) await Bun.sleep(5);
-    };
-    const unknown = "org.freedesktop.DBus.Error.ServiceUnknown";
+  test("follows overrides that somebody edits by hand, or takes away", async () => {
+    await using app = await WaitingApp.start();
     const folder = pit.path("home/.local/share/dowel/overrides");
     const rule = "[Session Bus Policy]\norg.test.Hidden=talk\n";
-    await until(unknown);
+    await app.until(unknown);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, id), rule);
-    await until("");
+    await app.until("");
     writeFileSync(join(folder, id), rule.replace("talk", "none"));
-    await until(unknown);
+    await app.until(unknown);
     // A mistake changes nothing; correcting it does.
     writeFileSync(join(folder, id), "[Session Bus Policy]\norg.test.Hidden=shout\n");
     renameSync(join(folder, id), join(folder, "other"));
     writeFileSync(join(folder, "global"), rule);
-    await until("");
+    await app.until("");
     rmSync(folder, { recursive: true });
-    await until(unknown);
-    child.kill("SIGTERM");
-    await outcome;
+    await app.until(unknown);
+  });
+
+  test("follows what apply and data restore make of its overrides", async () => {
+    const [file, archive] = [pit.path("work/state.yml"), pit.path("work/app.tar.zst")];
+    pit.succeed(["override", "--user", "--talk-name=org.test.Hidden", id]);
+    pit.succeed(["data", "backup", id, archive]);
+    const state = pit.succeed(["export-state", "--user", "--json"]);
+    writeFileSync(file, state);
+    pit.succeed(["override", "--user", "--reset", id]);
+    // Of what runs, the data cannot be replaced; those of the app itself count for its profiles, too.
+    await using app = await WaitingApp.start("--profile=work");
+    await app.until(unknown);
+    pit.succeed(["apply", "--user", "-y", file]);
+    await app.until("");
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(state), overrides: {} }));
+    pit.succeed(["apply", "--user", "-y", file]);
+    await app.until(unknown);
+    pit.succeed(["data", "restore", "-y", "--with-overrides", id, archive]);
+    await app.until("");
+    pit.succeed(["override", "--user", "--reset", id]);
+    await app.until(unknown);
+  });
+
+  test("follows overrides that changed while no service looked", async () => {
+    await using app = await WaitingApp.start();
+    await app.until(unknown);
+    const { pid } = status();
+    process.kill(pid, "SIGSTOP");
+    const folder = pit.path("home/.local/share/dowel/overrides");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, id), "[Session Bus Policy]\norg.test.Hidden=talk\n");
+    process.kill(pid, "SIGKILL");
+    await app.client.until(() => app.client.closed);
+    using second = await app.connect();
+    await app.until("", second);
+    pit.succeed(["override", "--user", "--reset", id]);
+    await app.until(unknown, second);
   });
 
   test("outlives the session service, which comes back and serves it", async () => {
-    const { child, outcome } = pit.start([...run, "--command=probe", id, "wait"]);
-    while (!pit.dowel(["session", "status"]).stdout.includes(id)) await Bun.sleep(20);
-    const [{ instance = "" } = {}] = status().instances;
+    await using app = await WaitingApp.start();
     const before = status().pid;
     process.kill(before, "SIGKILL");
-    using client = await RawPeer.connect(pit.path("run/.flatpak", instance, "session-bus"), true, nobody);
+    await app.client.until(() => app.client.closed);
+    using client = await app.connect();
     const pid = Number((await outside.callBus("GetConnectionUnixProcessID", client.name)).values[0]);
-    expect(pid).toBe(child.pid ?? 0);
+    expect(pid).toBe(app.pid);
     expect(status().pid).not.toBe(before);
-    child.kill("SIGTERM");
-    await outcome;
   });
 });

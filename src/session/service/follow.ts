@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { EventLoop } from "../../loop/loop.ts";
 import { globalOverrides, overridesPath } from "../../metadata/overrides.ts";
 import { onFileChange } from "../portals/source.ts";
+import type { KeptPolicy } from "./policy.ts";
 
 /** Who writes a file makes several changes; this long after the first one it is looked at. */
 const settleMilliseconds = 20;
@@ -17,22 +18,23 @@ function concerns(name: string, app: string): boolean {
 export class OverrideFollower implements Disposable {
   readonly #loop: EventLoop;
   readonly #folders: readonly string[];
-  readonly #renew: (concerns: (app: string) => boolean) => Promise<void>;
+  readonly #renew: (concerns: (app: string) => boolean) => Promise<readonly KeptPolicy[]>;
   readonly #watches: readonly Disposable[];
   /** What identifies the content of each file, by its path. */
   #seen: ReadonlyMap<string, string>;
   #changed = new Set<string>();
   #timer: Disposable | undefined;
-  #renewing = false;
+  #following: Promise<readonly KeptPolicy[]> | undefined;
 
   /**
    * @param installations folders of installations
-   * @param renew lets the apps follow that are concerned, and asks `isOutdated` before it does; throws nothing
+   * @param renew lets the apps follow that are concerned, and asks `isOutdated` before it does; throws nothing, and answers
+   *   those that could not
    */
   constructor(
     loop: EventLoop,
     installations: readonly string[],
-    renew: (concerns: (app: string) => boolean) => Promise<void>,
+    renew: (concerns: (app: string) => boolean) => Promise<readonly KeptPolicy[]>,
   ) {
     this.#loop = loop;
     this.#renew = renew;
@@ -84,15 +86,38 @@ export class OverrideFollower implements Disposable {
     this.#seen = now;
   }
 
-  async #follow(): Promise<void> {
-    if (this.#renewing) return;
-    this.#renewing = true;
+  /** Lets an app, or all, follow what its overrides say now. Answers those that could not. */
+  async follow(app: string | undefined): Promise<readonly KeptPolicy[]> {
+    this.#look();
+    this.#changed.add(app ?? globalOverrides);
+    return await this.#follow();
+  }
+
+  /** An app that started at a time, in milliseconds since 1970, is served from now on: its overrides may have changed since. */
+  joined(app: string, startedAt: number): void {
+    if (this.#changedSince(startedAt)) void this.follow(app);
+  }
+
+  #changedSince(time: number): boolean {
+    const files = this.#folders.flatMap((folder) => [folder, ...namesIn(folder).map((name) => join(folder, name))]);
+    return files.some((path) => (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0) >= time);
+  }
+
+  #follow(): Promise<readonly KeptPolicy[]> {
+    this.#following ??= this.#renewChanged().finally(() => {
+      this.#following = undefined;
+    });
+    return this.#following;
+  }
+
+  async #renewChanged(): Promise<readonly KeptPolicy[]> {
+    const kept: KeptPolicy[] = [];
     while (this.#changed.size > 0) {
       const changed = this.#changed;
       this.#changed = new Set();
-      await this.#renew((app) => [...changed].some((name) => concerns(name, app)));
+      kept.push(...(await this.#renew((app) => [...changed].some((name) => concerns(name, app)))));
     }
-    this.#renewing = false;
+    return kept;
   }
 
   [Symbol.dispose](): void {

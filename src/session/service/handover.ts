@@ -96,7 +96,7 @@ function checkKinds({ control, monitor, listeners }: Handover): void {
 }
 
 /** The file is read from its start, wherever the sender's offset is. */
-export function readPolicy(fd: number): string {
+function readPolicy(fd: number): string {
   const found = fstatSync(fd);
   if (!found.isFile() || found.size > limits.busPolicyBytes) {
     throw malformed(`a file of at most ${limits.busPolicyBytes} bytes as policy`);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { DowelError, isDowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
-import { createSealedFile } from "../../sys/process.ts";
-import { closeDescriptors } from "../../sys/transfer.ts";
-import { askStatus, exchange, type InstanceStatus } from "./status.ts";
+import { exchangePatiently } from "./status.ts";
 
 /** What `plumbing bus-policy` prints: for each bus that is filtered the options of xdg-dbus-proxy(1). */
 export interface PrintedPolicy {
@@ -15,59 +13,71 @@ export interface PrintedPolicy {
   readonly buses: Readonly<Partial<Record<Bus, readonly string[]>>>;
 }
 
-const request = "policy ";
+/** An instance that keeps the policy that it has. */
+export interface KeptPolicy {
+  readonly app: string;
+  readonly instance: string;
+}
 
-/** The instance that a packet is about that changes a policy, which comes along as a file; undefined for other packets. */
-export function policyNumber(packet: Uint8Array, length: number): string | undefined {
+const question = "follow ";
+const everybody = "*";
+
+/** Whose overrides a packet says have changed: an app's, or with `undefined` all apps'; no answer for other packets. */
+export function followedApp(packet: Uint8Array, length: number): { readonly app: string | undefined } | undefined {
   const text = latin1(packet, 0, length);
-  return text.startsWith(request) ? text.slice(request.length) : undefined;
-}
-
-/** The policy of a start with these words behind `run`, as overrides and everything else have it now. */
-export async function policyFor(words: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  const options = signal === undefined ? {} : { signal };
-  const { stdout } = await promisify(execFile)(launcherPath(), ["plumbing", "bus-policy", ...words], options);
-  const { app, buses } = JSON.parse(stdout) as PrintedPolicy;
-  const rules = Object.entries(buses).flatMap(([bus, rule]) => [bus, ...rule]);
-  return [app, ...rules, "run", ...words].map((word) => `${word}\0`).join("");
-}
-
-function sendPolicy(socket: string, instance: InstanceStatus, text: string): void {
-  const policy = createSealedFile("policy", Buffer.from(text));
-  try {
-    exchange(socket, `${request}${instance.instance}`, [policy]);
-  } finally {
-    closeDescriptors([policy]);
-  }
+  if (!text.startsWith(question)) return undefined;
+  const app = text.slice(question.length);
+  return { app: app === everybody ? undefined : app };
 }
 
 /**
  * Lets running instances of an app, or of all, follow what its permissions say now: what they may do on the buses that
- * they have. Answers those that could not.
+ * they have. Answers those that could not. The service does it; where there is none, nothing that runs has a bus.
  */
-export async function renewPolicies(
+export async function followOverrides(
   socket: string,
   app: string | undefined,
-  signal?: AbortSignal,
-): Promise<readonly InstanceStatus[]> {
-  const failed: InstanceStatus[] = [];
-  for (const instance of running(socket)) {
-    if (app !== undefined && instance.app !== app) continue;
-    try {
-      if (instance.words === undefined) throw new DowelError("UNSUPPORTED", "Descriptors are part of its permissions");
-      sendPolicy(socket, instance, await policyFor(instance.words, signal));
-    } catch {
-      failed.push(instance);
-    }
-  }
-  return failed;
-}
-
-function running(socket: string): readonly InstanceStatus[] {
+  signal: AbortSignal,
+): Promise<readonly KeptPolicy[]> {
   try {
-    return askStatus(socket).instances;
+    return JSON.parse(await exchangePatiently(socket, `${question}${app ?? everybody}`, signal)) as KeptPolicy[];
   } catch (error) {
     if (isDowelError(error, "SESSION_UNREACHABLE")) return [];
     throw error;
   }
+}
+
+function policyText(words: readonly string[], { app, buses }: PrintedPolicy): string {
+  const rules = Object.entries(buses).flatMap(([bus, rule]) => [bus, ...rule]);
+  return [app, ...rules, "run", ...words].map((word) => `${word}\0`).join("");
+}
+
+/**
+ * The policies of starts with these words behind `run`, as overrides and everything else have them now, made by one
+ * process; an error in place of those that cannot be made. Rejects where that process fails.
+ */
+export async function policiesFor(
+  starts: readonly (readonly string[])[],
+  signal: AbortSignal,
+): Promise<readonly (string | DowelError)[]> {
+  const printed = await askProgram(JSON.stringify(starts), signal);
+  const answers = JSON.parse(printed) as readonly (PrintedPolicy | { readonly error: string })[];
+  return starts.map((words, index) => {
+    const answer = answers[index];
+    if (answer !== undefined && "app" in answer) return policyText(words, answer);
+    return new DowelError("UNSUPPORTED", `No policy for ${words.join(" ")}: ${answer?.error ?? "there is no answer"}`);
+  });
+}
+
+async function askProgram(input: string, signal: AbortSignal): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const options = { signal, maxBuffer: limits.busPoliciesBytes };
+  const child = execFile(launcherPath(), ["plumbing", "bus-policies"], options, (error, stdout) => {
+    if (error === null) resolve(stdout);
+    else reject(error);
+  });
+  // Where it ends without reading, the callback says so.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(input);
+  return await promise;
 }

@@ -7,6 +7,7 @@ import { Listener } from "../../loop/listener.ts";
 import { EventLoop } from "../../loop/loop.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
+import { startTime } from "../../sys/process.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import { LibraryKeeper } from "../library/keeper.ts";
@@ -23,10 +24,10 @@ import { UpdateWatcher } from "../portals/updates/watcher.ts";
 import { Timers } from "../timers/timers.ts";
 import { Consents } from "./consents.ts";
 import { OverrideFollower } from "./follow.ts";
-import { parseHandover, readPolicy } from "./handover.ts";
+import { parseHandover } from "./handover.ts";
 import { Instance } from "./instance.ts";
-import { policyFor, policyNumber } from "./policy.ts";
-import { encodeStatus, statusQuestion } from "./status.ts";
+import { followedApp, type KeptPolicy, policiesFor } from "./policy.ts";
+import { encodeAnswer, type SessionStatus, statusQuestion } from "./status.ts";
 
 export interface ServeOptions {
   /** Folder of the socket and its lock. */
@@ -133,65 +134,74 @@ class SessionService implements Disposable {
 
   #accepted(caller: number): void {
     const watch = this.#loop.watch(caller, pollFor.input, () => {
-      try {
-        if (!this.#hear(caller)) return;
-      } catch (error) {
-        this.#options.failed(error);
-      }
+      const descriptors: number[] = [];
+      const count = receive(caller, buffer.address, buffer.bytes.length, descriptors);
+      if (count === wouldBlock) return;
       watch[Symbol.dispose]();
-      closeDescriptors([caller]);
-      this.#listener.released();
+      const close = (): void => {
+        closeDescriptors([caller]);
+        this.#listener.released();
+      };
+      void this.#hear(caller, count, descriptors).catch(this.#options.failed).finally(close);
+      this.#loop.yield();
     });
   }
 
-  /** Whether the caller has said what it had to say. */
-  #hear(caller: number): boolean {
-    const descriptors: number[] = [];
-    const count = receive(caller, buffer.address, buffer.bytes.length, descriptors);
-    if (count === wouldBlock) return false;
-    if (count <= 0 || ![this.#user, 0].includes(peerCredentials(caller).uid)) closeDescriptors(descriptors);
-    else if (latin1(buffer.bytes, 0, count) === statusQuestion) this.#answerStatus(caller, descriptors);
-    else if (policyNumber(buffer.bytes, count) !== undefined) this.#changePolicy(caller, count, descriptors);
-    else this.#takeOver(buffer.bytes.slice(0, count), descriptors);
-    return true;
+  async #hear(caller: number, count: number, descriptors: readonly number[]): Promise<void> {
+    const asked = count > 0 && [this.#user, 0].includes(peerCredentials(caller).uid);
+    const packet = buffer.bytes.slice(0, Math.max(0, count));
+    const followed = followedApp(packet, count);
+    if (asked && followed === undefined && latin1(packet, 0, count) !== statusQuestion) {
+      this.#takeOver(packet, descriptors);
+      return;
+    }
+    closeDescriptors(descriptors);
+    if (asked && followed !== undefined) this.#answer(caller, await this.#follower.follow(followed.app));
+    else if (asked) this.#answer(caller, this.#status);
   }
 
-  /** Lets apps follow their overrides; one that the rules cannot be made anew for keeps what it has. */
-  async #renew(concerns: (app: string) => boolean): Promise<void> {
-    for (const instance of [...this.#instances.values()]) {
-      const { app, words } = instance.status;
-      if (words === undefined || !concerns(app)) continue;
-      try {
-        const text = await this.#loop.during(policyFor(words, this.#ended.signal));
-        const lives = this.#instances.get(instance.number) === instance;
-        if (lives && !this.#follower.isOutdated(app)) instance.changePolicy(text);
-      } catch (error) {
-        if (!this.#ended.signal.aborted) this.#options.failed(error);
-      }
+  /** Lets apps follow their overrides; one that the rules cannot be made anew for keeps what it has, and is answered. */
+  async #renew(concerns: (app: string) => boolean): Promise<readonly KeptPolicy[]> {
+    const concerned = [...this.#instances.values()].filter(({ app }) => concerns(app));
+    const renewed = concerned.filter(({ status }) => status.words !== undefined);
+    const failed = new Set(concerned.filter((instance) => !renewed.includes(instance)));
+    try {
+      const starts = renewed.map(({ status }) => status.words ?? []);
+      const texts = starts.length === 0 ? [] : await this.#loop.during(policiesFor(starts, this.#ended.signal));
+      renewed.forEach((instance, index) => {
+        if (!this.#takePolicy(instance, texts[index])) failed.add(instance);
+      });
+    } catch (error) {
+      if (!this.#ended.signal.aborted) this.#options.failed(error);
+      for (const instance of renewed) failed.add(instance);
+    }
+    return [...failed].map(({ app, number }) => ({ app, instance: number }));
+  }
+
+  /** Whether the instance has it, ended meanwhile, or will have another one at once. */
+  #takePolicy(instance: Instance, policy: string | DowelError | undefined): boolean {
+    const lives = this.#instances.get(instance.number) === instance;
+    if (!lives || this.#follower.isOutdated(instance.app)) return true;
+    try {
+      if (typeof policy !== "string") throw policy;
+      instance.changePolicy(policy);
+      return true;
+    } catch (error) {
+      this.#options.failed(error);
+      return false;
     }
   }
 
-  #answerStatus(caller: number, descriptors: readonly number[]): void {
-    closeDescriptors(descriptors);
-    const instances = [...this.#instances.values()].map(({ status }) => status);
-    for (const packet of encodeStatus({ pid: process.pid, instances })) {
+  get #status(): SessionStatus {
+    return { pid: process.pid, instances: [...this.#instances.values()].map(({ status }) => status) };
+  }
+
+  #answer(caller: number, answer: unknown): void {
+    for (const packet of encodeAnswer(answer)) {
       const copy = new FixedBuffer(packet.length);
       copy.bytes.set(packet);
       // A caller that asks and does not read gets what its socket holds.
       transmit(caller, copy.address, packet.length, []);
-    }
-  }
-
-  #changePolicy(caller: number, count: number, descriptors: readonly number[]): void {
-    const number = policyNumber(buffer.bytes, count) ?? "";
-    try {
-      const [policy] = descriptors;
-      if (policy === undefined) throw new DowelError("SESSION_PROTOCOL", "A change of policy needs a policy");
-      this.#instances.get(number)?.changePolicy(readPolicy(policy));
-      // Whoever asked is told by any answer that the policy counts.
-      transmit(caller, buffer.address, count, []);
-    } finally {
-      closeDescriptors(descriptors);
     }
   }
 
@@ -202,6 +212,7 @@ class SessionService implements Disposable {
     this.#end(number);
     const ended = (): void => this.#end(number);
     this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, this.#consents, ended));
+    if (handover.words !== undefined) this.#follower.joined(handover.app, startTime(handover.monitor));
     this.#library.joined(handover.app);
   }
 
