@@ -91,10 +91,16 @@ function asks(flags: FetchFlags): boolean {
   return flags.assumeyes !== true && flags.noninteractive !== true && flags.json !== true;
 }
 
-/** Asks a person which of several things is meant; undefined where nobody can be asked. */
-export function chooser(context: Context, flags: FetchFlags): Choose | undefined {
-  if (!asks(flags) || !context.terminal.canAsk) return undefined;
-  return (question, items) => askNumber(context.terminal, question, items);
+/**
+ * Asks a person which of several things is meant; undefined where nobody is there. As Flatpak, `-y` agrees to the only thing
+ * that there is, but does not choose between several.
+ */
+export function chooser({ terminal }: Context, flags: FetchFlags): Choose | undefined {
+  if (flags.json === true || !terminal.canAsk) return undefined;
+  return (question, items) => {
+    if (!asks(flags) && items.length === 1) return 0;
+    return flags.noninteractive === true ? "unasked" : askNumber(terminal, question, items);
+  };
 }
 
 /** Shows what a plan costs, and asks. Throws `ABORTED` where the answer is no. */

@@ -3,6 +3,7 @@ import type { Report } from "../base/events.ts";
 import { eraseLeft, leftData } from "../engine/data/left.ts";
 import { describeSet } from "../engine/data/sets.ts";
 import { prepareUninstall } from "../engine/prepareuninstall.ts";
+import { meantInstalled } from "../engine/similar.ts";
 import { spreadNames } from "../engine/spread.ts";
 import { askYesNo } from "../render/prompt.ts";
 import { nothing, type Result } from "../render/result.ts";
@@ -36,7 +37,9 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
     installations,
     choose,
   };
-  const transactions = spreadNames(installationChoice(flags), words, { ...selection, one: true, choose }).map(
+  const chosen = installationsToRead(flags);
+  const names = words.flatMap((word) => meantInstalled(chosen, word, selection, choose));
+  const transactions = spreadNames(installationChoice(flags), names, { ...selection, one: true, choose }).map(
     ({ installation, names }) => ({
       installation,
       prepare: (report: Report) => {

@@ -3,22 +3,14 @@ import { DowelError, isDowelError } from "../base/errors.ts";
 import { formatRef, isValidId, matchesRef, type PartialRef } from "../metadata/ref.ts";
 import { type Offer, selectRef } from "../remotes/select.ts";
 import type { RemoteRef } from "../remotes/types.ts";
-import { type Choose, chooseOne } from "./choose.ts";
+import { askForOne, type Choose } from "./choose.ts";
+import { similarTo } from "./similar.ts";
 
 /** What fits, the default branch of its remote alone where there is one and no branch was named. */
 function fitting({ remote, refs }: Offer, wanted: PartialRef): readonly RemoteRef[] {
   const all = refs.filter(({ ref }) => matchesRef(ref, wanted));
   const preferred = wanted.branch === undefined ? all.filter(({ ref }) => ref.branch === remote.defaultBranch) : [];
   return preferred.length > 0 ? preferred : all;
-}
-
-/** Refs whose id has the word in it, for words that are no id: apps before runtimes. */
-function similar(offers: readonly Offer[], word: string): readonly RemoteRef[] {
-  const part = word.toLowerCase();
-  const all = offers.flatMap(({ refs }) => refs.filter(({ ref }) => ref.id.toLowerCase().includes(part)));
-  const isMain = ({ ref }: RemoteRef): boolean => !/\.(Debug|Locale|Sources)$/.test(ref.id);
-  const rank = ({ ref }: RemoteRef): number => (ref.kind === "app" ? 0 : 1);
-  return all.filter(isMain).sort((left, right) => rank(left) - rank(right));
 }
 
 /**
@@ -35,7 +27,8 @@ export function pickRef(offers: readonly Offer[], wanted: PartialRef, choose: Ch
     return ask(matches, `Several refs fit ${wanted.id}. Which one?`, choose, selected);
   }
   if (isValidId(wanted.id)) throw selected;
-  const near = similar(offers, wanted.id).filter(({ ref }) => wanted.kind === undefined || wanted.kind === ref.kind);
+  const all = offers.flatMap(({ refs }) => refs);
+  const near = similarTo(wanted.id, all).filter(({ ref }) => wanted.kind === undefined || wanted.kind === ref.kind);
   if (near.length === 0) throw selected;
   const question =
     near.length === 1 ? `${wanted.id} was not found, but this was:` : `Similar refs for ${wanted.id}. Which one?`;
@@ -52,10 +45,7 @@ function trySelect(offers: readonly Offer[], wanted: PartialRef): RemoteRef | Do
 }
 
 /** Even one similar name is asked about: it is not what was typed. */
-function ask(found: readonly RemoteRef[], question: string, choose: Choose, error: DowelError): RemoteRef {
+function ask(things: readonly RemoteRef[], question: string, choose: Choose, ambiguous: DowelError): RemoteRef {
   const describe = ({ ref, remote }: RemoteRef): string => `${formatRef(ref)} (${remote})`;
-  const [only] = found;
-  if (only === undefined || found.length > 1) return chooseOne(found, describe, question, choose, error);
-  if (choose(question, [describe(only)]) === 0) return only;
-  throw new DowelError("ABORTED", "Nothing was changed");
+  return askForOne({ things, describe, question, choose, ambiguous });
 }

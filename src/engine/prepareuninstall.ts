@@ -3,7 +3,7 @@ import { DowelError } from "../base/errors.ts";
 import { formatRef, type RefKind } from "../metadata/ref.ts";
 import type { Installation } from "../store/installation.ts";
 import type { Deployment } from "../store/types.ts";
-import { type Choose, chooseOne } from "./choose.ts";
+import { type Choose, chooseSome } from "./choose.ts";
 import { findAllInstalled } from "./find.ts";
 import { type GatherOptions, gatherFacts } from "./gather.ts";
 import type { Facts, TransactionOptions } from "./resolve/facts.ts";
@@ -22,14 +22,15 @@ export interface UninstallOptions extends GatherOptions, TransactionOptions {
   readonly choose?: Choose | undefined;
 }
 
-function named(target: Installation, name: string, options: UninstallOptions): Deployment {
+function named(target: Installation, name: string, options: UninstallOptions): readonly Deployment[] {
   const found = findAllInstalled(target, name, options);
   const names = found.map(({ ref }) => formatRef(ref));
   const error = new DowelError("REF_AMBIGUOUS", `${name} fits several installed refs: ${names.join(", ")}`, {
     hint: "Name one of them in full.",
   });
   const question = `Several installed refs fit ${name}. Which one?`;
-  return chooseOne(found, ({ ref }) => formatRef(ref), question, options.choose, error);
+  const describe = ({ ref }: Deployment): string => formatRef(ref);
+  return chooseSome({ things: found, describe, question, choose: options.choose, ambiguous: error });
 }
 
 function wantedOnes(
@@ -51,7 +52,7 @@ function wantedOnes(
       .filter(fits);
   }
   if (names.length === 0) throw new DowelError("USAGE", "Name what to uninstall, or use --all or --unused");
-  return names.map((name) => named(target, name, options));
+  return names.flatMap((name) => named(target, name, options));
 }
 
 /**

@@ -35,7 +35,8 @@ function narrowToOne(name: string, having: readonly Installation[], choose: Choo
   const error = new DowelError("REF_AMBIGUOUS", `${name} is in several installations: ${names.join(", ")}`, {
     hint: "Give --user, --system or --installation=NAME.",
   });
-  return chooseOne(having, shownName, `${name} is in several installations. Which one?`, choose, error);
+  const question = `${name} is in several installations. Which one?`;
+  return chooseOne({ things: having, describe: shownName, question, choose, ambiguous: error });
 }
 
 /**
