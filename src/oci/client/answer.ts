@@ -45,11 +45,13 @@ export async function statusError(answer: Answer): Promise<DowelError> {
   const said = await registryMessage(answer);
   const message = `${answer.what}: status ${status}${said === "" ? "" : `, "${said}"`}`;
   const code = codeOf(status);
-  return new DowelError(
-    code,
-    message,
-    code === "REGISTRY_AUTH" ? { hint: "Log in to the registry, or check the stored credentials." } : {},
-  );
+  const hint = hintOf(status);
+  return new DowelError(code, message, hint === undefined ? {} : { hint });
+}
+
+function hintOf(status: number): string | undefined {
+  if (status === 401 || status === 403) return "Log in to the registry, or check the stored credentials.";
+  return status === 429 ? "The registry wants fewer requests. Try again later; what was fetched is kept." : undefined;
 }
 
 function codeOf(status: number): ErrorCode {

@@ -95,6 +95,8 @@ export class Transport {
     try {
       const answer = await this.#follow(spec);
       if (answer.response.status !== 401 || spec.expect.includes(401)) return answer;
+      // Who was redirected to must not say where the registry's credentials go.
+      if (answer.url.origin !== this.base.origin) return answer;
       if (!(await this.#auth.learn(answer.response, spec.scopes))) return answer;
       await discard(answer);
       return await this.#follow(spec);

@@ -228,6 +228,23 @@ describe("redirects", () => {
     expect(other.seen[0]?.headers.has("authorization")).toBe(false);
   });
 
+  test.each(["Basic", "Bearer"])(
+    "a place that a redirect leads to learns no credentials by asking for %s",
+    async (scheme) => {
+      const other = fake((_, { origin, pathname }) => {
+        if (pathname === "/token") return Response.json({ token: "t0k3n" });
+        const challenge = `${scheme} realm="${origin}/token",service="here"`;
+        return new Response("", { status: 401, headers: { "www-authenticate": challenge } });
+      });
+      const { url, seen } = fake(() => new Response(null, { status: 307, headers: { location: `${other.url}cdn` } }));
+      const repository = repositoryAt(url, someCredentials);
+      const failed = repository.resolve("v1");
+      await expect(failed).rejects.toThrow(expect.objectContaining({ code: "REGISTRY_AUTH" }));
+      for (const { headers } of [...seen, ...other.seen]) expect(headers.has("authorization")).toBe(false);
+      expect(other.seen.map((request) => new URL(request.url).pathname)).toEqual(["/cdn"]);
+    },
+  );
+
   test("openBlob() throws REGISTRY_RESPONSE when a redirect leads to a file", async () => {
     const { url } = fake(() => new Response(null, { status: 302, headers: { location: "file:///etc/passwd" } }));
     const reading = collect(repositoryAt(url).openBlob(descriptorOf(noise(9, "a"))), 100, "blob");
