@@ -24,7 +24,7 @@ export function showChange(change: LibraryChange, what: string, { json }: { read
   const lines = [
     `${what}: ${folder.path} (${folder.name}, ${folder.access})`,
     ...(instances.length === 0 ? [] : [`Running instances that follow: ${instances.join(", ")}`]),
-    ...failed.map(({ instance, reason }) => `Instance ${instance} follows at its next start: ${reason}`),
+    ...failed.map(({ instance, reason }) => `Instance ${instance} goes on as before until it ends: ${reason}`),
   ];
   return textLines(lines);
 }

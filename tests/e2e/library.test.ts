@@ -2,7 +2,7 @@
 // Folders that a user picks for an app, in sandboxes that run and in those that are started later.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { instancesIn } from "../support/appclient.ts";
 import { makeLayout, ordinaryUser, Sandpit } from "./support.ts";
 
@@ -107,6 +107,36 @@ for (const [who, uid] of [
       expect(pit.dowel(["library", "add", "../../x", pictures]).stderr).toContain("no id of an app");
       expect(pit.dowel(["library", "remove", id, "none"]).stderr).toContain("[LIBRARY_NOT_FOUND]");
       expect(JSON.parse(pit.succeed(["library", "list", "--json", id]))).toEqual([]);
+    });
+
+    test("a folder that came to lie behind a link is not there, and none is picked by what it leads to", () => {
+      const [parent, moved] = [pit.path("work/parent"), pit.path("work/moved")];
+      mkdirSync(`${parent}/inner`, { recursive: true });
+      writeFileSync(`${parent}/inner/one`, "inner");
+      pit.own(parent);
+      pit.succeed(["library", "add", id, `${parent}/inner`]);
+      const start = () => JSON.parse(pit.succeed(["run", id, "files", `${shelf}/inner/one`]));
+      expect([start(), start()]).toMatchObject([{ content: "inner" }, { content: "inner" }]);
+      renameSync(parent, moved);
+      symlinkSync(moved, parent);
+      expect([start(), start()]).toMatchObject([{ stat: "ENOENT" }, { stat: "ENOENT" }]);
+      expect(JSON.parse(pit.succeed(["library", "list", "--json", id]))).toMatchObject([{ available: false }]);
+      rmSync(parent);
+      renameSync(moved, parent);
+      expect(start()).toMatchObject({ content: "inner" });
+      pit.succeed(["library", "remove", id, "inner"]);
+    });
+
+    test("profiles have folders of their own, which go with them", () => {
+      const list = (...words: string[]) => JSON.parse(pit.succeed(["library", "list", "--json", ...words, id]));
+      const start = (...words: string[]) =>
+        JSON.parse(pit.succeed(["run", ...words, id, "files", `${shelf}/Pictures/one`]));
+      pit.succeed(["library", "add", "--profile=work", id, pictures]);
+      expect([list().length, list("--profile=work").length]).toEqual([0, 1]);
+      expect([start(), start("--profile=work")]).toMatchObject([{ stat: "ENOENT" }, { content: "picture" }]);
+      expect(seen("Pictures")).toMatchObject({ stat: "ENOENT" });
+      pit.succeed(["profile", "remove", "-y", id, "work"]);
+      expect(list("--profile=work")).toEqual([]);
     });
 
     test("picked folders outlast the app, unless its data are deleted with it", () => {

@@ -67,12 +67,9 @@ export function readLibrary(place: LibraryPlace, name: string): readonly Library
   }
 }
 
+/** Whether a folder is there, and no link on the way to it. */
 function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
+  return withoutLinks(path) === path && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function findFolder(folder: LibraryFolder, home: string, mounts: readonly Mount[]): FoundFolder {

@@ -26,10 +26,19 @@ async function followIn(instance: Instance, name: string, shown: Shown): Promise
   return await launchInside(helper, [...place, name, shown.access, shown.path, ...device]);
 }
 
+function nameOf({ application, profile }: Instance): string {
+  return dataName(application, profile === "" ? undefined : profile);
+}
+
 /** Instances that show the folders of an app: not those that ran without its permissions. */
-function isOf({ application, profile, info, folder }: Instance, name: string): boolean {
-  if (dataName(application, profile === "" ? undefined : profile) !== name) return false;
-  return parseKeyfile(info, `${folder}/info`).getBoolean("Instance", "sandbox") !== true;
+function isOf(instance: Instance, name: string): boolean {
+  if (nameOf(instance) !== name) return false;
+  return parseKeyfile(instance.info, `${instance.folder}/info`).getBoolean("Instance", "sandbox") !== true;
+}
+
+/** Apps of which something runs, as `ID` or `ID@PROFILE`. @param folder of all instances of the user */
+export function runningNames(folder: string): ReadonlySet<string> {
+  return new Set(listInstances(instanceFolders(folder)).map(nameOf));
 }
 
 /**

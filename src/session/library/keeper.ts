@@ -9,7 +9,7 @@ import {
   withLibrary,
 } from "../../engine/library/change.ts";
 import { type FoundFolder, findFolders, type LibraryPlace } from "../../engine/library/folders.ts";
-import { follow } from "../../engine/library/follow.ts";
+import { follow, runningNames } from "../../engine/library/follow.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { libraryFolder, libraryPath } from "../../metadata/library.ts";
 import { pollFor } from "../../sys/epoll.ts";
@@ -54,18 +54,32 @@ export class LibraryKeeper implements Disposable {
     this.#place = place;
     this.#failed = failed;
     this.#files = this.#states();
-    const any = libraryPath(place.installation, "any");
-    this.#resources.use(onFileChange(loop, any, () => this.#filesChanged()));
+    this.#watchFiles();
     this.#watchMounts();
     for (const name of this.#files.keys()) this.#remember(name);
+  }
+
+  #watchFiles(): void {
+    const any = libraryPath(this.#place.installation, "any");
+    try {
+      this.#resources.use(onFileChange(this.#loop, any, () => this.#filesChanged()));
+    } catch {
+      // A folder that the user may not read, or no watches left: what commands change is shown all the same.
+    }
   }
 
   /** The table becomes ready by itself when it has changed, without being read (proc(5)). */
   #watchMounts(): void {
     const fd = openSync("/proc/self/mountinfo", "r");
     this.#resources.defer(() => closeSync(fd));
-    const watch = this.#loop.watch(fd, pollFor.priority, () => this.#look(this.#files.keys()));
+    const watch = this.#loop.watch(fd, pollFor.priority, () => this.#mountsChanged());
     this.#resources.use(watch);
+  }
+
+  #mountsChanged(): void {
+    if (this.#files.size === 0) return;
+    const running = runningNames(this.#place.instances);
+    this.#look([...this.#files.keys()].filter((name) => running.has(name) || this.#listeners.has(name)));
   }
 
   #states(): ReadonlyMap<string, string> {
@@ -132,6 +146,7 @@ export class LibraryKeeper implements Disposable {
     this.#working = true;
     void this.#loop.during(this.#work()).finally(() => {
       this.#working = false;
+      this.#look([]);
     });
   }
 
