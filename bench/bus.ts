@@ -104,29 +104,34 @@ async function greeting(folder: string): Promise<Line> {
   return compare("start, warm, of a program that greets the bus", mine, "flatpak run", peer, 0.2);
 }
 
-/** What a proxy for each app needs, where each has one connection and has made a call. */
+/** What a proxy for each app needs, in a bubblewrap of its own as Flatpak has it, with one connection and a call made. */
 async function proxiesMemory(folder: string, bus: string, apps: number): Promise<number> {
   await using stack = new AsyncDisposableStack();
+  const program = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--die-with-parent", "xdg-dbus-proxy"];
   const pids: number[] = [];
   for (let number = 1; number <= apps; number++) {
     const socket = join(folder, `proxy-${number}`);
-    const proxy = stack.use(await startProxy(["xdg-dbus-proxy"], [`unix:path=${bus}`, socket, ...policy]));
+    const proxy = stack.use(await startProxy(program, [`unix:path=${bus}`, socket, ...policy]));
     const client = stack.use(await RawPeer.connect(socket));
     await client.ask({ destination: service, path: "/", member: "Echo" });
-    pids.push(proxy.process.pid ?? 0);
+    const { pid = 0 } = proxy.process;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
+    pids.push(pid, ...(children === "" ? [] : children.split(" ").map(Number)));
   }
   await sleep(quietMilliseconds);
   return pids.reduce((sum, pid) => sum + pssMib(pid), 0);
 }
 
 async function benchMemory(folder: string, bus: string): Promise<Line[]> {
-  const [mine, theirs] = [await serviceMemory(folder, bus, 10), await proxiesMemory(folder, bus, 10)];
+  const apps = 10;
+  const [mine, theirs] = [await serviceMemory(folder, bus, apps), await proxiesMemory(folder, bus, apps)];
+  const from = Math.ceil((apps * mine) / theirs);
   return [
     limit("memory of the service, one app", await serviceMemory(folder, bus, 1), "MiB", 45),
     {
       what: "memory of the service, ten apps",
       dowel: `${mine.toFixed(1)} MiB`,
-      peer: `ten of xdg-dbus-proxy ${theirs.toFixed(1)}`,
+      peer: `ten proxies ${theirs.toFixed(1)}, more from ${from} apps on`,
       ratio: mine / theirs,
       budget: "<= 1 of it",
       kept: mine <= theirs,

@@ -40,7 +40,7 @@ export class FakeSandbox implements AsyncDisposable {
     this.number = number;
     this.socket = join(folder, "sandboxes", number);
     this.#bus = bus;
-    this.#app = spawn("sleep", ["1000"], { stdio: "ignore" });
+    this.#app = spawn("sleep", ["infinity"], { stdio: "ignore" });
     this.#listener = listenUnix({ path: this.socket });
     this.#timer = setInterval(() => this.#serveRequests(), 2);
   }
