@@ -112,9 +112,11 @@ export class Transport {
   async #follow(spec: RequestSpec): Promise<Answer> {
     let url = new URL(spec.url, this.base);
     const follows = spec.method === "GET" || spec.method === "HEAD";
+    let isHome = true;
     for (let hops = 0; hops <= limits.redirects; hops++) {
-      const authorization =
-        url.origin === this.base.origin ? await this.#auth.header(spec.scopes, spec.signal) : undefined;
+      // Whoever sends a request back must not have it made with the credentials that were kept from him.
+      isHome = isHome && url.origin === this.base.origin;
+      const authorization = isHome ? await this.#auth.header(spec.scopes, spec.signal) : undefined;
       const headers = { ...spec.headers, ...(authorization === undefined ? {} : { authorization }) };
       const body = spec.body === undefined ? {} : { body: spec.body };
       const response = await this.#send(url, { method: spec.method, headers, ...body }, spec.signal);

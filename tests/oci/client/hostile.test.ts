@@ -228,6 +228,23 @@ describe("redirects", () => {
     expect(other.seen[0]?.headers.has("authorization")).toBe(false);
   });
 
+  test("openBlob() makes no request with credentials that another origin sends back", async () => {
+    const other = fake((request) => {
+      const back = new URL(request.url).searchParams.get("back") ?? "";
+      return new Response(null, { status: 307, headers: { location: `${back}secret` } });
+    });
+    const { url, seen } = fake((request, { pathname }) => {
+      if (pathname === "/secret") return new Response(request.headers.get("authorization") ?? "nothing");
+      if (!request.headers.has("authorization")) {
+        return new Response("", { status: 401, headers: { "www-authenticate": 'Basic realm="x"' } });
+      }
+      return new Response(null, { status: 307, headers: { location: `${other.url}?back=${encodeURIComponent(url)}` } });
+    });
+    const blob = descriptorOf(Buffer.from("nothing"));
+    await collect(repositoryAt(url, someCredentials).openBlob(blob), 100, "blob");
+    expect(seen.map(({ headers }) => headers.has("authorization"))).toEqual([false, true, false]);
+  });
+
   test.each(["Basic", "Bearer"])(
     "a place that a redirect leads to learns no credentials by asking for %s",
     async (scheme) => {
