@@ -57,12 +57,12 @@ export async function switchVersion(
   if (wanted === active.commit) return undefined;
   const context = { installation, report, signal };
   const name = formatRef(ref);
-  report({ type: "operation.start", operation: "update", ref: name });
+  report({ type: "operation.start", operation: "switch", ref: name });
   const deployment = deployedCommits(installation, ref).includes(wanted)
     ? await activateDeployment(installation, ref, wanted, { report, signal })
     : await fetchVersion(ref, wanted, active, context);
   await updateDatabases(context, [deployment]);
-  report({ type: "operation.done", operation: "update", ref: name, commit: wanted });
+  report({ type: "operation.done", operation: "switch", ref: name, commit: wanted });
   return deployment;
 }
 

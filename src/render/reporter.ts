@@ -15,10 +15,11 @@ export function jsonReporter(terminal: Terminal): Reporter {
   return { report: (event) => terminal.out(`${toJson(event)}\n`), [Symbol.dispose]: () => undefined };
 }
 
-const operationWords: Readonly<Record<PlannedOperation["operation"], string>> = {
+const operationWords: Readonly<Record<string, string>> = {
   install: "Installing",
   update: "Updating",
   uninstall: "Uninstalling",
+  switch: "Changing the version of",
 };
 
 /** One line for each operation of a plan: what, which ref, from where, how much to fetch; below it new permissions. */
@@ -39,7 +40,7 @@ function lineOf(event: DowelEvent): string | undefined {
     case "transaction.plan":
       return describeOperations(event.operations).trimEnd() || undefined;
     case "operation.start":
-      return `${operationWords[event.operation as PlannedOperation["operation"]] ?? event.operation} ${event.ref}`;
+      return `${operationWords[event.operation] ?? event.operation} ${event.ref}`;
     case "operation.skip":
       return `Skipping ${event.ref}: ${event.reason}`;
     case "deploy.done":

@@ -49,7 +49,7 @@ describe("dowel plumbing mkcomposefs", () => {
     const { status, stdout } = pit.dowel(words);
     expect(status).toBe(0);
     expect(stdout.slice(1024, 1100)).toContain("\u0000");
-    expect(plumbing("mkcomposefs", "--from-file", "--min-version=1", "empty-dump", "image-1")).toBe("");
+    expect(plumbing("mkcomposefs", "--from-file", "--min-version=1", "--threads=2", "empty-dump", "image-1")).toBe("");
     expect(stdout).toBe(readFileSync(pit.path("work", "image-1"), "utf8"));
   });
 
@@ -63,6 +63,7 @@ describe("dowel plumbing mkcomposefs", () => {
       ["mkcomposefs", "--max-version=2", "tree", "image"],
       "versions 0 and 1",
     ],
+    ["no threads", ["mkcomposefs", "--threads=0", "tree", "image"], "--threads"],
     ["a source that is not there", ["mkcomposefs", "nothing", "image"], "nothing"],
     ["a dump that is none", ["mkcomposefs", "--from-file", "tree/large", "image"], "line 1"],
     ["no file", ["fsverity-digest"], "file"],

@@ -145,6 +145,17 @@ describe("reporters", () => {
     expect(terminal.errors).toBe("");
   });
 
+  test.each([
+    ["install", "Installing"],
+    ["switch", "Changing the version of"],
+    ["fold", "fold"],
+  ])("humanReporter() has words for the operation %s", (operation, words) => {
+    const terminal = new Recorder(false);
+    using reporter = humanReporter(terminal);
+    reporter.report({ type: "operation.start", operation, ref: "app/a.b.C" });
+    expect(terminal.errors).toBe(`${words} app/a.b.C\n`);
+  });
+
   test("jsonReporter() writes one object a line", () => {
     const terminal = new Recorder(false);
     using reporter = jsonReporter(terminal);

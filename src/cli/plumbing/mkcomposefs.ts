@@ -17,9 +17,10 @@ interface Flags {
   readonly userXattrs?: boolean;
   readonly printDigest?: boolean;
   readonly printDigestOnly?: boolean;
+  readonly threads?: string;
 }
 
-function version(text: string | undefined, option: string, otherwise: number): number {
+function whole(text: string | undefined, option: string, otherwise: number): number {
   if (text === undefined) return otherwise;
   if (!/^[0-9]{1,9}$/.test(text)) throw new DowelError("USAGE", `${option} must be a whole number, not '${text}'`);
   return Number(text);
@@ -27,6 +28,7 @@ function version(text: string | undefined, option: string, otherwise: number): n
 
 function run(context: Context, flags: Flags, source: string, image: string | undefined): Result {
   const only = flags.printDigestOnly === true;
+  if (whole(flags.threads, "--threads", 1) < 1) throw new DowelError("USAGE", "--threads must be at least 1");
   if (only && image !== undefined) {
     throw new DowelError("USAGE", "With --print-digest-only there must be no destination path");
   }
@@ -34,8 +36,8 @@ function run(context: Context, flags: Flags, source: string, image: string | und
   const digest = makeImage(source, {
     ...flags,
     image,
-    minVersion: version(flags.minVersion, "--min-version", 0),
-    maxVersion: version(flags.maxVersion, "--max-version", 1),
+    minVersion: whole(flags.minVersion, "--min-version", 0),
+    maxVersion: whole(flags.maxVersion, "--max-version", 1),
     signal: context.signal,
   });
   return only || flags.printDigest === true ? { kind: "text", text: `${digest}\n` } : nothing;
@@ -60,6 +62,7 @@ export default defineCommand<Flags, [string, string | undefined]>({
       userXattrs: switchFlag("Keep only extended attributes that begin with user."),
       printDigest: switchFlag("Print the fs-verity digest of the image"),
       printDigestOnly: switchFlag("Print the digest and write no image"),
+      threads: textFlag("Taken for scripts that give it; one thread does all the work", "N"),
     },
     positional: {
       kind: "tuple",
