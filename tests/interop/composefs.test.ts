@@ -62,13 +62,27 @@ function compare(peer: ComposefsTools): void {
     });
   }
 
-  test("readComposefs() and formatDump() show an image as composefs-info does", () => {
+  const show = (image: Uint8Array): string => {
     const path = join(folder, "shown");
-    const image = writeComposefs(scanTree(source).root, { version: 1 });
     writeFileSync(path, image);
+    return Buffer.from(peer("composefs-info", ["dump", path])).toString();
+  };
+
+  test("readComposefs() and formatDump() show an image as composefs-info does", () => {
+    const image = writeComposefs(scanTree(source).root, { version: 1 });
     // The sizes of folders are those of their entries there, and nothing here.
     const lines = (dump: string) => dump.replace(/^(\S+) \d+ 4/gm, "$1 0 4").split("\n");
-    const expected = lines(Buffer.from(peer("composefs-info", ["dump", path])).toString());
-    expect(lines(formatDump(readComposefs(image).root))).toEqual(expected);
+    expect(lines(formatDump(readComposefs(image).root))).toEqual(lines(show(image)));
+  });
+
+  test("they show a folder with a whiteout as composefs-info does, and make the same image of that again", () => {
+    const plain = "/ 0 40755 3 0 0 0 1.0 - - -\n/dir 0 40755 2 0 0 0 1.0 - - -\n/dir/gone 0 20644 1 0 0 0 1.0 - - -\n";
+    const image = writeComposefs(parseDump(plain), { version: 1 });
+    const { root, version } = readComposefs(image, { keepOpaque: true });
+    const dump = formatDump(root, { sizesOfVersion: version });
+    expect(dump).toContain("trusted.overlay.opaque=x");
+    expect(dump).toBe(show(image));
+    expect(same(writeComposefs(parseDump(dump), { version: 1 }), image)).toBe(true);
+    expect(same(ofDump(dump, 1), image)).toBe(true);
   });
 }

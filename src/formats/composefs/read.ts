@@ -42,10 +42,13 @@ export interface ComposefsImage {
  * Reads a composefs image of version 0, 1 or 2 back into the tree that it was made from. What the writer adds for
  * overlayfs is taken out again. The image may be hostile: the work is bounded by its size.
  *
+ * `keepOpaque`: leave the marks that version 1 puts on folders with whiteouts, as the C tools do. A folder that had such
+ * marks before cannot be told from one that has not.
+ *
  * Throws `COMPOSEFS_INVALID` with the offset, `LIMIT_EXCEEDED` for too many nested folders, and `UNSUPPORTED` for
  * another version.
  */
-export function readComposefs(bytes: Uint8Array): ComposefsImage {
+export function readComposefs(bytes: Uint8Array, { keepOpaque = false } = {}): ComposefsImage {
   const image = new Extent(bytes);
   image.claim(0, firstInodeOffset);
   if (image.u32(0) !== headerMagic || image.u32(4) !== 1) invalid(0, "the header must be that of a composefs image");
@@ -56,7 +59,7 @@ export function readComposefs(bytes: Uint8Array): ComposefsImage {
   if (image.u32(superblockOffset) !== superblockMagic || image.u8(superblockOffset + 12) !== 12) {
     invalid(superblockOffset, "the superblock must be that of EROFS with blocks of 4096 bytes");
   }
-  return { root: new TreeReader(image, version).root(), version };
+  return { root: new TreeReader(image, version, keepOpaque).root(), version };
 }
 
 class TreeReader {
@@ -64,12 +67,15 @@ class TreeReader {
   readonly #inodes: InodeReader;
   readonly #rootNid: number;
   readonly #version: ComposefsVersion;
+  /** What is on a folder with whiteouts because of these. */
+  readonly #marks: readonly ByteString[];
   readonly #leaves = new Map<number, Leaf>();
   readonly #folders = new Set<number>();
 
-  constructor(image: Extent, version: ComposefsVersion) {
+  constructor(image: Extent, version: ComposefsVersion, keepOpaque: boolean) {
     this.#image = image;
     this.#version = version;
+    this.#marks = keepOpaque && version === 1 ? xattrsOfWhiteoutParent : marksOfWhiteouts[version];
     const superblock = readSuperblock(image);
     this.#rootNid = superblock.rootNid;
     this.#inodes = new InodeReader(image, superblock, version);
@@ -108,7 +114,7 @@ class TreeReader {
       entries.set(entry.name, child);
     }
     if (dots !== 2 || raw.nlink !== 2 + folders) invalid(raw.offset, "a folder must have . and .. and their links");
-    const xattrs = originalXattrs(raw, whiteouts ? marksOfWhiteouts[this.#version] : []);
+    const xattrs = originalXattrs(raw, whiteouts ? this.#marks : []);
     const directory: Directory = { ...metadataOf(raw), xattrs, kind: "directory", entries };
     checkInode(directory, `inode at offset ${raw.offset}`);
     return directory;
