@@ -5,7 +5,7 @@
 #include <string.h>
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "plans are little endian");
-static_assert(sizeof(struct plan_header) == 240, "layout of the header");
+static_assert(sizeof(struct plan_header) == 248, "layout of the header");
 static_assert(sizeof(struct observation) == 56, "layout of an observation");
 static_assert(sizeof(struct mount_operation) == 40, "layout of a mount operation");
 

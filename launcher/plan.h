@@ -9,7 +9,7 @@
 
 #define PLAN_MAGIC "DOWELPLN"
 enum {
-  PLAN_VERSION = 5,
+  PLAN_VERSION = 6,
   PLAN_BYTES_MAX = 16 * 1024 * 1024,
   PLAN_WORDS_MAX = 1024,
   PLAN_RECORD_MAX = 8192,
@@ -139,7 +139,7 @@ struct instance_fields {
   struct plan_section after;
 };
 
-enum plan_bus { BUS_SESSION, BUS_SYSTEM, BUS_A11Y, BUS_PULSE, BUS_COUNT };
+enum plan_bus { BUS_SESSION, BUS_SYSTEM, BUS_A11Y, BUS_PULSE, BUS_PIPEWIRE, BUS_COUNT };
 
 // All zeros for a plan without buses.
 struct session_fields {

@@ -20,7 +20,7 @@
 
 enum { BACKLOG = 4096, DESCRIPTORS_MAX = 4 + BUS_COUNT, SEALS_ALL = 15, LOG_FLAG = 1 };
 
-const char *const session_files[BUS_COUNT] = {"/session-bus", "/system-bus", "/a11y-bus", "/pulse"};
+const char *const session_files[BUS_COUNT] = {"/session-bus", "/system-bus", "/a11y-bus", "/pulse", "/pipewire"};
 
 struct packet {
   char magic[8];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../base/errors.ts";
 import { encodeUtf8 } from "../base/text.ts";
+import type { ServedSocket } from "../metadata/permissions/names.ts";
 import { planBuses } from "./plan/layout.ts";
 import type { CgroupPlan, InstancePlan, MountOperation, Observation, Plan, SessionPlan } from "./plan/types.ts";
 import { buildFilter } from "./seccomp/filter.ts";
@@ -40,15 +41,19 @@ function instanceOf({ instance, identity }: Specification): InstancePlan | undef
   return instance && { ...instance, id: identity.id, ref: identity.ref, image: identity.commit };
 }
 
+function isSound(socket: ServedSocket): socket is "pulse" | "pipewire" {
+  return socket === "pulse" || socket === "pipewire";
+}
+
 function sessionOf({ session, buses, identity }: Specification, startedBy: readonly string[]): SessionPlan | undefined {
   if (session === undefined) return undefined;
   const served = planBuses.filter((bus) => session.buses[bus] !== undefined);
   const policy = [
     identity.id,
-    ...served.flatMap((bus) => [bus, ...(bus === "pulse" ? [] : busOptionsOf(bus, buses[bus]))]),
+    ...served.flatMap((bus) => [bus, ...(isSound(bus) ? [] : busOptionsOf(bus, buses[bus]))]),
     ...startedBy,
   ];
-  return { ...session, policy, log: served.some((bus) => bus !== "pulse" && buses[bus].log) };
+  return { ...session, policy, log: served.some((bus) => !isSound(bus) && buses[bus].log) };
 }
 
 /** Throws `SANDBOX_FAILED` where the sandbox cannot do without a group and there can be none. */

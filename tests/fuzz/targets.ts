@@ -33,6 +33,11 @@ import { decodePolicy } from "../../src/oci/signatures/policy.ts";
 import { parseRefFile } from "../../src/remotes/reffile.ts";
 import { parseRepoFile } from "../../src/remotes/repofile.ts";
 import { parseStaticIndex } from "../../src/remotes/staticindex.ts";
+import { PipewireFilter } from "../../src/session/pipewire/filter.ts";
+import type { Message } from "../../src/session/pipewire/message.ts";
+import { PipewireStream, type Verdict } from "../../src/session/pipewire/stream.ts";
+import { soundView } from "../../src/session/pipewire/view.ts";
+import { FixedBuffer } from "../../src/sys/transfer.ts";
 
 export type Target = (bytes: Uint8Array) => unknown;
 
@@ -83,6 +88,22 @@ function readAnswer(bytes: Uint8Array): Promise<void> {
   return drain(readRangeAnswer(answer, pieces(bytes.subarray(line + 1)), 1000));
 }
 
+/** What a client says, each message judged as one of PipeWire's, too. */
+function talkToPipewire(bytes: Uint8Array): void {
+  const filter = new PipewireFilter(soundView, () => undefined);
+  const facts = { granted: new Set(["microphone"] as const), sinks: new Set(["speaker"]), heard: [] };
+  const judge = (message: Message): Verdict => {
+    const verdict = filter.fromClient(message);
+    filter.learn(verdict === "wait" ? "client" : "server", facts);
+    if (verdict !== "wait") filter.fromServer(message);
+    return verdict === "wait" ? filter.fromClient(message) : verdict;
+  };
+  using stream = new PipewireStream(judge, { send: () => undefined, sendCopy: () => undefined });
+  const buffer = new FixedBuffer(Math.max(bytes.length, 1));
+  buffer.bytes.set(bytes);
+  stream.consume(buffer, 0, bytes.length);
+}
+
 export const targets: Readonly<Record<string, Target>> = {
   composefs: readComposefs,
   "composefs-dump": parseDump,
@@ -103,6 +124,7 @@ export const targets: Readonly<Record<string, Target>> = {
   "dbus-rule": (bytes) => parseMatchRule(text(bytes)),
   "dbus-address": (bytes) => parseBusAddress(text(bytes)),
   "dbus-sasl": (bytes) => new SaslServer(1000, "0".repeat(32)).feed(bytes, 0, bytes.length),
+  pipewire: talkToPipewire,
   gvariant: (bytes) => readVariant(bytes),
   gvdb: (bytes) => readGvdb(bytes),
   "permission-table": (bytes) => readTable(bytes),

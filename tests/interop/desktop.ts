@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hostArch } from "../../src/base/arch.ts";
 import { dowelPath, Sandpit } from "../e2e/support.ts";
@@ -31,14 +31,18 @@ export class Desktop implements AsyncDisposable {
     this.bus = bus;
   }
 
-  /** @param programs what the runtime holds besides `sdbus` (sdbus.c), by name or by path */
-  static async start(programs: readonly string[]): Promise<Desktop> {
+  /**
+   * @param programs what the runtime holds besides `sdbus` (sdbus.c), by name or by path
+   * @param folders of `/usr` that it holds whole
+   */
+  static async start(programs: readonly string[], folders: readonly string[] = []): Promise<Desktop> {
     const pit = new Sandpit(nobody);
     const tree = pit.path("images/runtime");
     mkdirSync(join(tree, "usr/etc"), { recursive: true });
     const client = pit.path("sdbus");
     execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", client, "tests/interop/sdbus.c", "-lsystemd"]);
     copyPrograms(join(tree, "usr"), [...programs, client]);
+    for (const folder of folders) cpSync(join("/usr", folder), join(tree, "usr", folder), { recursive: true });
     const metadata = `[Runtime]\nname=org.example.Tools\nruntime=${runtime}\n`;
     const tar = execFileSync("tar", ["--sort=name", "--owner=0", "--group=0", "-cf", "-", "-C", tree, "."], {
       maxBuffer: 1 << 30,

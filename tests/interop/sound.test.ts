@@ -3,54 +3,26 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { Listener } from "../../src/loop/listener.ts";
 import { EventLoop } from "../../src/loop/loop.ts";
 import { noTraffic } from "../../src/session/bus/stream.ts";
 import { SoundLink } from "../../src/session/sound/link.ts";
 import type { Source } from "../../src/session/sound/pulse.ts";
 import { connectUnix, listenUnix } from "../../src/sys/sockets.ts";
-import { until } from "../support/until.ts";
-import { Desktop } from "./desktop.ts";
+import type { Desktop } from "./desktop.ts";
+import { pactl, startSoundWorld } from "./soundworld.ts";
 
 const id = "org.example.Player";
 const denied = "Access denied";
-const node = (name: string, kind: string) =>
-  `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
 let desktop: Desktop;
 
 beforeAll(async () => {
-  desktop = await Desktop.start(["sh", "pacat", "pactl", "head", "timeout"]);
+  desktop = await startSoundWorld(["sh", "pacat", "pactl", "head", "timeout"]);
   desktop.install(id, "[Context]\nsockets=pulseaudio;\n");
-  const { pit } = desktop;
-  const folder = pit.path("home/.config/pipewire/pipewire.conf.d");
-  mkdirSync(folder, { recursive: true });
-  const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual")];
-  writeFileSync(`${folder}/test.conf`, `context.objects = [ ${nodes.join(" ")} ]\n`);
-  pit.own(pit.path("home"));
-  for (const [program, socket] of [
-    ["pipewire", "pipewire-0"],
-    ["wireplumber", undefined],
-    ["pipewire-pulse", "pulse/native"],
-  ] as const) {
-    desktop.host([program]);
-    if (socket !== undefined)
-      await until(program, () => statSync(pit.path("run", socket), { throwIfNoEntry: false })?.isSocket());
-  }
-  await until("the devices", () => ["speaker", "room"].every((name) => pactl("list", "short").includes(name)));
 });
 afterAll(async () => {
   await desktop[Symbol.asyncDispose]();
 });
-
-/** What the user's own program says. */
-function pactl(...words: readonly string[]): string {
-  try {
-    return desktop.ask(["pactl", `--server=unix:${desktop.pit.path("run/pulse/native")}`, ...words]);
-  } catch {
-    return "";
-  }
-}
 
 test("an app in its sandbox plays, and records neither the room nor what others play", async () => {
   const script = `head -c 20000 /dev/zero | pacat --raw --device=speaker && echo played
@@ -61,7 +33,7 @@ pactl list short sinks`;
   expect(said).toMatch(/^played\n/);
   expect(said.match(new RegExp(denied, "g"))?.length).toBe(7);
   expect(said).toContain("speaker");
-  expect(pactl("list", "short")).toContain("speaker");
+  expect(pactl(desktop, "list", "short")).toContain("speaker");
 });
 
 describe("a link", () => {
@@ -140,7 +112,7 @@ describe("a link", () => {
 
   test("knows a monitor also where the app names it by a number", async () => {
     may.add("microphone");
-    const number = /^(\d+)\tspeaker\.monitor/m.exec(pactl("list", "short", "sources"))?.[1] ?? "";
+    const number = /^(\d+)\tspeaker\.monitor/m.exec(pactl(desktop, "list", "short", "sources"))?.[1] ?? "";
     expect(number).not.toBe("");
     const said = await record(number);
     expect(said).not.toBe("sound");

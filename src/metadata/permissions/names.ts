@@ -32,8 +32,8 @@ export type BusPolicy = (typeof busPolicies)[number];
 
 export type Bus = "session" | "system" | "a11y";
 
-/** What the session service serves to a sandbox by a socket: the buses, and the sound server. */
-export type ServedSocket = Bus | "pulse";
+/** What the session service serves to a sandbox by a socket: the buses, the sound server, and PipeWire. */
+export type ServedSocket = Bus | "pulse" | "pipewire";
 
 /** Control characters could forge what a permission looks like on a terminal (CVE-2023-28101). */
 export function hasControlCharacters(text: string): boolean {

@@ -6,8 +6,8 @@
  */
 export const layout = {
   magic: "DOWELPLN",
-  version: 5,
-  headerBytes: 240,
+  version: 6,
+  headerBytes: 248,
   observationBytes: 56,
   mountBytes: 40,
   wordBytes: 4,
@@ -79,10 +79,10 @@ export const headerOffsets = {
   bounds: 180,
   /** The service's socket, then that of each bus, as `planBuses`: a string each. Then the words for the service. */
   session: 212,
-  sessionPolicy: 232,
+  sessionPolicy: 236,
 } as const;
 
 /** Buses by their number. */
-export const planBuses = ["session", "system", "a11y", "pulse"] as const;
+export const planBuses = ["session", "system", "a11y", "pulse", "pipewire"] as const;
 
 export const namespaceKinds = ["user", "pid", "mount", "ipc", "uts", "network", "cgroup", "time"] as const;

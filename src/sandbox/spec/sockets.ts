@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Host } from "../probe/host.ts";
 import { cupsSockets, gpgAgentSockets, pulseSockets } from "./agents.ts";
 import type { BindOptions, RootBuilder } from "./builder.ts";
@@ -94,6 +94,20 @@ function addPulseaudio(context: SocketContext): string | undefined {
   return found.path;
 }
 
+/** PipeWire's socket, which the session service serves; undefined where there is none, or the app has it as a file. */
+function addPipewire(context: SocketContext): string | undefined {
+  const { root, host, environment } = context;
+  const folder = host.variable("PIPEWIRE_RUNTIME_DIR") || host.variable("XDG_RUNTIME_DIR");
+  if (!context.granted("pulseaudio") || folder === undefined) return undefined;
+  const source = resolve(folder, host.variable("PIPEWIRE_REMOTE") || "pipewire-0");
+  const found = resolveHostPath(host, source);
+  const target = "/run/flatpak/pipewire-0";
+  if (found?.type !== "socket" || !root.bus("pipewire", target)) return undefined;
+  for (const name of ["PIPEWIRE_REMOTE", "PIPEWIRE_RUNTIME_DIR"]) environment.unset(name);
+  root.symlink(`/run/user/${host.identity.uid}/pipewire-0`, `../..${target.slice("/run".length)}`);
+  return found.path;
+}
+
 function addSmallSockets(context: SocketContext): void {
   const { host, environment, granted } = context;
   environment.unset("SSH_AUTH_SOCK");
@@ -126,5 +140,6 @@ export function addSockets(context: SocketContext, hasWayland: boolean): Session
   addX11(context, granted("fallback-x11") ? !hasWayland : granted("x11"));
   addSmallSockets(context);
   const pulse = addPulseaudio(context);
-  return pulse === undefined ? {} : { pulse };
+  const pipewire = addPipewire(context);
+  return { ...(pulse !== undefined && { pulse }), ...(pipewire !== undefined && { pipewire }) };
 }

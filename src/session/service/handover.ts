@@ -13,7 +13,7 @@ import { applyOption, noRules, type SocketRules } from "../proxy/options.ts";
  *
  *     0   8 bytes  "DOWELBUS"
  *     8   u32      version, 1
- *     12  u32      buses that are served: bit 0 session, bit 1 system, bit 2 accessibility, bit 3 sound
+ *     12  u32      buses that are served: bit 0 session, bit 1 system, bit 2 accessibility, bit 3 sound, bit 4 PipeWire
  *     16  u32      flags: bit 0, a descriptor for the log comes along
  *     20  24 bytes the instance's number in decimal, padded with NUL
  *
@@ -38,10 +38,16 @@ export interface Handover {
   readonly listeners: readonly { readonly bus: ServedSocket; readonly fd: number }[];
 }
 
-export const busBits: Readonly<Record<ServedSocket, number>> = { session: 1, system: 2, a11y: 4, pulse: 8 };
+export const busBits: Readonly<Record<ServedSocket, number>> = {
+  session: 1,
+  system: 2,
+  a11y: 4,
+  pulse: 8,
+  pipewire: 16,
+};
 
 const buses: readonly Bus[] = ["session", "system", "a11y"];
-const sockets: readonly ServedSocket[] = [...buses, "pulse"];
+const sockets: readonly ServedSocket[] = [...buses, "pulse", "pipewire"];
 const magic = "DOWELBUS";
 const packetBytes = 44;
 const logFlag = 1;
@@ -68,7 +74,7 @@ function read(packet: Uint8Array, descriptors: readonly number[]): Handover {
     throw malformed(`a packet of ${packetBytes} bytes`);
   if (view.getUint32(8, true) !== 1) throw malformed("version 1");
   const [mask, flags] = [view.getUint32(12, true), view.getUint32(16, true)];
-  if (mask === 0 || mask > 15 || flags > logFlag) throw malformed("known buses and flags");
+  if (mask === 0 || mask > 31 || flags > logFlag) throw malformed("known buses and flags");
   const number = latin1(packet, 20, packetBytes).replace(/\0+$/, "");
   if (!/^[1-9][0-9]{0,19}$/.test(number)) throw malformed("the number of an instance");
   const served = sockets.filter((bus) => (mask & busBits[bus]) !== 0);
@@ -134,7 +140,7 @@ export function parsePolicy(text: string): InstancePolicy {
   let current: SocketRules | undefined;
   for (const word of words) {
     const bus = buses.find((name) => name === word);
-    if (word === "pulse") {
+    if (word === "pulse" || word === "pipewire") {
       current = undefined;
     } else if (bus !== undefined) {
       current = noRules();

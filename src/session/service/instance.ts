@@ -9,6 +9,9 @@ import type { Answer } from "../bus/answers.ts";
 import type { Refusal } from "../bus/held.ts";
 import { Link } from "../bus/link.ts";
 import { noTraffic, type Traffic } from "../bus/stream.ts";
+import { PipewireLink } from "../pipewire/link.ts";
+import type { PipewireServer } from "../pipewire/server.ts";
+import { type Granted, type Source, soundView } from "../pipewire/view.ts";
 import type { PortalHost } from "../portals/host.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
@@ -27,9 +30,10 @@ export class Instance implements Disposable {
   readonly #loop: EventLoop;
   readonly #portals: PortalHost | undefined;
   readonly #consents: Consents;
+  readonly #pipewire: PipewireServer;
   readonly #monitor: Monitor;
   readonly #listeners: Listener[] = [];
-  readonly #links = new Set<Link | SoundLink>();
+  readonly #links = new Set<Link | SoundLink | PipewireLink>();
   readonly #traffic = new Map<ServedSocket, Traffic>();
   readonly #denials = new Denials();
   readonly #log: LogSink | undefined;
@@ -44,12 +48,14 @@ export class Instance implements Disposable {
     handover: ReturnType<typeof parseHandover>,
     portals: PortalHost | undefined,
     consents: Consents,
+    pipewire: PipewireServer,
     ended: () => void,
   ) {
     const { app, rules, policy, words } = handover;
     this.#loop = loop;
     this.#portals = portals;
     this.#consents = consents;
+    this.#pipewire = pipewire;
     this.number = handover.number;
     this.app = app;
     this.#policy = policy;
@@ -58,6 +64,7 @@ export class Instance implements Disposable {
     this.#monitor = new Monitor(loop, handover.control, handover.monitor, ended);
     for (const { bus, fd } of handover.listeners) {
       if (bus === "pulse") this.#serveSound(fd);
+      else if (bus === "pipewire") this.#servePipewire(fd);
       else this.#serve(bus, fd, rules.get(bus) ?? { ...noRules(), filter: true });
     }
   }
@@ -80,8 +87,36 @@ export class Instance implements Disposable {
     this.#listeners.push(listener);
   }
 
+  async #granted(): Promise<Granted> {
+    const granted = new Set<Source>();
+    for (const source of ["microphone", "monitor"] as const) {
+      if ((await this.#portals?.mayHear(this.app, this.number, source)) === true) granted.add(source);
+    }
+    return granted;
+  }
+
+  #servePipewire(fd: number): void {
+    const traffic = noTraffic();
+    this.#traffic.set("pipewire", traffic);
+    const listener = new Listener(this.#loop, fd, (client) => {
+      const link: PipewireLink = new PipewireLink(this.#loop, client, {
+        view: soundView,
+        server: this.#pipewire,
+        granted: () => this.#granted(),
+        traffic,
+        ended: () => {
+          this.#links.delete(link);
+          listener.released();
+        },
+      });
+      this.#links.add(link);
+      this.#join("pipewire", link);
+    });
+    this.#listeners.push(listener);
+  }
+
   /** Gives a link the connection that the monitor opens for it. */
-  #join(bus: ServedSocket, link: Link | SoundLink): void {
+  #join(bus: ServedSocket, link: Link | SoundLink | PipewireLink): void {
     this.#monitor.connect(bus, (connection) =>
       link.attachFrom(() => {
         if (connection instanceof DowelError) throw connection;

@@ -11,6 +11,7 @@ import { startTime } from "../../sys/process.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import { LibraryKeeper } from "../library/keeper.ts";
+import { PipewireServer } from "../pipewire/server.ts";
 import { callingApp } from "../portals/app.ts";
 import type { Backends } from "../portals/backends.ts";
 import { type Environment, HostBuses } from "../portals/buses.ts";
@@ -69,6 +70,7 @@ class SessionService implements Disposable {
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #consents: Consents;
+  readonly #pipewire: PipewireServer;
   readonly #follower: OverrideFollower;
   readonly #ended = new AbortController();
   readonly #user = process.getuid?.() ?? 0;
@@ -88,6 +90,7 @@ class SessionService implements Disposable {
       appOf: (id) => callingApp(instances, id, ""),
       managed: options.listener !== undefined,
     });
+    this.#pipewire = new PipewireServer(loop, options.environment);
     this.#portals = this.#makePortals();
     this.#consents = new Consents({
       ...options,
@@ -211,7 +214,10 @@ class SessionService implements Disposable {
     // The monitor hands over again what it believes lost.
     this.#end(number);
     const ended = (): void => this.#end(number);
-    this.#instances.set(number, new Instance(this.#loop, handover, this.#portals, this.#consents, ended));
+    this.#instances.set(
+      number,
+      new Instance(this.#loop, handover, this.#portals, this.#consents, this.#pipewire, ended),
+    );
     if (handover.words !== undefined) this.#follower.joined(handover.app, startTime(handover.monitor));
     this.#library.joined(handover.app);
   }
@@ -230,6 +236,7 @@ class SessionService implements Disposable {
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);
     this.#timers[Symbol.dispose]();
+    this.#pipewire[Symbol.dispose]();
     this.#buses[Symbol.dispose]();
   }
 }

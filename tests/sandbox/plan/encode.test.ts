@@ -56,7 +56,7 @@ test("planCacheName() is FNV-1a over the words and their NULs", () => {
 test("encodePlan() writes the length, the version and NUL-ended strings", () => {
   const bytes = Buffer.from(encodePlan(minimal));
   expect(bytes.subarray(0, 8).toString()).toBe("DOWELPLN");
-  expect(bytes.readUInt32LE(8)).toBe(5);
+  expect(bytes.readUInt32LE(8)).toBe(6);
   expect(bytes.readUInt32LE(12)).toBe(bytes.length);
   expect(bytes.subarray(-8).toString()).toBe("/a\0/b\0x\0");
 });

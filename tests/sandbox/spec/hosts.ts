@@ -60,6 +60,7 @@ const desktop: FakeMachine = {
     [`${session}/doc/by-app/org.example.App`]: folder,
     [`${session}/gnupg/S.gpg-agent`]: socket,
     [`${session}/pulse/native`]: socket,
+    [`${session}/pipewire-0`]: socket,
     [`${session}/ssh`]: socket,
     [`${session}/wayland-0`]: socket,
   },

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// PipeWire with WirePlumber, as apps reach it by its own protocol: what plays is heard, what records needs leave.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { until } from "../support/until.ts";
+import type { Desktop } from "./desktop.ts";
+import { startSoundWorld } from "./soundworld.ts";
+
+const id = "org.example.Player";
+const triple = readFileSync("/proc/self/maps", "latin1").match(/\/lib\/(\S+-linux-gnu)\//)?.[1] ?? "";
+const tools = ["pw-cat", "pw-cli", "pw-link", "pw-metadata"];
+const shell = ["sh", "head", "wc", "sleep", "timeout", "pacat"];
+const modules = ["pipewire-0.3", "spa-0.2/support", "spa-0.2/audioconvert"].map((name) => `lib/${triple}/${name}`);
+/** A second of silence, as WAVE. */
+const silence = Buffer.concat([
+  Buffer.from(
+    "52494646 24770100 57415645 666d7420 10000000 0100 0100 80bb0000 00770100 0200 1000 64617461".replaceAll(" ", ""),
+    "hex",
+  ),
+  Buffer.from([0, 0x77, 1, 0]),
+  Buffer.alloc(96_000),
+]);
+let desktop: Desktop;
+
+beforeAll(async () => {
+  desktop = await startSoundWorld([...shell, ...tools], [...modules, "share/pipewire"]);
+  desktop.install(id, "[Context]\nsockets=pulseaudio;\n");
+  const { pit } = desktop;
+  const data = pit.path("home/.var/app", id, "data");
+  mkdirSync(data, { recursive: true });
+  writeFileSync(`${data}/silence.wav`, silence);
+  pit.own(pit.path("home"));
+});
+afterAll(async () => {
+  await desktop[Symbol.asyncDispose]();
+});
+
+/** What a program of the user's own says of PipeWire. */
+function look(...words: readonly string[]): string {
+  const { pit } = desktop;
+  return desktop.ask(["env", `XDG_RUNTIME_DIR=${pit.path("run")}`, ...words]);
+}
+
+test("an app in its sandbox plays, and records, sees, links and changes nothing", async () => {
+  const number = /id (\d+), type PipeWire:Interface:Node\/3(?:(?!id \d)[\s\S])*node.name = "speaker"/.exec(
+    look("pw-cli", "ls", "Node"),
+  )?.[1];
+  const script = `timeout 60 pw-cat -p $XDG_DATA_HOME/silence.wav && echo played
+timeout 60 pw-cat -r /tmp/r.wav 2>&1
+timeout 60 pw-cli ls
+timeout 60 pw-link speaker:monitor_MONO speaker:playback_MONO 2>&1
+timeout 60 pw-metadata 0 default.audio.sink '{"name":"room"}' > /dev/null 2>&1
+timeout 60 pw-cli set-param ${number} Props '{ mute: true }' 2>&1
+timeout 60 pw-cli create-node adapter '{ factory.name=support.null-audio-sink node.name=evil media.class=Audio/Sink object.linger=1 }' 2>&1
+timeout 60 pw-cli destroy ${number} 2>&1
+echo end`;
+  const said = await desktop.output(id, script);
+  expect(said).toMatch(/^played\n/);
+  expect(said).toContain("an app needs leave for microphone or monitor");
+  expect(said).toContain('node.name = "speaker"');
+  for (const name of ["room", "eye", "monitor_MONO", "WirePlumber", "Interface:Device"])
+    expect(said).not.toContain(name);
+  expect(said).toContain("failed to link ports");
+  const after = look("pw-cli", "ls");
+  expect(after).toContain('node.name = "speaker"');
+  expect(after).not.toContain("evil");
+  expect(look("pw-metadata", "0", "default.audio.sink")).not.toContain("room");
+});
+
+/** Records by both protocols when the folder of data says so, and tells when something came, and when it ended. */
+const recorder = `cd $XDG_DATA_HOME
+pw-cat -r /tmp/own.wav 2> /dev/null > /dev/null || echo refused
+timeout 60 pacat --record --raw 2> /dev/null || echo refused
+: > ready; until [ -e go ]; do sleep 0.05; done
+pw-cat -r /tmp/own.wav 2> /dev/null & own=$!
+pacat --record --raw --latency-msec=20 > /tmp/pulse.raw 2> /dev/null & pulse=$!
+for file in own.wav pulse.raw; do
+  until [ "$(head -c 4000 /tmp/$file 2> /dev/null | wc -c)" = 4000 ]; do sleep 0.05; done
+done
+echo recording; : > recording
+wait $own; echo "own $?"
+wait $pulse; echo "pulse $?"
+timeout 60 pw-cat -p silence.wav && echo played
+`;
+
+test("leave to record is given, and taken back, while the app runs", async () => {
+  const { pit } = desktop;
+  const set = (answer: string) => pit.succeed(["permission-set", "devices", "microphone", id, answer]);
+  const inside = (name: string) => pit.path("home/.var/app", id, "data", name);
+  const running = desktop.run(id, recorder);
+  await until("the refusals", () => existsSync(inside("ready")));
+  set("yes");
+  writeFileSync(inside("go"), "");
+  await until("the recordings", () => existsSync(inside("recording")));
+  set("no");
+  const { stdout } = await running.outcome;
+  expect(stdout).toBe("refused\nrefused\nrecording\nown 1\npulse 1\nplayed\n");
+});

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { until } from "../support/until.ts";
+import { Desktop } from "./desktop.ts";
+
+const node = (name: string, kind: string): string =>
+  `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
+const camera =
+  "{ factory = spa-node-factory args = { factory.name = videotestsrc node.name = eye node.description = Eye media.class = Video/Source media.role = Camera } }";
+
+/**
+ * A desktop whose PipeWire has a loudspeaker, `speaker`, a microphone, `room`, and a camera, `eye`; with WirePlumber, and
+ * the server for PulseAudio's clients.
+ */
+export async function startSoundWorld(programs: readonly string[], folders: readonly string[] = []): Promise<Desktop> {
+  const desktop = await Desktop.start(programs, folders);
+  const { pit } = desktop;
+  const folder = pit.path("home/.config/pipewire/pipewire.conf.d");
+  mkdirSync(folder, { recursive: true });
+  const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual"), camera];
+  const libraries = "context.spa-libs = { videotestsrc = videotestsrc/libspa-videotestsrc }";
+  writeFileSync(`${folder}/test.conf`, `${libraries}\ncontext.objects = [ ${nodes.join(" ")} ]\n`);
+  pit.own(pit.path("home"));
+  for (const [program, socket] of [
+    ["pipewire", "pipewire-0"],
+    ["wireplumber", undefined],
+    ["pipewire-pulse", "pulse/native"],
+  ] as const) {
+    desktop.host([program]);
+    if (socket !== undefined)
+      await until(program, () => statSync(pit.path("run", socket), { throwIfNoEntry: false })?.isSocket());
+  }
+  await until("the devices", () => ["speaker", "room"].every((name) => pactl(desktop, "list", "short").includes(name)));
+  return desktop;
+}
+
+/** What the user's own program says; nothing where it fails. */
+export function pactl(desktop: Desktop, ...words: readonly string[]): string {
+  try {
+    return desktop.ask(["pactl", `--server=unix:${desktop.pit.path("run/pulse/native")}`, ...words]);
+  } catch {
+    return "";
+  }
+}
