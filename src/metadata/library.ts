@@ -71,8 +71,13 @@ export function formatLibrary(folders: readonly LibraryFolder[]): string {
   return `${JSON.stringify({ folders }, undefined, 1)}\n`;
 }
 
+/** Leaves room for a number in a name, which file systems let have 255 bytes. */
+const nameBytes = 200;
+
 function freeName(folders: readonly LibraryFolder[], path: string): string {
-  const wanted = basename(path).replace(/^\.+/, "") || "folder";
+  const cut = Buffer.from(basename(path).replace(/^\.+/, "")).subarray(0, nameBytes).toString("utf8");
+  // What was cut in its middle is no character any more.
+  const wanted = cut.replace(/\uFFFD+$/, "") || "folder";
   const taken = new Set(folders.map(({ name }) => name));
   for (let number = 2, name = wanted; ; name = `${wanted}-${number++}`) if (!taken.has(name)) return name;
 }

@@ -82,6 +82,13 @@ describe("withFolder()", () => {
     expect(folders.map(({ name }) => name)).toEqual(["x", "x-2", "x-3", "hidden", "folder"]);
   });
 
+  test("cuts long names, so that a number fits", () => {
+    const long = "\u00e9".repeat(127);
+    const { folders } = add(add([], `/a/${long}`).folders, `/b/${long}`);
+    expect(folders.map(({ name }) => name)).toEqual(["\u00e9".repeat(100), `${"\u00e9".repeat(100)}-2`]);
+    expect(add([], `/a/a${long}`).folder.name).toBe(`a${"\u00e9".repeat(99)}`);
+  });
+
   test("keeps the name of one that is there, and takes its new access", () => {
     const { folders } = withFolder(add(add([], "/a/x").folders, "/b/x").folders, { path: "/a/x", access: "rw" });
     expect(folders).toEqual([

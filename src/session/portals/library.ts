@@ -63,7 +63,9 @@ export function libraryPortal(services: BackendServices) {
     const found = await loop.during(desktop.interfaces());
     if (asking.has(name)) throw new BusCallError(busErrors.limitsExceeded, "The user is asked already");
     if (found === "all" || found?.has("org.freedesktop.portal.FileChooser") === true) return;
-    const text = `No desktop shows a dialog here; the user can give a folder with: dowel library add ${id} FOLDER`;
+    const profile = name === id ? "" : `--profile=${name.slice(id.length + 1)} `;
+    const command = `dowel library add ${profile}${id} FOLDER`;
+    const text = `No desktop shows a dialog here; the user can give a folder with: ${command}`;
     throw new BusCallError(portalErrors.failed, text);
   }
 
