@@ -12,7 +12,7 @@ import { appId, dowelCommand, environment, flatpakCommand } from "./places.ts";
 const desktopName = "org.freedesktop.portal.Desktop";
 const flatpakName = "org.freedesktop.portal.Flatpak";
 const backendName = "org.freedesktop.impl.portal.desktop.bench";
-const rounds = 5;
+const rounds = 7;
 
 interface Scenario {
   readonly what: string;
