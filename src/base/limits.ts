@@ -153,6 +153,8 @@ export const limits = {
   documentsPerCall: 64,
   fileTransfers: 64,
   fileTransferFiles: 256,
+  /** Files that an app attaches to one mail. */
+  portalAttachments: 64,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
   /** Wake-ups of one app, what each gives back to it, how often one may return, how late and how far away one may be. */

@@ -29,12 +29,12 @@ function quote(word: string): string {
 }
 
 /** The desktop entry that starts an app with the session. Throws `InvalidArgument` for words that no entry can hold. Pure. */
-export function autostartEntry(program: string, app: string, words: readonly string[]): string {
+export function autostartEntry(program: string, app: string, words: readonly string[], byBus: boolean): string {
   if (words.some((word) => /\p{Cc}/u.test(word))) throw invalidArgument("commandline holds control characters");
   const [command, ...rest] = words;
   const all = [program, "run", ...(command === undefined ? [] : [`--command=${command}`]), app, ...rest];
   const lines = ["[Desktop Entry]", "Type=Application", `Name=${app}`, `Exec=${all.map(quote).join(" ")}`];
-  return [...lines, `X-Flatpak=${app}`, ""].join("\n");
+  return [...lines, ...(byBus ? ["DBusActivatable=true"] : []), `X-Flatpak=${app}`, ""].join("\n");
 }
 
 /** Lets apps run without a window, and start with the session: systemd and desktops start what lies in `autostart`. */
@@ -47,7 +47,8 @@ export function backgroundPortal(services: BackendServices) {
         const { app } = call;
         const reason = textOf(options, "reason");
         const autostart = switchOf(options, "autostart", false);
-        const entry = autostartEntry(launcherPath(), app.id, textsOf(options, "commandline"));
+        const byBus = switchOf(options, "dbus-activatable", false);
+        const entry = autostartEntry(launcherPath(), app.id, textsOf(options, "commandline"), byBus);
         const path = join(configuration, "autostart", `${app.id}.desktop`);
         const work = async (signal: AbortSignal) => {
           const question = { reason, autostart };

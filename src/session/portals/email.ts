@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { fstatSync } from "node:fs";
+import { limits } from "../../base/limits.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
+import { valueAs } from "../../formats/dbus/types.ts";
 import { runBackend } from "./command.ts";
 import { open } from "./opener.ts";
+import { hostPathOf } from "./ownfile.ts";
 import { definePortal, desktopPortal, type Options } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, textOf, textsOf } from "./texts.ts";
@@ -48,19 +52,34 @@ function mailtoOf({ to, cc, bcc, subject, body }: Mail): string {
   return `mailto:${list(to)}${fields.length === 0 ? "" : "?"}${fields.map((field) => field.join("=")).join("&")}`;
 }
 
-/** Begins a mail: by the maker's command, else in the app for `mailto`. Attachments are refused, not left out. */
+/** Paths on the host of files that the caller holds open, so that it proves that it can read them. Throws `InvalidArgument`. */
+function attachmentsOf(options: Options): readonly string[] {
+  const found = options.get("attachment_fds");
+  const fds = valueAs("ah", found) ?? (options.has("attachment_fds") ? undefined : []);
+  if (fds === undefined) throw invalidArgument("attachment_fds must be a list of descriptors");
+  if (fds.length > limits.portalAttachments) throw invalidArgument(`At most ${limits.portalAttachments} attachments`);
+  return fds.map((fd) => {
+    if (!fstatSync(fd).isFile()) throw invalidArgument("An attachment must be a file");
+    return hostPathOf(fd);
+  });
+}
+
+/** Begins a mail: by the maker's command, else in the app for `mailto`, which takes no attachments: they are refused. */
 export function emailPortal(services: BackendServices) {
   return definePortal(shape, desktopPortal, () => ({
     methods: {
       ComposeEmail(call, _window, options) {
         const mail = mailOf(options);
-        if (options.has("attachment_fds")) throw invalidArgument("Attachments cannot be handed on here");
+        const attachments = attachmentsOf(options);
+        const command = services.backends().commands.get("email");
+        if (command === undefined && attachments.length > 0) {
+          throw invalidArgument("Attachments cannot be handed on without a command for mail");
+        }
         const work = async (signal: AbortSignal) => {
-          const command = services.backends().commands.get("email");
           if (command === undefined) {
             return await open(services, call.app, "x-scheme-handler/mailto", mailtoOf(mail), signal);
           }
-          await runBackend(services.loop, command, { app: call.app.id, ...mail }, signal);
+          await runBackend(services.loop, command, { app: call.app.id, ...mail, attachments }, signal);
           return { response: 0 } as const;
         };
         return [call.request(options, work)];

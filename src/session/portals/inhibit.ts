@@ -4,6 +4,7 @@ import { variant } from "../../formats/dbus/types.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 import type { CallingApp } from "./app.ts";
 import type { HostBuses } from "./buses.ts";
+import { LoginState } from "./login.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, textOf } from "./texts.ts";
@@ -26,8 +27,6 @@ const kinds = [
   [8, "idle"],
 ] as const;
 const allFlags = 15;
-/** The session runs and does not end. */
-const running = 1;
 
 /** Holds a lock of logind until it is disposed of (org.freedesktop.login1(5)). */
 async function lock(buses: HostBuses, what: string, app: CallingApp, reason: string): Promise<Disposable> {
@@ -44,34 +43,54 @@ async function lock(buses: HostBuses, what: string, app: CallingApp, reason: str
 }
 
 /** Keeps the machine from ending the session, sleeping or being idle, by logind, while the request is open. */
-export function inhibitPortal({ buses, decide }: BackendServices) {
-  return definePortal(shape, desktopPortal, ({ emit }) => ({
-    methods: {
-      Inhibit({ app, request }, _window, flags, options) {
-        if (flags === 0 || flags > allFlags) throw invalidArgument(`${flags} are no flags`);
-        const reason = textOf(options, "reason") || "It did not say why";
-        const what = kinds.flatMap(([bit, name]) => ((flags & bit) === 0 ? [] : [name]));
-        const work = async () => {
-          if ((await decide(app, "inhibit", "inhibit", "yes")) !== "yes") return { response: 1 } as const;
-          if (what.length === 0) return { response: 2 } as const;
-          return { response: 0, lasting: await lock(buses, what.join(":"), app, reason) } as const;
-        };
-        return [request(options, work)];
+export function inhibitPortal({ buses, decide, loop, failed }: BackendServices) {
+  const login = new LoginState(loop, buses, failed);
+  return definePortal(shape, desktopPortal, ({ emit, ended }) => {
+    const monitors = new Set<string>();
+    const tell = (session: string): void => {
+      const { locked, phase } = login;
+      const state = { "screensaver-active": variant("b", locked), "session-state": variant("u", phase) };
+      emit(shape, "StateChanged", [session, new Map(Object.entries(state))]);
+    };
+    login.listen({
+      changed: () => {
+        for (const session of monitors) tell(session);
       },
-      CreateMonitor({ request, openSession }, _window, options) {
-        const work = async () => {
-          const session = openSession(options, () => undefined);
-          const state = { "screensaver-active": variant("b", false), "session-state": variant("u", running) };
-          queueMicrotask(() => emit(shape, "StateChanged", [session.path, new Map(Object.entries(state))]));
-          return { response: 0, results: new Map([["session_handle", variant("o", session.path)]]) } as const;
-        };
-        return [request(options, work)];
+      waitsFor: monitors,
+      until: ended,
+    });
+    return {
+      methods: {
+        Inhibit({ app, request }, _window, flags, options) {
+          if (flags === 0 || flags > allFlags) throw invalidArgument(`${flags} are no flags`);
+          const reason = textOf(options, "reason") || "It did not say why";
+          const what = kinds.flatMap(([bit, name]) => ((flags & bit) === 0 ? [] : [name]));
+          const work = async () => {
+            if ((await decide(app, "inhibit", "inhibit", "yes")) !== "yes") return { response: 1 } as const;
+            if (what.length === 0) return { response: 2 } as const;
+            return { response: 0, lasting: await lock(buses, what.join(":"), app, reason) } as const;
+          };
+          return [request(options, work)];
+        },
+        CreateMonitor({ request, openSession }, _window, options) {
+          const work = async () => {
+            await login.follow();
+            const session = openSession(options, () => {
+              monitors.delete(session.path);
+              login.answered(session.path);
+            });
+            monitors.add(session.path);
+            queueMicrotask(() => tell(session.path));
+            return { response: 0, results: new Map([["session_handle", variant("o", session.path)]]) } as const;
+          };
+          return [request(options, work)];
+        },
+        QueryEndResponse({ session }, handle) {
+          login.answered(session(handle).path);
+          return [];
+        },
       },
-      QueryEndResponse({ session }, handle) {
-        session(handle);
-        return [];
-      },
-    },
-    properties: { version: () => 3 },
-  }));
+      properties: { version: () => 3 },
+    };
+  });
 }

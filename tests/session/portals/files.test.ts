@@ -181,8 +181,14 @@ describe("Background", () => {
   });
 });
 
+test("autostartEntry() says that the bus starts an app only where the app does", () => {
+  const entry = (byBus: boolean): string => autostartEntry("/usr/bin/dowel", "org.example.App", [], byBus);
+  expect(entry(true)).toContain("\nDBusActivatable=true\n");
+  expect(entry(false)).not.toContain("DBusActivatable");
+});
+
 test("autostartEntry() quotes each word", () => {
-  expect(autostartEntry("/usr/bin/dowel", "org.example.App", ["a b", "$(x)", "5%"])).toContain(
+  expect(autostartEntry("/usr/bin/dowel", "org.example.App", ["a b", "$(x)", "5%"], false)).toContain(
     'Exec="/usr/bin/dowel" "run" "--command=a b" "org.example.App" "\\\\$(x)" "5%%"\n',
   );
 });

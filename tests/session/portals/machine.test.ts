@@ -2,13 +2,14 @@
 // Portals over what the machine has on its system bus and in its kernel. The services are played where none runs here.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:fs";
 import { implement } from "../../../src/dbus/interface.ts";
 import type { Message } from "../../../src/dbus/message.ts";
 import { BusPeer } from "../../../src/dbus/peer.ts";
 import { variant } from "../../../src/formats/dbus/types.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { warningOf } from "../../../src/session/portals/memory.ts";
+import { socketPair } from "../../../src/sys/sockets.ts";
 import { until } from "../../support/until.ts";
 import { at, errorOf, options, property, request } from "./caller.ts";
 import { PortalWorld, portalPath } from "./support.ts";
@@ -104,6 +105,62 @@ describe("Inhibit", () => {
     expect(await errorOf(app.call({ ...answer, values: ["/org/freedesktop/portal/desktop/session/1_1/x"] }))).toContain(
       "NotFound",
     );
+  });
+
+  test("tells monitors when the session is locked and when it ends, which waits for their answers", async () => {
+    const name = "org.freedesktop.login1";
+    const manager = {
+      name: `${name}.Manager`,
+      methods: { Inhibit: { in: "s what, s who, s why, s mode", out: "h fd" } },
+      signals: { PrepareForShutdown: "b start" },
+    } as const;
+    const session = { name: `${name}.Session`, methods: {}, properties: { LockedHint: "b" } } as const;
+    await using played = await PortalWorld.device(async (_app, _table, _id, otherwise) => otherwise);
+    using host = await played.peer();
+    using client = await played.client();
+    const [held, release] = socketPair("stream");
+    let isLocked = false;
+    host.objects.export(
+      "/org/freedesktop/login1",
+      implement(manager, {
+        methods: {
+          Inhibit: (_call, what, _who, _why, mode) => [what === "shutdown" && mode === "delay" ? release : -1],
+        },
+      }),
+    );
+    host.objects.export(
+      "/org/freedesktop/login1/session/auto",
+      implement(session, { methods: {}, properties: { LockedHint: () => isLocked } }),
+    );
+    await host.requestName(name);
+    const states: unknown[] = [];
+    using _heard = await client.listen({ member: "StateChanged" }, ({ values }) => states.push(values));
+    const results = (await request(client, "Inhibit", "CreateMonitor", "s", [""]))[1] as Map<string, { value: string }>;
+    const handle = results.get("session_handle")?.value ?? "";
+    const told = (locked: boolean, phase: number) => {
+      const state = { "screensaver-active": variant("b", locked), "session-state": variant("u", phase) };
+      return [handle, new Map(Object.entries(state))];
+    };
+    await until("the first", () => states.length === 1);
+    isLocked = true;
+    host.emitChanged("/org/freedesktop/login1/session/auto", session, { LockedHint: true });
+    await until("the lock", () => states.length === 2);
+    host.emit("/org/freedesktop/login1", manager, "PrepareForShutdown", [true]);
+    await until("the question", () => states.length >= 3);
+    // The lock's copies are the service's and this one.
+    closeSync(release);
+    await client.call({ ...at("Inhibit"), member: "QueryEndResponse", signature: "o", values: [handle] });
+    await until("the end", () => states.length === 4);
+    expect(states).toEqual([told(false, 1), told(true, 1), told(true, 2), told(true, 3)]);
+    const byte = Buffer.alloc(1);
+    await until("logind may go on", () => {
+      try {
+        return readSync(held, byte) === 0;
+      } catch {
+        return false;
+      }
+    });
+    closeSync(held);
   });
 });
 

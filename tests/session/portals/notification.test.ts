@@ -64,9 +64,11 @@ test("Notification shows notices by what shows them in the session, and tells of
     signals: { ActionInvoked: "u id, s action" },
   } as const;
   const calls: unknown[] = [];
+  const hints: unknown[] = [];
   const methods = {
     Notify: (_call: unknown, ...values: readonly unknown[]) => {
       calls.push(values.slice(0, 6));
+      hints.push(values[6]);
       return [31] as const;
     },
     CloseNotification: (_call: unknown, id: number) => {
@@ -93,10 +95,67 @@ test("Notification shows notices by what shows them in the session, and tells of
     shower.emit("/org/freedesktop/Notifications", shape, "ActionInvoked", [id, key]);
   }
   expect((await promise).values).toEqual(["n", "app.show", []]);
+  await add("n", {
+    title: variant("s", "Third"),
+    "markup-body": variant(
+      "s",
+      '<b>1 & 2</b> <img src="x"/> <a href="https://example.org/">here</a> <a href="file:///">',
+    ),
+    icon: variant("(sv)", ["themed", variant("as", ["mail-unread", "mail"])]),
+    category: variant("s", "im.message"),
+    sound: variant("s", "silent"),
+    "display-hint": variant("as", ["transient", "of-the-future"]),
+    "of-the-future": variant("u", 1),
+  });
+  expect(calls.splice(0)).toEqual([
+    [
+      ...["org.example.App", 31, "mail-unread", "Third"],
+      '<b>1 &amp; 2</b> &lt;img src="x"/> <a href="https://example.org/">here</a> &lt;a href="file:///">',
+      [],
+    ],
+  ]);
+  expect(hints.at(-1)).toEqual(
+    new Map([
+      ["urgency", variant("y", 1)],
+      ["desktop-entry", variant("s", "org.example.App")],
+      ["category", variant("s", "im.message")],
+      ["suppress-sound", variant("b", true)],
+      ["transient", variant("b", true)],
+    ]),
+  );
   const remove = { ...at("Notification"), member: "RemoveNotification", signature: "s" } as const;
   await app.call({ ...remove, values: ["n"] });
   await app.call({ ...remove, values: ["of another"] });
   expect(calls).toEqual([31]);
+});
+
+test("Notification activates actions that the app exports", async () => {
+  await using played = await PortalWorld.device(async (_app, _table, _id, otherwise) => otherwise);
+  using host = await played.peer();
+  using client = await played.client();
+  const shower = {
+    name: "org.freedesktop.Notifications",
+    methods: {
+      Notify: { in: "s app, u replaces, s icon, s summary, s body, as actions, a{sv} hints, i timeout", out: "u id" },
+    },
+    signals: { ActionInvoked: "u id, s action" },
+  } as const;
+  const application = {
+    name: "org.freedesktop.Application",
+    methods: { ActivateAction: { in: "s action, av parameter, a{sv} platform", out: "" } },
+  } as const;
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const ActivateAction = (_call: unknown, ...words: readonly unknown[]) => {
+    resolve(words);
+    return [] as const;
+  };
+  host.objects.export("/org/freedesktop/Notifications", implement(shower, { methods: { Notify: () => [5] } }));
+  host.objects.export("/org/example/App", implement(application, { methods: { ActivateAction } }));
+  for (const name of [shower.name, "org.example.App"]) await host.requestName(name);
+  const call = { ...at("Notification"), member: "AddNotification", signature: "sa{sv}" } as const;
+  await client.call({ ...call, values: ["n", options(notice)] });
+  host.emit("/org/freedesktop/Notifications", shower, "ActionInvoked", [5, "1"]);
+  expect(await promise).toEqual(["open", [variant("u", 7)], new Map()]);
 });
 
 test("Notification refuses what is no notice, and apps that may not", async () => {

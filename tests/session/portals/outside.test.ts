@@ -135,7 +135,23 @@ describe("Email", () => {
     expect(said()).toEqual({
       app: "org.example.App",
       ...{ to: ["ann@example.org"], cc: ["bob@example.org"], bcc: [], subject: "A & B", body: "one\ntwo" },
+      attachments: [],
     });
+  });
+
+  test("hands files on that the app holds open, by their paths, and nothing else", async () => {
+    const path = world.file("picture.png", "x");
+    const [file, folder] = [openSync(path, "r"), openSync(world.folder, "r")];
+    const attach = (...fds: readonly number[]) => compose({ attachment_fds: variant("ah", fds) });
+    command("email");
+    expect(await attach(file)).toEqual([0, new Map()]);
+    expect(said()).toMatchObject({ attachments: [path] });
+    expect(await errorOf(attach(folder))).toBe(invalid);
+    expect(await errorOf(compose({ attachment_fds: variant("s", path) }))).toBe(invalid);
+    world.backends = noBackends;
+    command("open");
+    expect(await errorOf(attach(file))).toBe(invalid);
+    for (const fd of [file, folder]) closeSync(fd);
   });
 
   test.each([
@@ -144,7 +160,6 @@ describe("Email", () => {
     [{ bcc: variant("s", "ann@example.org") }],
     [{ subject: variant("s", "a\r\nBcc: all@example.org") }],
     [{ body: variant("s", "x".repeat(70_000)) }],
-    [{ attachment_fds: variant("ah", []) }],
   ])("refuses wrong fields (%#)", async (more) => {
     command("email");
     expect(await errorOf(compose(more))).toBe(invalid);
