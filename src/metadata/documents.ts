@@ -9,6 +9,9 @@ import { type PermissionTable, readTable } from "./permissiontable.ts";
 export const documentShelf = "/run/flatpak/doc";
 export const documentsTable = "documents";
 
+/** What an app may be allowed to do with a document. */
+export const documentPermissions = ["read", "write", "grant-permissions", "delete"] as const;
+
 /** What a document is of the host. */
 export interface DocumentFile {
   /** Absolute, without links. */

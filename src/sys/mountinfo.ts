@@ -7,7 +7,11 @@ export interface Mount {
   readonly id: string;
   /** Number of the device, as `st_dev` has it for most file systems. */
   readonly device: number;
+  /** The path within the file system that is shown. */
+  readonly root: string;
   readonly target: string;
+  /** Whether neither the mount nor its file system is read-only. */
+  readonly writable: boolean;
   readonly type: string;
   /** What was mounted: a device, a server's folder, or any word. */
   readonly source: string;
@@ -28,16 +32,18 @@ function parseMounts(text: string): readonly Mount[] {
   const lines = text.split("\n").filter((line) => line !== "");
   return lines.map((line) => {
     const [before = "", after = ""] = line.split(" - ");
-    const [id = "", , device = "", , target = ""] = before.split(" ");
-    const [type = "", source = ""] = after.split(" ");
-    return { id, device: deviceNumber(device), target: decodeEscapes(target), type, source: decodeEscapes(source) };
+    const [id = "", , device = "", root = "", target = "", options = ""] = before.split(" ");
+    const [type = "", source = "", ofFileSystem = ""] = after.split(" ");
+    const writable = [options, ofFileSystem].every((all) => all.split(",").includes("rw"));
+    const paths = { root: decodeEscapes(root), target: decodeEscapes(target), source: decodeEscapes(source) };
+    return { id, device: deviceNumber(device), writable, type, ...paths };
   });
 }
 
-/** The mounts of this process's mount namespace. */
-export function readMounts(): readonly Mount[] {
+/** The mounts of a process's mount namespace; of this one's. */
+export function readMounts(pid: number | "self" = "self"): readonly Mount[] {
   // Its paths are bytes; those that are no UTF-8 are found by nobody here.
-  return parseMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+  return parseMounts(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
 }
 
 /** Whether a path without links is a folder or lies below it. */

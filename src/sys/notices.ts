@@ -6,6 +6,8 @@ const IN_NONBLOCK = 0o4000;
 const IN_CLOEXEC = 0o2000000;
 /** IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF. */
 const folderEvents = 0x2 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800;
+/** IN_ATTRIB, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF. */
+const nameEvents = 0x4 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NETLINK_ROUTE = 0;
@@ -23,6 +25,19 @@ export function watchFolder(path: string): number {
     closeSync(fd);
     throw error;
   }
+}
+
+/**
+ * Opens what tells of names that come and go in folders, and of what they mean, by becoming readable; the caller closes it.
+ * Folders that are not there, or that the user has no room to watch, are left out.
+ */
+export function watchNames(folders: Iterable<string>): number {
+  const fd = check("inotify_init1", undefined, () => libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  for (const folder of folders) {
+    const name = cString(folder);
+    libc.inotify_add_watch(fd, ptr(name), nameEvents);
+  }
+  return fd;
 }
 
 /** Opens what tells of changed links, addresses and routes by becoming readable (rtnetlink(7)); the caller closes it. */

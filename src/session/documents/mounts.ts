@@ -12,7 +12,7 @@ export interface Shown {
 }
 
 /** Lets one running sandbox follow. Answers what went wrong; empty where nothing did, or where it shows no documents at all. */
-async function showIn(running: Instance, { id, name, source }: Shown): Promise<string> {
+export async function showIn(running: Instance, { id, name, source }: Shown): Promise<string> {
   const place = placeInside(running);
   if (place === undefined) return "none of its processes is in the sandbox that it began with";
   return await launchInside("dowel-document", [

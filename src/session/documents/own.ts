@@ -16,7 +16,7 @@ import {
 } from "./types.ts";
 
 /** Where sandboxes have the documents besides `/run/flatpak/doc`, as with a document portal. */
-function documentMount(): string {
+export function documentMount(): string {
   return `/run/user/${process.getuid?.() ?? 0}/doc`;
 }
 

@@ -17,7 +17,7 @@ import type { DocumentStore } from "./types.ts";
 const startMilliseconds = 10_000;
 
 /** Whether the session has a document portal, which the bus starts where it can. */
-async function hasDocumentPortal(peer: BusPeer, signal?: AbortSignal): Promise<boolean> {
+export async function hasDocumentPortal(peer: BusPeer, signal?: AbortSignal): Promise<boolean> {
   const call = { ...documentPortal, member: "GetMountPoint", returns: "ay" } as const;
   try {
     await peer.call(call, { signal, timeoutMilliseconds: startMilliseconds });

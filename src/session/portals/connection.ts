@@ -45,12 +45,13 @@ export class PortalConnection implements LocalService {
     this.#services = services;
   }
 
-  /** Serves only these of its portals, and leaves the rest of a name to its owner on the bus; before the first call. */
-  restrict(portals: readonly Portal[], sharedName: string | undefined): void {
+  /** Serves only these of its portals, and leaves the rest of these names to its owner on the bus; before the first call. */
+  restrict(portals: readonly Portal[], sharedNames: readonly string[]): void {
     this.#portals = portals;
-    if (sharedName === undefined) return;
-    const own = portals.filter(({ busName }) => busName === sharedName);
-    this.names.share(sharedName, new Set(own.map((portal) => portal.interface)));
+    for (const name of sharedNames) {
+      const own = portals.filter(({ busName }) => busName === name);
+      this.names.share(name, new Set(own.map((portal) => portal.interface)));
+    }
   }
 
   call(message: Message, client: LocalClient): boolean {

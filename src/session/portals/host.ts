@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { DocumentPortal } from "../documents/presence.ts";
 import type { Source } from "../sound/pulse.ts";
 import { callingApp } from "./app.ts";
 import type { Backends } from "./backends.ts";
 import { PortalConnection } from "./connection.ts";
 import type { Desktop, DesktopInterfaces } from "./desktop.ts";
+import { documentsPlace } from "./documents.ts";
 import { desktopPortal, type Portal, type PortalServices } from "./portal.ts";
 
 /** What there is besides the portals of the service. */
 export interface HostOptions {
   /** The desktop's own portal; undefined: nobody looks for one. */
   readonly desktop?: Desktop;
+  /** The session's document portal; undefined: nobody looks for one. */
+  readonly documents?: DocumentPortal;
   readonly backends?: () => Backends;
 }
 
@@ -31,21 +36,20 @@ export class PortalHost {
   /** The portals for one connection of an app; it may talk when `ready` was called. */
   connect(app: string, instance: string, ready: () => void): PortalConnection {
     const connection = new PortalConnection(this.#portals, callingApp(this.#instances, app, instance), this.#services);
-    const { desktop } = this.#options;
     // What follows waits for promises.
     this.#services.loop.yield();
-    if (desktop === undefined) {
-      this.#restrict(connection, undefined);
+    const { desktop, documents } = this.#options;
+    if (desktop === undefined && documents === undefined) {
+      this.#restrict(connection, undefined, false);
       queueMicrotask(ready);
       return connection;
     }
-    desktop
-      .interfaces()
+    Promise.all([desktop?.interfaces(), documents?.isThere() ?? false])
       .then(
-        (interfaces) => this.#restrict(connection, interfaces),
+        ([interfaces, hasDocuments]) => this.#restrict(connection, interfaces, hasDocuments),
         (error: unknown) => {
           this.#services.failed(error);
-          this.#restrict(connection, "all");
+          this.#restrict(connection, "all", true);
         },
       )
       .finally(ready);
@@ -58,15 +62,21 @@ export class PortalHost {
     return (await this.#services.decide(caller, "devices", source, "no")) === "yes";
   }
 
-  #restrict(connection: PortalConnection, desktop: DesktopInterfaces): void {
+  #restrict(connection: PortalConnection, desktop: DesktopInterfaces, hasDocuments: boolean): void {
     const served = this.#options.backends?.().interfaces;
+    const shared = [
+      ...(desktop === undefined ? [] : [desktopPortal.busName]),
+      ...(hasDocuments ? [documentsPlace.busName] : []),
+    ];
+    const isElsewhere = ({ interface: name }: Portal): boolean =>
+      desktop !== undefined && (desktop === "all" || desktop.has(name));
     const isServed = (portal: Portal): boolean => {
+      // Who keeps documents also shows them, so that is no matter of choice.
+      if (portal.busName === documentsPlace.busName) return !hasDocuments;
       if (portal.busName !== desktopPortal.busName) return true;
       const by = served?.get(portal.interface) ?? "auto";
-      if (by === "auto") return desktop === undefined || (desktop !== "all" && !desktop.has(portal.interface));
-      return by === "dowel";
+      return by === "auto" ? !isElsewhere(portal) : by === "dowel";
     };
-    const shared = desktop === undefined ? undefined : desktopPortal.busName;
     connection.restrict(this.#portals.filter(isServed), shared);
   }
 }

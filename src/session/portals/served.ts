@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DocumentKeeper } from "../documents/keeper.ts";
 import type { LibraryKeeper } from "../library/keeper.ts";
 
 import type { Timers } from "../timers/timers.ts";
@@ -6,7 +7,9 @@ import { accountPortal } from "./account.ts";
 import type { Backends } from "./backends.ts";
 import { backgroundPortal } from "./background.ts";
 import type { Environment, HostBuses } from "./buses.ts";
+import { documentsPortal } from "./documents.ts";
 import { emailPortal } from "./email.ts";
+import { fileTransferPortal } from "./filetransfer.ts";
 import { flatpakPortal } from "./flatpak.ts";
 import { inhibitPortal } from "./inhibit.ts";
 import { libraryPortal } from "./library.ts";
@@ -29,6 +32,7 @@ import { usbPortal } from "./usb.ts";
 export interface BackendServices extends PortalServices {
   readonly buses: HostBuses;
   readonly environment: Environment;
+  readonly documents: DocumentKeeper;
   readonly library: LibraryKeeper;
   readonly timers: Timers;
   /** What the maker says now. */
@@ -38,7 +42,9 @@ export interface BackendServices extends PortalServices {
 const portals = [
   accountPortal,
   backgroundPortal,
+  documentsPortal,
   emailPortal,
+  fileTransferPortal,
   inhibitPortal,
   libraryPortal,
   locationPortal,

@@ -10,6 +10,10 @@ import { lockFile } from "../../sys/locks.ts";
 import { startTime } from "../../sys/process.ts";
 import { listenUnix, peerCredentials, raiseDescriptorLimit } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
+import { DocumentKeeper } from "../documents/keeper.ts";
+import { instancesOf } from "../documents/mounts.ts";
+import { DocumentPortal } from "../documents/presence.ts";
+import { DocumentTables } from "../documents/tables.ts";
 import { LibraryKeeper } from "../library/keeper.ts";
 import { PipewireServer } from "../pipewire/server.ts";
 import { callingApp } from "../portals/app.ts";
@@ -67,6 +71,7 @@ class SessionService implements Disposable {
   readonly #library: LibraryKeeper;
   readonly #decide: Decide;
   readonly #timers: Timers;
+  readonly #documents: DocumentKeeper;
   readonly #portals: PortalHost;
   readonly #instances = new Map<string, Instance>();
   readonly #consents: Consents;
@@ -91,6 +96,9 @@ class SessionService implements Disposable {
       managed: options.listener !== undefined,
     });
     this.#pipewire = new PipewireServer(loop, options.environment);
+    const isRunning = (app: string): boolean => instancesOf(instances, new Set([app])).length > 0;
+    const tables = new DocumentTables({ loop, environment, runFolder: options.folder, isRunning });
+    this.#documents = new DocumentKeeper(loop, tables, instances, failed);
     this.#portals = this.#makePortals();
     this.#consents = new Consents({
       ...options,
@@ -123,9 +131,11 @@ class SessionService implements Disposable {
       environment,
       backends,
       library: this.#library,
+      documents: this.#documents,
     };
     return new PortalHost(services, instances, servedPortals(services), {
       desktop: new Desktop(this.#buses),
+      documents: new DocumentPortal(this.#buses),
       backends,
     });
   }
@@ -220,6 +230,7 @@ class SessionService implements Disposable {
     );
     if (handover.words !== undefined) this.#follower.joined(handover.app, startTime(handover.monitor));
     this.#library.joined(handover.app);
+    this.#documents.joined();
   }
 
   #end(number: string): void {
@@ -232,6 +243,7 @@ class SessionService implements Disposable {
     this.#ended.abort();
     this.#follower[Symbol.dispose]();
     this.#library[Symbol.dispose]();
+    this.#documents[Symbol.dispose]();
     this.#consents[Symbol.dispose]();
     this.#listener[Symbol.dispose]();
     for (const number of [...this.#instances.keys()]) this.#end(number);

@@ -9,6 +9,8 @@ import { EventLoop } from "../../../src/loop/loop.ts";
 import { Link } from "../../../src/session/bus/link.ts";
 import { BusPolicy } from "../../../src/session/bus/policy.ts";
 import { noTraffic } from "../../../src/session/bus/stream.ts";
+import { DocumentKeeper } from "../../../src/session/documents/keeper.ts";
+import { DocumentTables } from "../../../src/session/documents/tables.ts";
 import { LibraryKeeper } from "../../../src/session/library/keeper.ts";
 import { callingApp } from "../../../src/session/portals/app.ts";
 import { type Backends, noBackends } from "../../../src/session/portals/backends.ts";
@@ -67,6 +69,9 @@ export class PortalWorld implements AsyncDisposable {
     const updates = new UpdateWatcher(this.loop, failed);
     const place = { installation: join(folder, "dowel"), instances: join(folder, "instances"), home: folder };
     const library = this.#resources.use(new LibraryKeeper(this.loop, place, failed));
+    const kept = { environment, runFolder: join(folder, "run"), isRunning: () => false };
+    const tables = new DocumentTables({ loop: this.loop, ...kept });
+    const documents = this.#resources.use(new DocumentKeeper(this.loop, tables, join(folder, "instances"), failed));
     this.timers = this.#resources.use(
       new Timers({
         loop: this.loop,
@@ -88,6 +93,7 @@ export class PortalWorld implements AsyncDisposable {
       backends,
       updates,
       library,
+      documents,
       timers: this.timers,
     };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
