@@ -8,7 +8,8 @@ import { mediumOf } from "../../src/sys/medium.ts";
 import { type Mount, mountOf, readMounts } from "../../src/sys/mountinfo.ts";
 
 function mount(target: string, more: Partial<Mount> = {}): Mount {
-  return { id: target, device: 0x801, target, type: "ext4", source: "/dev/sda1", ...more };
+  const device = { device: 0x801, type: "ext4", source: "/dev/sda1" };
+  return { id: target, ...device, root: "/", target, writable: true, ...more };
 }
 
 test("mountOf() finds the mount that a path lies on, and what covers it", () => {
