@@ -11,6 +11,7 @@ const libc = dlopen("libc.so.6", {
   flock: { args: [i32, i32], returns: i32 },
   sync_file_range: { args: [i32, i64_fast, i64_fast, u32], returns: i32 },
   syncfs: { args: [i32], returns: i32 },
+  statx: { args: [i32, pointer, i32, u32, pointer], returns: i32 },
   ioctl: { args: [i32, i64_fast, pointer], returns: i32 },
   fcntl: { args: [i32, i32, i64_fast], returns: i32 },
   memfd_create: { args: [pointer, u32], returns: i32 },
@@ -74,7 +75,7 @@ export function lastErrno(): number {
   return location === null ? 0 : read.i32(location, 0);
 }
 
-function systemError(errno: number, syscall: string, path: string | undefined): SystemError {
+export function systemError(errno: number, syscall: string, path: string | undefined): SystemError {
   const code = errnoNames.get(errno) ?? `E${errno}`;
   const error = new Error(`${code}: ${syscall}${path === undefined ? "" : ` '${path}'`}`);
   return Object.assign(error, path === undefined ? { code, errno, syscall } : { code, errno, syscall, path });

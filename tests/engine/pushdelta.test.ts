@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import { hash } from "node:crypto";
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../../src/base/limits.ts";
 import { push } from "../../src/engine/push.ts";
 import { repair } from "../../src/engine/repair.ts";
+import { inlineThreshold } from "../../src/formats/composefs/model.ts";
+import { fsVerityDigest } from "../../src/formats/fsverity/digest.ts";
 import { Registry } from "../../src/oci/client/registry.ts";
 import { attachTocDeltas, findTocDeltas } from "../../src/oci/tocdelta.ts";
 import { serveRegistry } from "../../src/registry/server.ts";
 import { deployImage } from "../../src/store/deploy/deploy.ts";
 import { collectGarbage } from "../../src/store/garbage.ts";
+import { LayerStack } from "../../src/store/image/layers.ts";
+import { canonicalEntry } from "../../src/store/image/unpack.ts";
+import { treeAnnotation, treeDigest } from "../../src/store/image/voucher.ts";
 import { importImage } from "../../src/store/transfer/import.ts";
 import { noise } from "../formats/zstd-chunked/support.ts";
 import { appMetadata, TestFolder } from "../store/images.ts";
-import { appLayer } from "../store/transfer/chunked.ts";
+import { appInputs, appLayer } from "../store/transfer/chunked.ts";
 import { addLayers } from "../support/layout.ts";
 import { appRef } from "./fixtures.ts";
 
@@ -73,12 +78,15 @@ class Front implements AsyncDisposable {
   }
 }
 
-async function publish(folder: TestFolder, front: Front, name: string, files: Parameters<typeof appLayer>[0]) {
+type Files = Parameters<typeof appLayer>[0];
+
+async function publish(folder: TestFolder, front: Front, name: string, files: Files, tree?: string) {
   const { blob, layer } = await appLayer(files);
   const { annotations, diffId } = layer;
   const made = { mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", data: blob, diffId, annotations };
   const layout = join(folder.path, name);
-  addLayers(layout, { ref, metadata: appMetadata("org.test.Hello") }, [made]);
+  const vouched = tree === undefined ? {} : { [treeAnnotation]: tree };
+  addLayers(layout, { ref, metadata: appMetadata("org.test.Hello"), annotations: vouched }, [made]);
   await push(`oci:${layout}`, `oci+http://${front.host}`);
   return { layer, document: await front.repository.resolve("stable") };
 }
@@ -161,6 +169,78 @@ test("importImage() fetches the whole table where no delta fits, or where it lie
   }
   expect((await fetched(front, installation, third)).bytes).toBeGreaterThan(tableBytes(third));
 });
+
+/** Publishes a layer whose tree the manifest vouches for. */
+async function vouched(folder: TestFolder, front: Front, name: string, files: Files): Promise<Published> {
+  const stack = new LayerStack();
+  stack.beginLayer();
+  for (const { entry, body } of appInputs(files)) {
+    const bytes = body instanceof Uint8Array ? body : new Uint8Array(0);
+    const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
+    const inline = bytes.length > 0 && bytes.length <= inlineThreshold ? bytes : undefined;
+    stack.add(canonicalEntry(entry, { size: bytes.length, digest, inline }));
+  }
+  return await publish(folder, front, name, files, treeDigest(stack.root));
+}
+
+const tocFiles = (installation: ReturnType<TestFolder["installation"]>): string[] =>
+  readdirSync(installation.layers).filter((name) => name.endsWith(".toc"));
+
+test("an update to a tree that the manifest vouches for is made of the one before, again and again", async () => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const installation = folder.installation();
+  const fresh = folder.installation("fresh");
+  await fetched(front, installation, await vouched(folder, front, "v0", old));
+  const versions: Files[] = [
+    next,
+    { ...next, "files/added": noise(3000, 5001), [names[7] ?? ""]: "small" },
+    Object.fromEntries(Object.entries(next).filter((_, at) => at !== 33)),
+    { ...old, "files/added": noise(3000, 5002) },
+  ];
+  for (const [at, files] of versions.entries()) {
+    const published = await vouched(folder, front, `v${at + 1}`, files);
+    const update = await fetched(front, installation, published);
+    expect(update.bytes).toBeLessThan(15_000);
+    const { commit } = await importImage(installation, front.repository, published.document);
+    expect(readdirSync(join(installation.images, commit)).some((name) => name.startsWith("record-"))).toBe(true);
+    expect(update.imageDigest).toBe((await fetched(front, fresh, published)).imageDigest);
+    await collectGarbage(installation);
+  }
+  expect(tocFiles(installation)).toHaveLength(readdirSync(installation.images).length);
+});
+
+test.each(["the table that is kept is damaged", "the record of the layer before is gone", "the delta lies"])(
+  "an update comes as it would without the version before where %s",
+  async (what) => {
+    using folder = new TestFolder();
+    await using front = await Front.start(folder, true);
+    const installation = folder.installation();
+    await fetched(front, installation, await vouched(folder, front, "v0", old));
+    await fetched(front, installation, await vouched(folder, front, "v1", next));
+    const edited = tocFiles(installation).map((name) => join(installation.layers, name));
+    const last = await vouched(folder, front, "v2", { ...next, [names[120] ?? ""]: noise(900, 3001) });
+    if (what.startsWith("the table")) for (const path of edited) truncateSync(path, 1000);
+    else if (what.startsWith("the record")) {
+      for (const commit of readdirSync(installation.images)) {
+        for (const name of readdirSync(join(installation.images, commit))) {
+          if (name.startsWith("record-")) rmSync(join(installation.images, commit, name));
+        }
+      }
+    } else {
+      const [delta] = await findTocDeltas(front.repository, last.document.descriptor.digest);
+      if (delta === undefined) throw new Error("no delta");
+      const { blob, ...named } = delta;
+      const bytes = Buffer.concat(await Array.fromAsync(front.repository.openBlob(blob)));
+      const text = Bun.zstdDecompressSync(bytes).toString("latin1");
+      const lie = Bun.zstdCompressSync(Buffer.from(text.replace('"mode":420', '"mode":493'), "latin1"));
+      await attachTocDeltas(front.repository, last.document.descriptor, [{ ...named, bytes: lie }]);
+    }
+    const update = await fetched(front, installation, last);
+    const whole = await fetched(front, folder.installation("whole"), last);
+    expect(update.imageDigest).toBe(whole.imageDigest);
+  },
+);
 
 const library = "files/lib/libbig.so";
 /** A library of which a few bytes everywhere differ between versions, so that no chunk stays the same. */

@@ -11,6 +11,8 @@ export interface HandMadeImage {
   /** Folder whose content becomes the one layer. */
   readonly tree: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** A layer as it is sent, and what manifest and config say of it, which a test may make a lie. */
@@ -88,6 +90,7 @@ export function addLayers(
       ...putBlob(layout, mediaType, data, digest),
       ...(annotations === undefined ? {} : { annotations }),
     })),
+    ...(image.annotations === undefined ? {} : { annotations: image.annotations }),
   });
   addToIndex(layout, { ...manifest, annotations: { "org.opencontainers.image.ref.name": image.ref } });
   return manifest.digest;

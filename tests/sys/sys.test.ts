@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +20,7 @@ import { syncFileSystem, writeFileDurably } from "../../src/sys/durability.ts";
 import { lockFile } from "../../src/sys/locks.ts";
 import { listMounts, mountComposefs, unmount } from "../../src/sys/mounts.ts";
 import { createSealedFile } from "../../src/sys/process.ts";
+import { FileSizes } from "../../src/sys/sizes.ts";
 import { enableVerity, measureVerity } from "../../src/sys/verity.ts";
 
 let folder = "";
@@ -151,4 +153,25 @@ describe("enableVerity()", () => {
     execFileSync("mkfifo", [join(folder, "pipe")]);
     expect(measureVerity(join(folder, "pipe"))).toBeUndefined();
   });
+});
+
+test("FileSizes knows the sizes of files, and of nothing else", () => {
+  const path = join(folder, "sizes");
+  mkdirSync(join(path, "below"), { recursive: true });
+  writeFileSync(join(path, "below/some"), "four");
+  writeFileSync(join(path, "large"), "");
+  truncateSync(join(path, "large"), 2 ** 33 + 5);
+  symlinkSync("nowhere", join(path, "dangling"));
+  symlinkSync("dangling-too", join(path, "dangling-too"));
+  using sizes = new FileSizes(path);
+  expect(["below/some", "large", "below", "missing", "large/x", "dangling"].map((name) => sizes.of(name))).toEqual([
+    4,
+    2 ** 33 + 5,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect(() => sizes.of("dangling-too")).toThrow("ELOOP");
+  expect(() => new FileSizes(join(path, "missing"))).toThrow("ENOENT");
 });

@@ -9,10 +9,11 @@ import { parseToc, type TocVisitor, visitToc } from "./toc-parse.ts";
 
 /**
  * Reads the table of contents of a layer from the bytes that its annotations name. Throws DIGEST_MISMATCH where they
- * are not what the manifest vouches for, COMPRESSION_INVALID, ZSTD_CHUNKED_INVALID, LIMIT_EXCEEDED.
+ * are not what the manifest vouches for, COMPRESSION_INVALID, ZSTD_CHUNKED_INVALID, LIMIT_EXCEEDED. `isVouched`: what the
+ * table makes is compared later, so that it does not matter whether it could be read in another way, too.
  */
-export function openToc(packed: Uint8Array, places: ChunkedPlaces): Toc {
-  return parseToc(unpackToc(packed, places), places.payloadEnd);
+export function openToc(packed: Uint8Array, places: ChunkedPlaces, isVouched = false): Toc {
+  return parseToc(unpackToc(packed, places), places.payloadEnd, isVouched);
 }
 
 /** As `openToc`, for a visitor. */

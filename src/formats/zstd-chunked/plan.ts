@@ -54,7 +54,12 @@ export interface FetchPlan {
  * Says what must be fetched of a layer so that each content of it is at hand. `payloadEnd` is where the compressed
  * archive ends in the blob. A chunk that two files share is fetched for the first of them.
  */
-export function planFetch(toc: Toc, payloadEnd: number, held: Held, options: PlanOptions = {}): FetchPlan {
+export function planFetch(
+  toc: Pick<Toc, "entries">,
+  payloadEnd: number,
+  held: Held,
+  options: PlanOptions = {},
+): FetchPlan {
   const wanted: WantedFile[] = [];
   const files = new Set<string>();
   const first = new Map<string, Piece>();

@@ -16,18 +16,20 @@ const types: ReadonlyMap<string, TarEntry["type"]> = new Map(
 /**
  * Reads the JSON of a table of contents. `payloadEnd` is where the compressed bodies end in the blob: no part of it
  * may be named twice, or from there on. Paths are checked by name alone; whether an image may hold such entries is
- * asked of the policy of formats/tar. Keys that mean nothing are passed over.
+ * asked of the policy of formats/tar. Keys that mean nothing are passed over. `isVouched`: something else says whether
+ * what is made of the table is right, so that it need not be such that nobody can read it in another way.
  *
  * Throws ZSTD_CHUNKED_INVALID with the entry or offset, or LIMIT_EXCEEDED.
  */
-export function parseToc(json: Uint8Array, payloadEnd: number): Toc {
+export function parseToc(json: Uint8Array, payloadEnd: number, isVouched = false): Toc {
   let entries: TocEntry[] = [];
-  const tarSplitDigest = visitToc(json, payloadEnd, {
+  const visitor = {
     begin: () => {
       entries = [];
     },
-    entry: (entry) => entries.push(entry),
-  });
+    entry: (entry: TocEntry) => entries.push(entry),
+  };
+  const tarSplitDigest = visitToc(json, payloadEnd, visitor, isVouched);
   return { entries, tarSplitDigest };
 }
 
@@ -39,13 +41,18 @@ export interface TocVisitor {
 }
 
 /** As `parseToc`, for a visitor. Answers the digest of the tar-split data. Throws when entries may have been visited. */
-export function visitToc(json: Uint8Array, payloadEnd: number, visitor: TocVisitor): string | undefined {
+export function visitToc(
+  json: Uint8Array,
+  payloadEnd: number,
+  visitor: TocVisitor,
+  isVouched = false,
+): string | undefined {
   if (json.length > limits.chunkedTableBytes) {
     tooLarge("a table of contents", json.length, limits.chunkedTableBytes);
   }
   visitor.begin();
   const quick = new TableBuilder(payloadEnd, visitor);
-  const digest = readQuickly(json, (entry) => quick.add(entry));
+  const digest = readQuickly(json, (entry) => quick.add(entry), isVouched);
   if (digest !== undefined) {
     quick.finish();
     return tarSplitDigestOf(digest);

@@ -1,49 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 import { byteStringOf } from "../../formats/composefs/bytestring.ts";
-import type { Directory, Inode, Leaf } from "../../formats/composefs/model.ts";
-import { writeComposefs } from "../../formats/composefs/write.ts";
-import { objectName } from "../objects/paths.ts";
-import type { FileNode, FolderNode, SymlinkNode } from "./tree.ts";
+import { PlainTree } from "../../formats/composefs/plain.ts";
+import type { FolderNode, TreeNode } from "./tree.ts";
 
-const noXattrs: ReadonlyMap<string, string> = new Map();
 const nothing = new Uint8Array(0);
 
-/** What was made of nodes that are no folders, so that it need not be made again for another tree with the same nodes. */
-export type Leaves = Map<FileNode | SymlinkNode, Leaf>;
-
 /** The composefs image (version 1) of a canonical tree; files of the store are named by their digests. */
-export function composefsOf(root: FolderNode, leaves?: Leaves): Uint8Array {
-  return writeComposefs(directory(root, leaves), { version: 1 });
+export function composefsOf(root: FolderNode): Uint8Array {
+  const tree = new PlainTree(root.mtime);
+  const folders = [root];
+  // the array grows while it is walked
+  for (const { children } of folders) {
+    tree.open();
+    for (const name of sortedNames(children)) {
+      const node = children.get(name);
+      if (node === undefined) continue;
+      add(tree, byteStringOf(name), node);
+      if (node.kind === "folder") folders.push(node);
+    }
+  }
+  return tree.write();
 }
 
-function directory({ children, mtime }: FolderNode, leaves: Leaves | undefined): Directory {
-  const entries = new Map<string, Inode>();
-  for (const [name, node] of children) {
-    entries.set(byteStringOf(name), node.kind === "folder" ? directory(node, leaves) : knownLeaf(node, leaves));
+function add(tree: PlainTree, name: string, node: TreeNode): void {
+  if (node.kind === "folder") tree.folder(name, node.mtime);
+  else if (node.kind === "symlink") tree.symlink(name, node.mtime, byteStringOf(node.target));
+  else {
+    const { size, digest, inline } = node.content;
+    if (size > 0 && inline === undefined) tree.file(name, node.mtime, node.executable, size, digest);
+    else tree.inline(name, node.mtime, node.executable, size === 0 ? nothing : (inline ?? nothing));
   }
-  return { kind: "directory", mode: 0o755, uid: 0, gid: 0, mtimeSec: mtime, mtimeNsec: 0, xattrs: noXattrs, entries };
 }
 
-function knownLeaf(node: FileNode | SymlinkNode, leaves: Leaves | undefined): Leaf {
-  const known = leaves?.get(node);
-  if (known !== undefined) return known;
-  const made = leaf(node);
-  leaves?.set(node, made);
-  return made;
+/** Names in the order of their bytes, in which most layers have them already. */
+function sortedNames(children: ReadonlyMap<string, unknown>): readonly string[] {
+  const names = [...children.keys()];
+  // beyond ASCII the order of a text is not always that of its bytes
+  if (/^[\0-\x7f]*$/.test(names.join(""))) return isSorted(names) ? names : names.sort();
+  const bytes = new Map(names.map((name) => [byteStringOf(name), name]));
+  return [...bytes.keys()].sort().map((key) => bytes.get(key) ?? "");
 }
 
-function leaf(node: FileNode | SymlinkNode): Leaf {
-  const [mtimeSec, mtimeNsec, uid, gid, nlink, xattrs] = [node.mtime, 0, 0, 0, 1, noXattrs] as const;
-  if (node.kind === "symlink") {
-    const target = byteStringOf(node.target);
-    return { kind: "symlink", mode: 0o777, uid, gid, mtimeSec, mtimeNsec, xattrs, nlink, target };
-  }
-  const mode = node.executable ? 0o755 : 0o644;
-  const { size, digest, inline } = node.content;
-  if (size === 0 || inline !== undefined) {
-    const content = size === 0 ? nothing : (inline ?? nothing);
-    return { kind: "inline", mode, uid, gid, mtimeSec, mtimeNsec, xattrs, nlink, content };
-  }
-  const [hash, payload] = [Buffer.from(digest, "hex"), objectName(digest)];
-  return { kind: "external", mode, uid, gid, mtimeSec, mtimeNsec, xattrs, nlink, size, digest: hash, payload };
+function isSorted(names: readonly string[]): boolean {
+  for (let at = 1; at < names.length; at++) if ((names[at - 1] ?? "") > (names[at] ?? "")) return false;
+  return true;
 }

@@ -23,6 +23,11 @@ function unsafe(path: readonly string[], reason: string): DowelError {
   return new DowelError("TAR_UNSAFE", `Layer entry ${JSON.stringify(path.join("/"))}: ${reason}`);
 }
 
+function hasWhiteoutAbove(path: readonly string[]): boolean {
+  for (let at = 0; at < path.length - 1; at++) if (path[at]?.startsWith(whiteoutPrefix) === true) return true;
+  return false;
+}
+
 /**
  * Puts layers over each other, lowest first, by the rules of the OCI image specification ("layer.md": changesets,
  * whiteouts, opaque whiteouts). A whiteout hides what lower layers brought, never what its own layer brings.
@@ -54,7 +59,7 @@ export class LayerStack {
       this.root.mtime = entry.mtime;
       return;
     }
-    if (entry.path.some((part, at) => part.startsWith(whiteoutPrefix) && at < entry.path.length - 1)) {
+    if (hasWhiteoutAbove(entry.path)) {
       throw unsafe(entry.path, "names that begin with .wh. are kept for whiteouts");
     }
     if (name.startsWith(whiteoutPrefix)) this.#whiteout(entry, name);

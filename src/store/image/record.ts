@@ -78,9 +78,31 @@ export function loadRecord(installation: Installation, diffId: Digest, image?: s
 
 /** The entries of the record in a file. Throws `STORE_INVALID`. */
 export function readRecord(path: string): LayerEntry[] {
+  return readLines(path).entries;
+}
+
+/** A record as it was written, and what it says. */
+export interface RecordLines {
+  readonly lines: readonly string[];
+  readonly entries: LayerEntry[];
+}
+
+/** As `loadRecord`, of a layer of one of several images. */
+export function loadLines(
+  installation: Installation,
+  diffId: Digest,
+  images: readonly string[],
+): RecordLines | undefined {
+  const own = images.map((image) => join(image, ownRecordName(diffId)));
+  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
+  return path === undefined ? undefined : readLines(path);
+}
+
+function readLines(path: string): RecordLines {
   try {
     const lines = readFileSync(path, "utf8").split("\n");
-    return lines.filter((line) => line !== "").map((line) => fromLine(JSON.parse(line) as Line));
+    if (lines.at(-1) === "") lines.pop();
+    return { lines, entries: (JSON.parse(`[${lines.join(",")}]`) as Line[]).map(fromLine) };
   } catch (cause) {
     throw new DowelError("STORE_INVALID", `${path}: not a record of a layer`, {
       hint: "Delete this file; the layer is then fetched again.",

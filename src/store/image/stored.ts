@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { syncFolder } from "../../sys/durability.ts";
+import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
 import { encodeObjectList } from "../objects/list.ts";
-import { composefsOf, type Leaves } from "./composefs.ts";
+import { composefsOf } from "./composefs.ts";
 import { addExtra, loadExtra } from "./extra.ts";
 import { refOfLabels } from "./identity.ts";
 import { LayerStack } from "./layers.ts";
@@ -114,9 +103,11 @@ export function writeImage(
       ...(image.subpaths.length === 0 ? {} : { [subpathsFile]: image.subpaths.join("\n") }),
       ...Object.fromEntries(records),
     };
-    for (const [name, data] of Object.entries(files)) writeSynced(join(staged, name), data);
+    for (const [name, data] of Object.entries(files))
+      writeFileSync(join(staged, name), data, { flag: "wx", mode: 0o644 });
     chmodSync(staged, 0o755);
-    syncFolder(staged);
+    // one sync of everything, as each of the files would wait for the device by itself
+    syncFileSystem(staged);
     replaceFolder(staged, folder);
     syncFolder(installation.images);
   } catch (error) {
@@ -135,15 +126,9 @@ export interface MadeImage {
   readonly objects: ReadonlyMap<string, number>;
 }
 
-/** What is known already when an image is worked out. */
-interface Known {
-  /** Its objects, where all of them were looked at. */
-  readonly seen?: ReadonlyMap<string, number>;
-  readonly leaves?: Leaves;
-}
-
-export function imageOf(facts: ImageFacts, newObjects: number, { seen, leaves }: Known = {}): MadeImage {
-  const composefs = composefsOf(facts.view.root, leaves);
+/** `seen`: the image's objects, where all of them were looked at. */
+export function imageOf(facts: ImageFacts, newObjects: number, seen?: ReadonlyMap<string, number>): MadeImage {
+  const composefs = composefsOf(facts.view.root);
   const digest = Buffer.from(fsVerityDigest(composefs)).toString("hex");
   const image = { ...describe(facts, digest, newObjects), isWhole: seen !== undefined };
   return { image, composefs, objects: seen ?? objectSizes(facts.view) };
@@ -157,16 +142,6 @@ function describe(facts: ImageFacts, imageDigest: string, newObjects: number): S
     installedSize += file.content.size;
   }
   return { ...facts, imageDigest, files, installedSize, newObjects, isWhole: false };
-}
-
-function writeSynced(path: string, data: Uint8Array | string): void {
-  const fd = openSync(path, "wx", 0o644);
-  try {
-    writeFileSync(fd, data);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** All objects that an image needs with their sizes: what is shown, what is exported, and its metadata file. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
-import { composefsOf, type Leaves } from "./composefs.ts";
+import { composefsOf } from "./composefs.ts";
 import type { FolderNode } from "./tree.ts";
 
 /**
@@ -16,6 +16,6 @@ export function voucherOf(annotations: ReadonlyMap<string, string>): string | un
 }
 
 /** The digest that `treeAnnotation` has for a tree. */
-export function treeDigest(root: FolderNode, leaves?: Leaves): string {
-  return Buffer.from(fsVerityDigest(composefsOf(root, leaves))).toString("hex");
+export function treeDigest(root: FolderNode): string {
+  return Buffer.from(fsVerityDigest(composefsOf(root))).toString("hex");
 }

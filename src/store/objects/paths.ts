@@ -16,12 +16,6 @@ export function objectPath(installation: Pick<Installation, "objects">, digest: 
  * content is on the disk, so this is enough, but for damage that leaves the size as it is.
  */
 export function hasObject(installation: Pick<Installation, "objects">, digest: string, size?: number): boolean {
-  const found = objectSize(installation, digest);
-  return found !== undefined && (size === undefined || found === size);
-}
-
-/** Bytes of the object; undefined where there is none. */
-export function objectSize(installation: Pick<Installation, "objects">, digest: string): number | undefined {
   const status = statSync(objectPath(installation, digest), { throwIfNoEntry: false });
-  return status?.isFile() === true ? status.size : undefined;
+  return status?.isFile() === true && (size === undefined || status.size === size);
 }

@@ -5,10 +5,11 @@ import { fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { renameUnlessThere } from "../../sys/exchange.ts";
+import { FileSizes } from "../../sys/sizes.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { Intake } from "./intake.ts";
-import { objectName, objectPath, objectSize } from "./paths.ts";
+import { objectName, objectPath } from "./paths.ts";
 import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
 const foldersSyncedAlone = 8;
@@ -32,6 +33,7 @@ export class ObjectStaging implements AsyncDisposable {
   readonly #known = new Map<string, boolean>();
   /** Sizes of stored objects that were seen: the pin keeps them, so that one look at each is enough. */
   readonly #seen = new Map<string, number>();
+  readonly #sizes: FileSizes;
   readonly #places: StagerPlaces;
   readonly #stager: Stager;
   #intake: Intake | undefined;
@@ -45,6 +47,7 @@ export class ObjectStaging implements AsyncDisposable {
     this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
     this.#places = { staged: this.#folder, objects: installation.objects, name: "own", umask: process.umask() };
     this.#stager = new Stager(this.#places);
+    this.#sizes = new FileSizes(installation.objects);
   }
 
   /**
@@ -182,7 +185,7 @@ export class ObjectStaging implements AsyncDisposable {
       this.#known.set(folder, known);
     }
     if (!known) return false;
-    const found = this.#seen.get(digest) ?? objectSize(this.#installation, digest);
+    const found = this.#seen.get(digest) ?? this.#sizes.of(objectName(digest));
     if (found === undefined) return false;
     this.#seen.set(digest, found);
     return size === undefined || size === found;
@@ -196,6 +199,7 @@ export class ObjectStaging implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#intake?.[Symbol.asyncDispose]();
     this.#stager[Symbol.dispose]();
+    this.#sizes[Symbol.dispose]();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -22,6 +22,8 @@ export interface LayerContext {
   readonly vouched: boolean;
   /** The folders whose contents are wanted, of `parseSubpaths`; all where empty. */
   readonly subpaths: readonly string[];
+  /** Commits of the ref that are deployed. */
+  readonly earlier: readonly string[];
   /** Makes tables of contents of earlier ones. */
   readonly deltas: TocDeltas;
   /** What layers can be made of others by. */

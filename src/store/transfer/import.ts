@@ -7,9 +7,7 @@ import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { digestHex } from "../../oci/digest.ts";
 import { decodeManifest, type ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
-import { releaseMemory } from "../../sys/runtime.ts";
 import { deployedCommits } from "../deployments.ts";
-import type { Leaves } from "../image/composefs.ts";
 import { addExtra, completeExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { LayerStack } from "../image/layers.ts";
@@ -25,7 +23,7 @@ import { ContentIndex } from "../objects/contents.ts";
 import { ObjectStaging } from "../objects/staging.ts";
 import { indexDeployed } from "../reindex.ts";
 import { noteBegin, noteEnd } from "../unfinished.ts";
-import { commitBytes, type LayerContext, largeLayerBytes } from "./context.ts";
+import { commitBytes, type LayerContext } from "./context.ts";
 import { addKnownLayer, fetchLayer } from "./layer.ts";
 import { placesOf } from "./tables.ts";
 import { deltasFor } from "./tardiff.ts";
@@ -72,22 +70,33 @@ export async function importImage(
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, ref, signal);
   const voucher = voucherOf(manifest.annotations);
-  const isUpdate = deployedCommits(installation, ref).length > 0;
-  const deltas = new TocDeltas(installation, source, isUpdate ? descriptor.digest : undefined, signal);
+  const earlier = deployedCommits(installation, ref);
+  const deltas = new TocDeltas(installation, source, earlier.length > 0 ? descriptor.digest : undefined, signal);
   const image = { manifest, config, ref, digest: descriptor.digest };
   const layerDeltas = await deltasFor(installation, source, image, options);
   const isSubset = subpaths.length > 0;
   const vouched = voucher !== undefined && !isSubset;
-  const context = { installation, source, staging, index, deltas, layerDeltas, report, signal, vouched, subpaths };
+  const context = {
+    installation,
+    source,
+    staging,
+    index,
+    deltas,
+    layerDeltas,
+    report,
+    signal,
+    vouched,
+    subpaths,
+    earlier,
+  };
   const facts = { commit: digestHex(descriptor.digest), ref, labels: config.labels, subpaths, name };
   const extra = completeExtra(imageFolder(installation, facts.commit), (digest, size) => staging.has(digest, size));
-  const leaves: Leaves = new Map();
   const make = ({ root }: AddedLayers): MadeImage | undefined => {
     if (extra !== undefined) addExtra(root, manifest.layers.length, extra.entries);
-    return makeImage(staging, manifest, facts, root, leaves);
+    return makeImage(staging, manifest, facts, root);
   };
   let layers = await addWanted(context, manifest, config, "known");
-  const isSure = (): boolean => layers.unchecked.size === 0 || isSubset || treeDigest(layers.root, leaves) === voucher;
+  const isSure = (): boolean => layers.unchecked.size === 0 || isSubset || treeDigest(layers.root) === voucher;
   let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   if (made === undefined) {
@@ -107,16 +116,14 @@ function makeImage(
   manifest: ImageManifest,
   { name, ...facts }: Pick<StoredImage, "commit" | "ref" | "labels" | "subpaths"> & { readonly name: string },
   root: FolderNode,
-  leaves: Leaves,
 ): MadeImage | undefined {
-  if (manifest.layers.some(({ size }) => size > largeLayerBytes)) releaseMemory();
   const view = subsetOf(viewOf(root, facts.ref.kind, name), facts.subpaths);
   const objects = objectSizes(view);
   for (const [digest, size] of objects) if (!staging.has(digest, size)) return undefined;
   const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
   const metadata = metadataOf(facts.labels, file, facts.ref, name);
   const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  return imageOf({ ...facts, metadata, view, downloadSize }, staging.newObjects, { seen: objects, leaves });
+  return imageOf({ ...facts, metadata, view, downloadSize }, staging.newObjects, objects);
 }
 
 /** Does some work while the device writes what came; both are over when this returns. */

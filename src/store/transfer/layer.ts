@@ -12,6 +12,7 @@ import { unpackLayer } from "../image/unpack.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
+import { fetchEdited } from "./edited.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { fetchSubset } from "./subset.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
@@ -42,7 +43,7 @@ function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
 
 export interface FetchedLayer {
   /** Of its record. */
-  readonly lines: string[];
+  readonly lines: readonly string[];
   /**
    * Whether its unpacked bytes have the digest that the config names. If not, only the tree can say that it is right, or
    * these are the entries of a subset, of which each content is.
@@ -61,6 +62,12 @@ export async function fetchLayer(
   diffId: Digest,
 ): Promise<FetchedLayer> {
   const places = placesOf(layer);
+  const edited = places === undefined ? undefined : await fetchEdited(context, layer, places, diffId);
+  if (edited !== undefined) {
+    stack.beginLayer();
+    for (const entry of edited.entries) stack.add(entry);
+    return { lines: edited.lines, isChecked: false };
+  }
   const tables = places === undefined ? undefined : await openTables(context, layer, places);
   if (places === undefined || tables === undefined) {
     const delta = usableDelta(context, layer, diffId);

@@ -16,12 +16,12 @@ import type { LayerEntry } from "../image/layers.ts";
 import { canonicalEntry } from "../image/unpack.ts";
 import { fetchWanted, isFeasible } from "./assemble.ts";
 import { LayerContents } from "./contents.ts";
-import { type LayerContext, largeLayerBytes } from "./context.ts";
+import type { LayerContext } from "./context.ts";
 import { patchFiles } from "./patch.ts";
 import { fetchTables, type LayerTables, type WholePlaces } from "./tables.ts";
 
 /** In smaller layers there is nothing to gain. */
-const leastLayerBytes = 64 * 1024;
+export const leastPartialBytes = 64 * 1024;
 
 /**
  * Fetches the tables of a zstd:chunked layer; undefined where it is too small for that or the source sends no parts. The
@@ -36,10 +36,13 @@ export async function openTables(
   if (index === undefined || source.openSpans === undefined) return undefined;
   const isSubset = context.subpaths.length > 0;
   const tableBytes = places.toc.size + (isSubset ? 0 : places.tarSplit.size);
-  if (layer.size < leastLayerBytes || 2 * tableBytes >= layer.size) return undefined;
+  if (layer.size < leastPartialBytes || 2 * tableBytes >= layer.size) return undefined;
   const withTarSplit = !isSubset && !index.isEmpty && !context.vouched;
   return unlessRefused(() => fetchTables(context, layer, places, withTarSplit));
 }
+
+/** From so many bytes on that are to come, memory is worth the time to free it. */
+const manyBytes = 16 * 1024 * 1024;
 
 export interface PartialLayer {
   /** Undefined where all of the layer should be fetched: that costs no more, or the source does not send its parts. */
@@ -67,19 +70,14 @@ export async function fetchPartially(
   const { index, staging, source } = context;
   const { tarSplit: packed } = tables;
   if (index === undefined || index.isEmpty || (packed === undefined && !context.vouched)) return {};
-  const toc = openToc(tables.toc, places);
+  const toc = openToc(tables.toc, places, context.vouched);
   if (packed !== undefined && toc.tarSplitDigest === undefined) return {};
   const tarSplit = packed === undefined ? undefined : () => openTarSplit(packed, places, toc);
   if (tarSplit !== undefined) await checkTocAgainstTarSplit(toc, tarSplit());
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
   const paths = toc.entries.map(checkEntry);
-  let plan = planFetch(toc, places.payloadEnd, contents);
-  const patched = await patchFiles(context, places.tocDigest, plan, contents);
-  if (patched > 0) plan = planFetch(toc, places.payloadEnd, contents);
-  if (plan.whole || !isFeasible(plan)) return {};
-  if (layer.size > largeLayerBytes) releaseMemory();
-  const came = await fetchParts(context, layer, plan, tables.fetched + patched, contents);
+  const came = await bringContents(context, layer, places, { toc, fetched: tables.fetched }, contents);
   if (came !== "all") return { damaged: came === "damaged" };
   const found = tarSplit && (await archiveDigest(toc, tarSplit(), contents, diffId, context.signal));
   if (found !== undefined && found !== diffId) {
@@ -93,6 +91,26 @@ export async function fetchPartially(
       return canonicalEntry(entry, content, paths[at]);
     }),
   };
+}
+
+/**
+ * Sees to it that every content of a table is here: made of earlier ones, or fetched. `fetched`: bytes that came for the
+ * table. Answers what hindered it, where something did.
+ */
+export async function bringContents(
+  context: LayerContext,
+  layer: Descriptor,
+  places: WholePlaces,
+  { toc, fetched }: { readonly toc: Pick<Toc, "entries">; readonly fetched: number },
+  contents: LayerContents,
+): Promise<"all" | "dear" | "refused" | "damaged"> {
+  let plan = planFetch(toc, places.payloadEnd, contents);
+  // what was left over by then would add to what large patches take
+  if (plan.bytes > manyBytes) releaseMemory();
+  const patched = await patchFiles(context, places.tocDigest, plan, contents);
+  if (patched > 0) plan = planFetch(toc, places.payloadEnd, contents);
+  if (plan.whole || !isFeasible(plan)) return "dear";
+  return await fetchParts(context, layer, plan, fetched + patched, contents);
 }
 
 /** Whether the source does not send parts, or sends nonsense: the whole layer may come all the same. */
@@ -113,7 +131,7 @@ async function unlessRefused<T>(action: () => Promise<T>): Promise<T | undefined
  * Fetches the parts of a plan. Parts that are damaged may be so on the way only: the digest of the whole blob says
  * whether the layer is.
  */
-export async function fetchParts(
+async function fetchParts(
   context: LayerContext,
   layer: Descriptor,
   plan: FetchPlan,

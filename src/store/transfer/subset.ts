@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { checkEntry } from "../../formats/tar/policy.ts";
 import { openToc } from "../../formats/zstd-chunked/open.ts";
-import { planFetch } from "../../formats/zstd-chunked/plan.ts";
 import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { canonicalEntry } from "../image/unpack.ts";
-import { isFeasible } from "./assemble.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
-import { fetchParts, type PartialLayer } from "./partial.ts";
-import { patchFiles } from "./patch.ts";
+import { bringContents, type PartialLayer } from "./partial.ts";
 import type { LayerTables, WholePlaces } from "./tables.ts";
 
 type SafeEntry = { readonly entry: TocEntry } & ReturnType<typeof checkEntry>;
@@ -64,11 +61,7 @@ export async function fetchSubset(
   const part = { ...toc, entries: chosen.map(({ entry }) => entry) };
   const contents = new LayerContents(index, staging);
   const empty = staging.add(new Uint8Array(0), false);
-  let plan = planFetch(part, places.payloadEnd, contents);
-  const patched = await patchFiles(context, places.tocDigest, plan, contents);
-  if (patched > 0) plan = planFetch(part, places.payloadEnd, contents);
-  if (plan.whole || !isFeasible(plan)) return {};
-  const came = await fetchParts(context, layer, plan, tables.fetched + patched, contents);
+  const came = await bringContents(context, layer, places, { toc: part, fetched: tables.fetched }, contents);
   if (came !== "all") return { damaged: came === "damaged" };
   if (contents.forgetDamaged()) return {};
   return {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, constants, openSync } from "node:fs";
+import { constants as system } from "node:os";
+import { lastErrno, libc, ptr, systemError } from "./libc.ts";
+
+const pathOnly = 0o10000000; // O_PATH
+const atNoAutomount = 0x800;
+const statxTypeAndSize = 0x201;
+const regular = 0o100000;
+
+/**
+ * Sizes of many files below one folder by their names in ASCII. Four times as quick as `statSync`, which makes an object
+ * for each file (statx(2)).
+ */
+export class FileSizes implements Disposable {
+  readonly #fd: number;
+  readonly #name = Buffer.alloc(256);
+  readonly #answer = Buffer.alloc(256);
+  readonly #nameAt = ptr(this.#name);
+  readonly #answerAt = ptr(this.#answer);
+
+  /** Throws as `openSync`. */
+  constructor(folder: string) {
+    this.#fd = openSync(folder, constants.O_DIRECTORY | pathOnly);
+  }
+
+  /** Bytes of a file; undefined where nothing has the name, or no file. Throws a `SystemError` for what hinders looking. */
+  of(name: string): number | undefined {
+    const end = this.#name.write(name, 0, 255, "latin1");
+    this.#name[end] = 0;
+    while (libc.statx(this.#fd, this.#nameAt, atNoAutomount, statxTypeAndSize, this.#answerAt) !== 0) {
+      const errno = lastErrno();
+      if (errno === system.errno.EINTR) continue;
+      if (errno === system.errno.ENOENT || errno === system.errno.ENOTDIR) return undefined;
+      throw systemError(errno, "statx", name);
+    }
+    if ((this.#answer.readUInt16LE(28) & 0o170000) !== regular) return undefined;
+    return this.#answer.readUInt32LE(40) + this.#answer.readUInt32LE(44) * 2 ** 32;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
