@@ -16,6 +16,10 @@ const pit = new Sandpit();
 afterAll(() => pit[Symbol.dispose]());
 const plumbing = (...words: readonly string[]) => pit.succeed(["plumbing", ...words]);
 
+test("dowel plumbing bus-proxy tells its version, as xdg-dbus-proxy does", () => {
+  expect(plumbing("bus-proxy", "--version")).toMatch(/^Dowel [0-9.]+\n$/);
+});
+
 describe("dowel plumbing mkcomposefs", () => {
   test("prints the digest of the image of a dump that comes from standard input", () => {
     for (const version of [0, 1] as const) {

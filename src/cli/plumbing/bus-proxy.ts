@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { version } from "../../base/version.ts";
 import { formatError } from "../../render/error.ts";
 import { nothing, type Result } from "../../render/result.ts";
 import { parseProxyWords } from "../../session/proxy/options.ts";
@@ -9,6 +10,7 @@ import { textArgument } from "../flags.ts";
 
 async function run(context: Context, _flags: object, ...words: string[]): Promise<Result> {
   const { terminal } = context;
+  if (words.includes("--version")) return { kind: "text", text: `Dowel ${version}\n` };
   await runProxy(
     parseProxyWords(words),
     { log: terminal.out, failed: (reason) => terminal.err(formatError(reason)) },
@@ -20,7 +22,7 @@ async function run(context: Context, _flags: object, ...words: string[]): Promis
 export default defineCommand<object, string[]>({
   brief: "Serve a filtered D-Bus socket, as xdg-dbus-proxy does",
   description:
-    "Takes the words of xdg-dbus-proxy(1): --fd=FD and --args=FD, and behind each ADDRESS PATH the options --filter, --log, --sloppy-names, --see=NAME, --talk=NAME, --own=NAME, --call=NAME=RULE and --broadcast=NAME=RULE.",
+    "Takes the words of xdg-dbus-proxy(1): --version, --fd=FD and --args=FD, and behind each ADDRESS PATH the options --filter, --log, --sloppy-names, --see=NAME, --talk=NAME, --own=NAME, --call=NAME=RULE and --broadcast=NAME=RULE.",
   examples: [
     [
       "plumbing bus-proxy unix:path=/run/user/1000/bus /tmp/bus --filter --talk=org.freedesktop.portal.*",
