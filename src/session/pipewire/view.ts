@@ -44,7 +44,7 @@ export function sourceOf(node: Dictionary, port: Dictionary): Source {
   return "monitor";
 }
 
-function isCamera(node: Dictionary): boolean {
+export function isCamera(node: Dictionary): boolean {
   return classOf(node) === "Video/Source" && node.get("media.role") === "Camera";
 }
 

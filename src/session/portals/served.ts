@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { DocumentKeeper } from "../documents/keeper.ts";
 import type { LibraryKeeper } from "../library/keeper.ts";
-
+import type { PipewireServer } from "../pipewire/server.ts";
 import type { Timers } from "../timers/timers.ts";
 import { accountPortal } from "./account.ts";
 import type { Backends } from "./backends.ts";
 import { backgroundPortal } from "./background.ts";
 import type { Environment, HostBuses } from "./buses.ts";
+import { cameraPortal } from "./camera.ts";
 import { documentsPortal } from "./documents.ts";
 import { emailPortal } from "./email.ts";
 import { fileTransferPortal } from "./filetransfer.ts";
@@ -33,6 +34,7 @@ export interface BackendServices extends PortalServices {
   readonly buses: HostBuses;
   readonly environment: Environment;
   readonly documents: DocumentKeeper;
+  readonly pipewire: PipewireServer;
   readonly library: LibraryKeeper;
   readonly timers: Timers;
   /** What the maker says now. */
@@ -43,6 +45,7 @@ const portals = [
   accountPortal,
   backgroundPortal,
   documentsPortal,
+  cameraPortal,
   emailPortal,
   fileTransferPortal,
   inhibitPortal,

@@ -129,6 +129,7 @@ class SessionService implements Disposable {
       failed,
       buses: this.#buses,
       environment,
+      pipewire: this.#pipewire,
       backends,
       library: this.#library,
       documents: this.#documents,

@@ -12,6 +12,7 @@ import { noTraffic } from "../../../src/session/bus/stream.ts";
 import { DocumentKeeper } from "../../../src/session/documents/keeper.ts";
 import { DocumentTables } from "../../../src/session/documents/tables.ts";
 import { LibraryKeeper } from "../../../src/session/library/keeper.ts";
+import { PipewireServer } from "../../../src/session/pipewire/server.ts";
 import { callingApp } from "../../../src/session/portals/app.ts";
 import { type Backends, noBackends } from "../../../src/session/portals/backends.ts";
 import { HostBuses } from "../../../src/session/portals/buses.ts";
@@ -95,6 +96,7 @@ export class PortalWorld implements AsyncDisposable {
       library,
       documents,
       timers: this.timers,
+      pipewire: this.#resources.use(new PipewireServer(this.loop, { XDG_RUNTIME_DIR: folder })),
     };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
