@@ -30,23 +30,29 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
   /** What the app was told, in order. */
   const news: string[] = [];
 
-  function makeImage(name: string): void {
+  async function makeImage(name: string): Promise<void> {
     writeFileSync(pit.path(name), "");
     truncateSync(pit.path(name), 4 << 20);
     execFileSync("mkfs.ext4", ["-q", "-F", pit.path(name)]);
     plug(name);
     mkdirSync(`${stick}/Photos`);
     writeFileSync(`${stick}/Photos/one`, name);
-    unplug();
+    await unplug();
   }
 
   function plug(name: string): void {
     execFileSync("mount", ["-o", "loop", pit.path(name), stick]);
   }
 
-  function unplug(): void {
-    execFileSync("umount", [stick]);
+  /** As often as it takes: who looks at a medium just now keeps it busy for that moment. */
+  async function unmount(path: string): Promise<void> {
+    await until(`${path} is not busy`, () => {
+      const { status, stderr } = spawnSync("umount", [path], { encoding: "utf8" });
+      if (status !== 0 && !stderr.includes("busy")) throw new Error(stderr);
+      return status === 0;
+    });
   }
+  const unplug = () => unmount(stick);
 
   /** What a sandbox sees of the picture. */
   function look(words: readonly string[] = ["enter", number, "/app/bin/probe"]): unknown {
@@ -68,7 +74,7 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
     mkdirSync(stick);
     bus = await startBus(pit.path("run"));
     pit.succeed(["install", "--user", "-y", `oci:${pit.path("images/layout")}`, id]);
-    for (const name of ["blue", "red"]) makeImage(name);
+    for (const name of ["blue", "red"]) await makeImage(name);
     plug("blue");
     pit.succeed(["library", "add", id, `${stick}/Photos`]);
     running = pit.start(["run", id, "wait"], { DBUS_SESSION_BUS_ADDRESS: bus.address });
@@ -83,10 +89,10 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
     await app.call({ ...library, member: "List", returns: "aa{sv}" });
   });
   afterAll(async () => {
-    spawnSync("umount", [stick]);
     await client[Symbol.asyncDispose]();
     running.child.kill("SIGTERM");
     await running.outcome;
+    spawnSync("umount", ["-l", stick]);
     await bus[Symbol.asyncDispose]();
     pit[Symbol.dispose]();
   });
@@ -99,7 +105,7 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
 
   test("is not kept busy by the app, goes with its unmount, and comes back with its mount", async () => {
     for (let round = 0; round < 2; round++) {
-      unplug();
+      await unplug();
       await isTold("Changed Photos false");
       expect(look()).toBeUndefined();
       // Nobody has the file system any more, so nothing of it is unwritten.
@@ -116,7 +122,7 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
 
   test("is not another one at the same place, neither in what runs nor at a start", async () => {
     expect([start(), start()]).toEqual(["blue", "blue"]);
-    unplug();
+    await unplug();
     await isTold("Changed Photos false");
     plug("red");
     pit.succeed(["library", "add", id, pit.path("work")]);
@@ -125,7 +131,7 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
     expect(news.at(-2)).toBe("Changed Photos false");
     expect([look(), start(), start()]).toEqual([undefined, undefined, undefined]);
     expect(listed()).toMatchObject([{ available: false }, { available: true }]);
-    unplug();
+    await unplug();
     plug("blue");
     await isTold("Changed Photos true");
     expect([look(), start(), start()]).toEqual(["blue", "blue", "blue"]);
@@ -147,14 +153,14 @@ describe.skipIf(!hasLoop)(`a medium${reason}`, () => {
       await until("the inner medium is shown", () => seen().content === "red");
       expect(seen()).toMatchObject({ write: "EROFS" });
     } finally {
-      execFileSync("umount", [`${below}/inner`]);
+      await unmount(`${below}/inner`);
     }
     await until("the inner medium is gone", () => seen().content === undefined);
     pit.succeed(["library", "remove", id, below]);
   });
 
   test("that is away when it is taken from the app does not come back", async () => {
-    unplug();
+    await unplug();
     await isTold("Changed Photos false");
     pit.succeed(["library", "remove", id, "Photos"]);
     await isTold("Removed Photos");

@@ -52,7 +52,7 @@ export class DocumentKeeper implements Disposable {
   #watched = "";
   #watch: Disposable | undefined;
   #timer: Disposable | undefined;
-  #ended = false;
+  readonly #ended = new AbortController();
 
   /** @param instances folder of all instances of the user */
   constructor(loop: EventLoop, tables: DocumentTables, instances: string, failed: (error: unknown) => void) {
@@ -81,22 +81,27 @@ export class DocumentKeeper implements Disposable {
   }
 
   async #pass(): Promise<readonly string[]> {
-    if (this.#ended) return [];
+    const { signal } = this.#ended;
     try {
-      const running = listInstances(instanceFolders(this.#instances));
-      for (const number of this.#shown.keys()) {
-        if (!running.some(({ instance }) => instance === number)) this.#shown.delete(number);
-      }
-      const apps = new Set(running.map(({ application }) => application));
-      const documents = this.tables.all().filter((one) => [...one.apps.keys()].some((app) => apps.has(app)));
-      this.#watchFolders(running.length === 0 ? [] : documents);
-      const failed: string[] = [];
-      for (const one of running) failed.push(...(await this.#follow(one, documents)));
-      return failed;
+      return await this.tables.showing(signal, () => this.#followAll());
     } catch (error) {
+      if (signal.aborted) return [];
       this.#failed(error);
       return [isDowelError(error) ? error.message : "the documents cannot be read"];
     }
+  }
+
+  async #followAll(): Promise<readonly string[]> {
+    const running = listInstances(instanceFolders(this.#instances));
+    for (const number of this.#shown.keys()) {
+      if (!running.some(({ instance }) => instance === number)) this.#shown.delete(number);
+    }
+    const apps = new Set(running.map(({ application }) => application));
+    const documents = this.tables.all().filter((one) => [...one.apps.keys()].some((app) => apps.has(app)));
+    this.#watchFolders(running.length === 0 ? [] : documents);
+    const failed: string[] = [];
+    for (const one of running) failed.push(...(await this.#follow(one, documents)));
+    return failed;
   }
 
   #watchFolders(documents: readonly StoredDocument[]): void {
@@ -170,7 +175,7 @@ export class DocumentKeeper implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#ended = true;
+    this.#ended.abort();
     this.#watch?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
   }

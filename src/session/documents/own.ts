@@ -70,6 +70,10 @@ export class OwnDocuments implements DocumentStore {
 
   async export(wish: ExportWish): Promise<ExportedDocument> {
     checkApps(wish.apps);
+    return await this.#tables.showing(this.#signal, () => this.#export(wish));
+  }
+
+  async #export(wish: ExportWish): Promise<ExportedDocument> {
     const before = await this.#tables.add(documentFile(wish.path, wish), this.#signal);
     let after = before;
     for (const app of wish.apps) {
@@ -124,8 +128,10 @@ export class OwnDocuments implements DocumentStore {
   }
 
   async delete(id: string): Promise<void> {
-    const document = this.#find(id);
-    await this.#tables.delete(document, this.#signal);
-    await this.#follow(document, undefined);
+    await this.#tables.showing(this.#signal, async () => {
+      const document = this.#find(id);
+      await this.#tables.delete(document, this.#signal);
+      await this.#follow(document, undefined);
+    });
   }
 }

@@ -14,6 +14,7 @@ import {
   sessionTablesFolder,
   tablesFolder,
 } from "../../metadata/documents.ts";
+import { lockFile } from "../../sys/locks.ts";
 import { FilePermissions } from "../permissions/files.ts";
 import { usePermissions } from "../permissions/store.ts";
 import type { Permissions } from "../permissions/types.ts";
@@ -62,6 +63,24 @@ export class DocumentTables {
     return this.all().find((one) => !one.isUnique && isSame(one));
   }
 
+  #makeSession(): void {
+    try {
+      mkdirSync(this.#session, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw fileError(error, "create", this.#session);
+    }
+  }
+
+  /**
+   * Works while nobody else lets sandboxes follow: the service and each command do it, and none may act on what it read
+   * before another's change. What the work itself reads counts.
+   */
+  async showing<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    this.#makeSession();
+    using _lock = await lockFile(`${this.#session}/.shown`, { exclusive: true, signal });
+    return await work();
+  }
+
   async #use<T>(
     isTransient: boolean,
     signal: AbortSignal | undefined,
@@ -69,11 +88,7 @@ export class DocumentTables {
   ): Promise<T> {
     const { loop, environment } = this.#options;
     if (!isTransient) return await loop.during(usePermissions(loop, environment, signal, use));
-    try {
-      mkdirSync(this.#session, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw fileError(error, "create", this.#session);
-    }
+    this.#makeSession();
     return await loop.during(use(new FilePermissions(this.#session, signal)));
   }
 

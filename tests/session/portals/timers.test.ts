@@ -9,7 +9,7 @@ import type { BusPeer } from "../../../src/dbus/peer.ts";
 import { type Variant, variant } from "../../../src/formats/dbus/types.ts";
 import { noBackends } from "../../../src/session/portals/backends.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
-import { parseTimers } from "../../../src/session/timers/plan.ts";
+import { formatTimers, parseTimers } from "../../../src/session/timers/plan.ts";
 import { until } from "../../support/until.ts";
 import { options, property } from "./caller.ts";
 import { PortalWorld, portalName, portalPath } from "./support.ts";
@@ -124,9 +124,17 @@ test("an app on the bus that does not listen gets its action called", async () =
   };
   host.objects.export("/org/example/App", implement(shape, { methods }));
   await host.requestName(id);
-  const at = soon() + 2n;
-  expect(await set("alarm", { at: variant("x", at), data: variant("s", "tea"), accuracy: variant("u", 0) })).toBe(0);
+  const later = { at: variant("x", inAnHour()), data: variant("s", "tea"), accuracy: variant("u", 0) };
+  expect(await set("alarm", later)).toBe(0);
+  const { name } = app;
   app[Symbol.dispose]();
+  while ((await host.callBus("NameHasOwner", { signature: "s", values: [name], returns: "b" }))[0]) await Bun.sleep(5);
+  // Only now, so that no slow machine has it fire while the app listens.
+  const at = soon();
+  const [timer] = kept();
+  if (timer === undefined) throw new Error("unreachable");
+  writeFileSync(file(), formatTimers([{ ...timer, due: Number(at) * 1000 }]));
+  world.timers.look();
   await until("it is called", () => called.length === 1);
   const details = new Map([
     ["name", variant("s", "alarm")],
