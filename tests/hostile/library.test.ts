@@ -2,7 +2,7 @@
 // An app that wants more of its library than its user gave: other places, writing, or to keep what was taken away.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
+import { on } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Desktop } from "../interop/desktop.ts";
 import { instancesIn } from "../support/appclient.ts";
@@ -70,7 +70,11 @@ class Runner implements AsyncDisposable {
     execFileSync("mkfifo", [gate]);
     desktop.pit.own(desktop.pit.path("home/.var"));
     const running = desktop.run(app, `gate() { echo ready; cat "$XDG_DATA_HOME/gate"; }; ${script}`);
-    await once(running.child.stdout, "data");
+    let said = "";
+    for await (const [text] of on(running.child.stdout, "data")) {
+      said += text;
+      if (said.includes("ready")) break;
+    }
     const [number = ""] = instancesIn(desktop.pit.path("run"));
     return new Runner(gate, running, number);
   }
