@@ -8,6 +8,7 @@ import {
   closeSync,
   constants,
   cpSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -356,6 +357,55 @@ describe("FileTransfer without a portal", () => {
     expect((await retrieve(two, late)).length).toBe(1);
     one.peer[Symbol.dispose]();
     while ((await errorOf(retrieve(two, late))) !== denied) await new Promise((again) => setTimeout(again, 5));
+    forget();
+  });
+});
+
+describe("portals that take files", () => {
+  const desktop = { destination: "org.freedesktop.portal.Desktop", path: "/org/freedesktop/portal/desktop" } as const;
+
+  function trash({ peer }: Running, fd: number): Promise<number> {
+    const target = { ...desktop, interface: "org.freedesktop.portal.Trash", member: "TrashFile" } as const;
+    return peer.call({ ...target, signature: "h", values: [fd], returns: "u" }).then(([result]) => result);
+  }
+
+  function openFile({ peer }: Running, fd: number, options = noOptions) {
+    const target = { ...desktop, interface: "org.freedesktop.portal.OpenURI", member: "OpenFile" } as const;
+    return peer.call({ ...target, signature: "sha{sv}", values: ["", fd, options], returns: "o" });
+  }
+
+  test("what the app can write to goes into the trash, also where its path is not the host's", async () => {
+    const kept = pit.path(`home/.var/app/${probe}/cache/tmp/scrap`);
+    writeFileSync(kept, "scrap");
+    const third = await start(probe);
+    expect(await trash(third, held(third, "/var/tmp/scrap"))).toBe(1);
+    expect(existsSync(kept)).toBe(false);
+    const folder = pit.path("home/.local/share/Trash");
+    expect(readFileSync(join(folder, "files/scrap"), "utf8")).toBe("scrap");
+    expect(readFileSync(join(folder, "info/scrap.trashinfo"), "utf8")).toContain(`\nPath=${kept}\n`);
+  });
+
+  test("and what it can only read, or holds of elsewhere, stays where it is", async () => {
+    const third = await start(probe, `--filesystem=${work}`, `--filesystem=${work}/sealed:ro`);
+    const path = pit.succeed(["document-export", "-t", "-a", probe, join(work, "letter")]).trim();
+    const shown = `/run/flatpak/doc/${path.split("/").at(-2)}/letter`;
+    await until("the document", () => seen(third, shown)["content"] === "dear");
+    const outside = openSync(join(work, "letter"), "r+");
+    open.push(outside);
+    const writable = new Map([["writable", variant("b", true)]]);
+    for (const fd of [
+      held(third, `${work}/sealed/note`),
+      held(third, `${work}/sealed/note`, constants.O_RDONLY),
+      held(third, `${work}/sealed`),
+      held(third, shown),
+      held(third, "/app/bin/probe"),
+      outside,
+    ]) {
+      expect(await errorOf(trash(third, fd))).toBe(portalError("NotAllowed"));
+      expect(await errorOf(openFile(third, fd, writable))).toBe(portalError("NotAllowed"));
+    }
+    expect(readFileSync(join(work, "letter"), "utf8")).toBe("dear");
+    expect(readFileSync(join(work, "sealed/note"), "utf8")).toBe("sealed");
     forget();
   });
 });

@@ -26,11 +26,18 @@ export interface CallerFile {
 const mostPlaces = 256;
 const accessMode = 0o3;
 
-/** What the kernel says of a descriptor (proc(5), fdinfo). */
-function aboutDescriptor(fd: number): { readonly flags: number; readonly mount: string } {
+/**
+ * How a descriptor was opened, and its mount in an app's sandbox, which it has where the app itself can see what it shows
+ * (proc(5), fdinfo).
+ *
+ * @param child a process of the app's sandbox
+ */
+export function callerDescriptor(child: number, fd: number): { readonly flags: number; readonly mount?: Mount } {
   const text = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
   const field = (key: string): string => new RegExp(`^${key}:\\s*(\\S+)`, "m").exec(text)?.[1] ?? "";
-  return { flags: Number.parseInt(field("flags"), 8), mount: field("mnt_id") };
+  const id = field("mnt_id");
+  const mount = readMounts(child).find((one) => one.id === id);
+  return { flags: Number.parseInt(field("flags"), 8), ...(mount === undefined ? {} : { mount }) };
 }
 
 /** What the permission bits give a process of this user without any capability, as an app of root's is one. */
@@ -113,8 +120,7 @@ export function callerFile(child: number, fd: number): CallerFile {
   const status = fstatSync(fd);
   const isFolder = status.isDirectory();
   if (!isFolder && !status.isFile()) throw invalidArgument("A descriptor must hold a file or a folder");
-  const { flags, mount: id } = aboutDescriptor(fd);
-  const mount = readMounts(child).find((one) => one.id === id);
+  const { flags, mount } = callerDescriptor(child, fd);
   if (mount === undefined) {
     throw new BusCallError(portalErrors.notAllowed, "A descriptor must be of the caller's own sandbox");
   }

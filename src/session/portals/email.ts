@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { fstatSync } from "node:fs";
 import { limits } from "../../base/limits.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { valueAs } from "../../formats/dbus/types.ts";
+import { callerFile } from "../documents/callerfile.ts";
+import type { CallingApp } from "./app.ts";
 import { runBackend } from "./command.ts";
 import { open } from "./opener.ts";
-import { hostPathOf } from "./ownfile.ts";
 import { definePortal, desktopPortal, type Options } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, textOf, textsOf } from "./texts.ts";
@@ -52,15 +52,16 @@ function mailtoOf({ to, cc, bcc, subject, body }: Mail): string {
   return `mailto:${list(to)}${fields.length === 0 ? "" : "?"}${fields.map((field) => field.join("=")).join("&")}`;
 }
 
-/** Paths on the host of files that the caller holds open, so that it proves that it can read them. Throws `InvalidArgument`. */
-function attachmentsOf(options: Options): readonly string[] {
+/** Paths on the host of files that the caller itself can read. Throws `InvalidArgument`, or what `callerFile` does. */
+function attachmentsOf(app: CallingApp, options: Options): readonly string[] {
   const found = options.get("attachment_fds");
   const fds = valueAs("ah", found) ?? (options.has("attachment_fds") ? undefined : []);
   if (fds === undefined) throw invalidArgument("attachment_fds must be a list of descriptors");
   if (fds.length > limits.portalAttachments) throw invalidArgument(`At most ${limits.portalAttachments} attachments`);
   return fds.map((fd) => {
-    if (!fstatSync(fd).isFile()) throw invalidArgument("An attachment must be a file");
-    return hostPathOf(fd);
+    const { path, isFolder } = callerFile(app.child(), fd);
+    if (isFolder) throw invalidArgument("An attachment must be a file");
+    return path;
   });
 }
 
@@ -70,7 +71,7 @@ export function emailPortal(services: BackendServices) {
     methods: {
       ComposeEmail(call, _window, options) {
         const mail = mailOf(options);
-        const attachments = attachmentsOf(options);
+        const attachments = attachmentsOf(call.app, options);
         const command = services.backends().commands.get("email");
         if (command === undefined && attachments.length > 0) {
           throw invalidArgument("Attachments cannot be handed on without a command for mail");

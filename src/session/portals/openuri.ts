@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from "node:child_process";
-import { fstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { limits } from "../../base/limits.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
+import { callerFile } from "../documents/callerfile.ts";
 import { portalErrors } from "./errors.ts";
 import { open, opensScheme } from "./opener.ts";
-import { hostPathOf, isOpenForWriting } from "./ownfile.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, switchOf } from "./texts.ts";
@@ -59,10 +58,9 @@ export function openUriPortal(services: BackendServices) {
         return [call.request(options, (signal) => open(services, call.app, type, uri, signal))];
       },
       OpenFile(call, _window, fd, options) {
-        const path = hostPathOf(fd);
-        const isFolder = fstatSync(fd).isDirectory();
-        if (switchOf(options, "writable", false) && !isOpenForWriting(fd)) {
-          throw new BusCallError(portalErrors.notAllowed, "The descriptor does not let its holder write");
+        const { path, isFolder, writable } = callerFile(call.app.child(), fd);
+        if (switchOf(options, "writable", false) && !writable) {
+          throw new BusCallError(portalErrors.notAllowed, "The caller cannot write to the file itself");
         }
         const work = async (signal: AbortSignal) => {
           const type = await loop.during(typeOf(path, isFolder));
@@ -71,7 +69,7 @@ export function openUriPortal(services: BackendServices) {
         return [call.request(options, work)];
       },
       OpenDirectory(call, _window, fd, options) {
-        const uri = pathToFileURL(dirname(hostPathOf(fd))).href;
+        const uri = pathToFileURL(dirname(callerFile(call.app.child(), fd).path)).href;
         return [call.request(options, (signal) => open(services, call.app, "inode/directory", uri, signal))];
       },
       SchemeSupported(_call, scheme) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
-  accessSync,
   constants,
   fstatSync,
   lstatSync,
@@ -16,10 +15,8 @@ import { errnoOf } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { Descriptor, O_PATH } from "../../sys/beneath.ts";
-import type { CallingApp } from "./app.ts";
+import { callerFile } from "../documents/callerfile.ts";
 import { portalErrors } from "./errors.ts";
-import { isWritableMount } from "./opath.ts";
-import { hostPathOf, isOpenForWriting } from "./ownfile.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 
@@ -85,11 +82,10 @@ function takeName({ folder, top }: Trash, path: string, now: Date): string {
 }
 
 /**
- * Moves a file that a caller has open for writing. Folders on the way could be made links at any time, so its folder is
+ * Moves the file that a descriptor holds from its path on the host. Folders on the way could be made links at any time, so its folder is
  * opened without following any, and what was moved is looked at once more.
  */
-function moveToTrash(fd: number, data: string): void {
-  const path = hostPathOf(fd);
+function moveToTrash(path: string, fd: number, data: string): void {
   const held = fstatSync(fd);
   const trash = trashFor(path, data, process.getuid?.() ?? 0);
   using root = new Descriptor(openSync("/", O_PATH | constants.O_DIRECTORY));
@@ -109,18 +105,6 @@ function moveToTrash(fd: number, data: string): void {
   }
 }
 
-/** Whether the app could write to what it holds: libportal passes descriptors that are for reading alone. */
-function mayWrite(app: CallingApp, fd: number): boolean {
-  try {
-    const found = fstatSync(fd);
-    if (!(found.isFile() || found.isDirectory()) || isWritableMount(app.child(), fd) !== true) return false;
-    accessSync(`/proc/self/fd/${fd}`, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Puts files into the trash that an app can write to. */
 export function trashPortal(services: BackendServices) {
   const { environment } = services;
@@ -128,11 +112,12 @@ export function trashPortal(services: BackendServices) {
   return definePortal(shape, desktopPortal, () => ({
     methods: {
       TrashFile({ app }, fd) {
-        if (!isOpenForWriting(fd) && !mayWrite(app, fd)) {
+        const { path, writable } = callerFile(app.child(), fd);
+        if (!writable) {
           throw new BusCallError(portalErrors.notAllowed, "A file can be put into the trash by who can write to it");
         }
         try {
-          moveToTrash(fd, data);
+          moveToTrash(path, fd, data);
           return [succeeded];
         } catch (error) {
           services.failed(error);

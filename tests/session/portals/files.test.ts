@@ -4,9 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   closeSync,
   constants,
   existsSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -65,7 +67,7 @@ describe("Trash", () => {
     const child = spawn("unshare", ["--mount", "sleep", "1000"]);
     await until("the namespace", () => readFileSync(`/proc/${child.pid}/comm`, "latin1") === "sleep\n");
     world.file("instances/7/bwrapinfo.json", JSON.stringify({ "child-pid": child.pid }));
-    for (const fd of [openSync(path, O_RDONLY), openSync(path, O_PATH), openSync("/dev/null", "r")]) {
+    for (const fd of [openSync(path, O_RDONLY), openSync(path, O_PATH), openSync(path, "r+")]) {
       expect(await errorOf(trash(fd))).toContain("NotAllowed");
       closeSync(fd);
     }
@@ -78,12 +80,40 @@ describe("Trash", () => {
     closeSync(held);
   });
 
+  test("takes no file that its mode keeps from the app, however it is held, nor a link or a device", async () => {
+    const path = world.file("docs/sealed", "sealed");
+    const link = join(world.folder, "docs/link");
+    symlinkSync("sealed", link);
+    const wasOpen = openSync(path, "r+");
+    chmodSync(path, 0o444);
+    const { O_RDONLY, O_NOFOLLOW } = constants;
+    for (const [fd, error] of [
+      [wasOpen, "NotAllowed"],
+      [openSync(path, O_RDONLY), "NotAllowed"],
+      [openSync(path, O_PATH), "NotAllowed"],
+      [openSync(link, O_PATH), "NotAllowed"],
+      [openSync(link, O_PATH | O_NOFOLLOW), "InvalidArgument"],
+      [openSync("/dev/null", "r+"), "InvalidArgument"],
+    ] as const) {
+      expect(await errorOf(trash(fd))).toContain(error);
+      closeSync(fd);
+    }
+    expect(readFileSync(link, "utf8")).toBe("sealed");
+    chmodSync(path, 0o644);
+    const fd = openSync(link, O_RDONLY);
+    expect(await trash(fd)).toEqual([1]);
+    closeSync(fd);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder(), "files/sealed"), "utf8")).toBe("sealed");
+    rmSync(link);
+  });
+
   test("takes no other file than the one that the app holds", async () => {
     const secret = world.file("secret/file", "secret");
     const fd = openSync(world.file("docs/file", "mine"), "r+");
     rmSync(join(world.folder, "docs"), { recursive: true });
     symlinkSync("secret", join(world.folder, "docs"));
-    expect(await trash(fd)).toEqual([0]);
+    expect(await errorOf(trash(fd))).toContain("NotAllowed");
     closeSync(fd);
     expect(readFileSync(secret, "utf8")).toBe("secret");
     expect(readdirSync(join(folder(), "info"))).not.toContain("file.trashinfo");

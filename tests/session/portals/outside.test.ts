@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Portals that lead out of the sandbox: addresses, files, mail, and who the user is.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, existsSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, closeSync, constants, existsSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { BusPeer } from "../../../src/dbus/peer.ts";
@@ -9,6 +9,7 @@ import { variant } from "../../../src/formats/dbus/types.ts";
 import { noBackends } from "../../../src/session/portals/backends.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { handlerOf } from "../../../src/session/portals/opener.ts";
+import { O_PATH } from "../../../src/sys/beneath.ts";
 import { at, errorOf, options, request } from "./caller.ts";
 import { PortalWorld } from "./support.ts";
 
@@ -85,13 +86,41 @@ describe("OpenURI", () => {
     expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd])).toEqual([0, new Map()]);
     expect(said()).toEqual({ app: "org.example.App", uri: `file://${path}`, type: "text/plain" });
     const writable = { writable: variant("b", true) };
-    expect(await errorOf(request(app, "OpenURI", "OpenFile", "sh", ["", fd], writable))).toBe(notAllowed);
+    expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd], writable)).toEqual([0, new Map()]);
+    const wasOpen = openSync(path, "r+");
+    chmodSync(path, 0o444);
+    for (const one of [fd, wasOpen]) {
+      expect(await errorOf(request(app, "OpenURI", "OpenFile", "sh", ["", one], writable))).toBe(notAllowed);
+    }
+    closeSync(wasOpen);
     expect(await request(app, "OpenURI", "OpenDirectory", "sh", ["", fd])).toEqual([0, new Map()]);
     expect(said()).toMatchObject({ uri: `file://${world.folder}`, type: "inode/directory" });
     rmSync(path);
     symlinkSync("/etc/passwd", path);
-    expect(await errorOf(request(app, "OpenURI", "OpenFile", "sh", ["", fd]))).toBe(invalid);
+    for (const member of ["OpenFile", "OpenDirectory"]) {
+      expect(await errorOf(request(app, "OpenURI", member, "sh", ["", fd]))).toBe(notAllowed);
+    }
     closeSync(fd);
+  });
+
+  test("opens nothing that only names a file: neither one that the app cannot read, nor a link or a device", async () => {
+    command("open");
+    const path = world.file("closed", "closed");
+    const link = join(world.folder, "leading");
+    symlinkSync("closed", link);
+    chmodSync(path, 0o200);
+    for (const [fd, error] of [
+      [openSync(path, O_PATH), notAllowed],
+      [openSync(link, O_PATH), notAllowed],
+      [openSync(link, O_PATH | constants.O_NOFOLLOW), invalid],
+      [openSync("/dev/null", "r"), invalid],
+    ] as const) {
+      for (const member of ["OpenFile", "OpenDirectory"]) {
+        expect(await errorOf(request(app, "OpenURI", member, "sh", ["", fd]))).toBe(error);
+      }
+      closeSync(fd);
+    }
+    expect(existsSync(join(world.folder, "said"))).toBe(false);
   });
 });
 
@@ -142,16 +171,20 @@ describe("Email", () => {
   test("hands files on that the app holds open, by their paths, and nothing else", async () => {
     const path = world.file("picture.png", "x");
     const [file, folder] = [openSync(path, "r"), openSync(world.folder, "r")];
+    const closed = world.file("closed", "closed");
+    chmodSync(closed, 0o200);
+    const named = openSync(closed, O_PATH);
     const attach = (...fds: readonly number[]) => compose({ attachment_fds: variant("ah", fds) });
     command("email");
     expect(await attach(file)).toEqual([0, new Map()]);
     expect(said()).toMatchObject({ attachments: [path] });
     expect(await errorOf(attach(folder))).toBe(invalid);
+    expect(await errorOf(attach(file, named))).toBe(notAllowed);
     expect(await errorOf(compose({ attachment_fds: variant("s", path) }))).toBe(invalid);
     world.backends = noBackends;
     command("open");
     expect(await errorOf(attach(file))).toBe(invalid);
-    for (const fd of [file, folder]) closeSync(fd);
+    for (const fd of [file, folder, named]) closeSync(fd);
   });
 
   test.each([
