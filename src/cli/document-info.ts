@@ -3,14 +3,16 @@ import type { Result } from "../render/result.ts";
 import { withDocuments } from "../session/documents/reach.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { type DocumentFlags, documentFlags, documentId, documentJson } from "./documenttable.ts";
+import { type DocumentFlags, documentFlags, documentId, documentJson, notExported } from "./documenttable.ts";
 import { textArgument } from "./flags.ts";
 import { textLines } from "./lines.ts";
 
 async function run({ signal }: Context, flags: DocumentFlags, word: string): Promise<Result> {
-  const document = await withDocuments(signal, async (documents) =>
-    documents.info(await documentId(documents, word, flags)),
-  );
+  const document = await withDocuments(signal, async (documents) => {
+    const id = await documentId(documents, word, flags);
+    return id === undefined ? undefined : await documents.info(id);
+  });
+  if (document === undefined) return notExported(flags);
   if (flags.json === true) return documentJson(document);
   const { id, path, origin, apps } = document;
   return textLines([

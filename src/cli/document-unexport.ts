@@ -3,11 +3,16 @@ import { nothing, type Result } from "../render/result.ts";
 import { withDocuments } from "../session/documents/reach.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { type DocumentFlags, documentFlags, documentId } from "./documenttable.ts";
+import { type DocumentFlags, documentFlags, documentId, notExported } from "./documenttable.ts";
 import { textArgument } from "./flags.ts";
 
 async function run({ signal }: Context, flags: DocumentFlags, word: string): Promise<Result> {
-  await withDocuments(signal, async (documents) => documents.delete(await documentId(documents, word, flags)));
+  const id = await withDocuments(signal, async (documents) => {
+    const found = await documentId(documents, word, flags);
+    if (found !== undefined) await documents.delete(found);
+    return found;
+  });
+  if (id === undefined) return notExported(flags);
   return flags.json === true ? { kind: "json", value: {} } : nothing;
 }
 

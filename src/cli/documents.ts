@@ -27,7 +27,7 @@ function rowsOf(documents: readonly ExportedDocument[], wanted: string | undefin
     if (apps.size === 0 && wanted === undefined) return [{ ...document, application: "", permissions: "" }];
     return [...apps]
       .filter(([app]) => wanted === undefined || app === wanted)
-      .map(([application, permissions]) => ({ ...document, application, permissions: permissions.join(",") }));
+      .map(([application, permissions]) => ({ ...document, application, permissions: permissions.join(" ") }));
   });
 }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Result } from "../render/result.ts";
 import { permissionTables } from "../session/permissions/files.ts";
-import { permissionEntries, withPermissionStore } from "../session/permissions/store.ts";
+import { permissionEntries, permissionEntry, withPermissionStore } from "../session/permissions/store.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { textArgument } from "./flags.ts";
 import { type PermissionTableFlags, permissionTableFlags, showPermissions } from "./permissiontable.ts";
 
 async function run({ signal }: Context, flags: PermissionTableFlags, table?: string, id?: string): Promise<Result> {
-  const tables = table === undefined ? permissionTables(process.env) : [table];
-  const entries = await withPermissionStore(process.env, signal, (store) => permissionEntries(store, tables, id));
+  const entries = await withPermissionStore(process.env, signal, async (store) => {
+    if (table !== undefined && id !== undefined) return [await permissionEntry(store, table, id)];
+    return await permissionEntries(store, table === undefined ? permissionTables(process.env) : [table]);
+  });
   return showPermissions(entries, flags);
 }
 

@@ -64,7 +64,7 @@ for (const [who, uid] of [
           path: `/run/user/${uid}/doc/${doc}/letter`,
           origin: letter,
           application: id,
-          permissions: "read,write",
+          permissions: "read write",
         },
       ]);
       expect(pit.succeed(["document-info", "--doc-id", doc])).toBe(pit.succeed(["document-info", letter]));
@@ -73,6 +73,10 @@ for (const [who, uid] of [
       pit.succeed(["document-unexport", letter]);
       for (const look of seen(path)) expect(look).toMatchObject({ stat: "ENOENT" });
       expect(documents()).toEqual([]);
+      for (const command of ["document-info", "document-unexport"]) {
+        expect(pit.succeed([command, letter])).toBe("Not exported\n");
+        expect(pit.succeed([command, "--json", letter])).toBe("null\n");
+      }
       expect(readFileSync(letter, "utf8")).toBe("dear");
     });
 

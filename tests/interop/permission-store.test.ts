@@ -90,7 +90,10 @@ describe("the permission commands", () => {
     dowel("permission-reset", "org.example.A");
     expect(run("flatpak", "permissions").stdout).not.toContain("org.example.A");
     expect(dowel("permission-remove", "devices", "camera").status).toBe(0);
-    expect(dowel("permissions", "devices", "camera").stdout.trim()).toBe("");
+    for (const program of [dowelPath, "flatpak"]) {
+      expect(run(program, "permissions", "devices", "camera")).toMatchObject({ status: 1, stdout: "" });
+    }
+    expect(dowel("permissions", "devices", "camera").stderr).toContain("[PERMISSION_NOT_FOUND]");
   });
 
   test("permission-set --data keeps what Flatpak's keeps", () => {
@@ -99,10 +102,38 @@ describe("the permission commands", () => {
     const ours = run("flatpak", "permissions", "devices", "camera").stdout;
     dowel("permission-reset", "--all");
     run("flatpak", "permission-set", `--data=${data}`, "devices", "camera", "org.example.A", "yes");
-    expect(lines({ stdout: ours })).toContainEqual(run("flatpak", "permissions", "devices", "camera").stdout.trimEnd());
+    const theirs = run("flatpak", "permissions", "devices", "camera").stdout;
+    expect(lines({ stdout: ours })).toContainEqual(theirs.trimEnd());
+    expect(dowel("permissions", "devices", "camera").stdout).toBe(theirs);
     expect(dowel("permission-set", "--data=(", "devices", "camera", "org.example.A").stderr).toContain(
       "at character 2",
     );
+  });
+
+  test.each([
+    "<uint32 5>",
+    "<(byte 1, int16 -2, uint16 2, int64 -3, uint64 3, 4, 'x', true, 1.5, 2.0)>",
+    "[<uint32 1>, <[uint32 1, 2]>, <@au []>, <@a{sv} {}>, <{'a': uint32 1, 'b': 2}>]",
+    "<objectpath '/a'>",
+    '<"it\'s">',
+  ])("permissions shows values as Flatpak does: %s", (data) => {
+    expect(dowel("permission-set", `--data=${data}`, "devices", "camera", "org.example.A", "yes").status).toBe(0);
+    const [ours, theirs] = [dowelPath, "flatpak"].map((program) => run(program, "permission-show", "org.example.A"));
+    expect(lines({ stdout: ours?.stdout ?? "" })).toEqual(lines({ stdout: theirs?.stdout ?? "" }));
+    expect(ours?.stdout).toContain("\tyes\t");
+  });
+
+  test("name no table that would be a path, which ends the store", () => {
+    for (const table of ["", "../x", "a/b", ".hidden"]) {
+      for (const words of [
+        ["permissions", table],
+        ["permission-set", table, "id", "org.example.A", "yes"],
+        ["permission-remove", table, "id"],
+      ]) {
+        expect(dowel(...words)).toMatchObject({ status: 1, stderr: expect.stringContaining("[PERMISSION_INVALID]") });
+      }
+    }
+    expect(dowel("permissions", "devices")).toMatchObject({ status: 0 });
   });
 
   test("say what is wrong", () => {

@@ -6,14 +6,7 @@ import { isAlive } from "../../instances/list.ts";
 import { type DocumentFile, documentName, type StoredDocument } from "../../metadata/documents.ts";
 import { follow } from "./mounts.ts";
 import type { DocumentTables } from "./tables.ts";
-import {
-  checkApps,
-  type DocumentStore,
-  type ExportedDocument,
-  type ExportWish,
-  notExported,
-  unknownDocument,
-} from "./types.ts";
+import { checkApps, type DocumentStore, type ExportedDocument, type ExportWish, unknownDocument } from "./types.ts";
 
 /** Where sandboxes have the documents besides `/run/flatpak/doc`, as with a document portal. */
 export function documentMount(): string {
@@ -99,7 +92,7 @@ export class OwnDocuments implements DocumentStore {
     return { id, path: `${documentMount()}/${id}/${documentName(document)}`, origin, apps };
   }
 
-  async idOf(path: string): Promise<string> {
+  async idOf(path: string): Promise<string | undefined> {
     let real = path;
     try {
       real = `${realpathSync(dirname(path))}/${basename(path)}`;
@@ -108,8 +101,7 @@ export class OwnDocuments implements DocumentStore {
     }
     const wanted = this.#tables.all().filter((one) => one.path === real || one.path === path);
     const [first] = [...wanted.filter(({ isUnique }) => !isUnique), ...wanted];
-    if (first === undefined) throw notExported(path);
-    return first.id;
+    return first?.id;
   }
 
   #find(id: string): StoredDocument {

@@ -5,7 +5,7 @@ import { BusCallError } from "../../dbus/errors.ts";
 import type { BusPeer, OutgoingCall } from "../../dbus/peer.ts";
 import type { ValuesOf } from "../../formats/dbus/types.ts";
 import { exportDocument, pathBytes } from "./export.ts";
-import { type DocumentStore, type ExportedDocument, type ExportWish, notExported, unknownDocument } from "./types.ts";
+import { type DocumentStore, type ExportedDocument, type ExportWish, unknownDocument } from "./types.ts";
 
 const name = "org.freedesktop.portal.Documents";
 export const documentPortal = { destination: name, path: "/org/freedesktop/portal/documents", interface: name };
@@ -71,11 +71,10 @@ export class Documents implements DocumentStore {
     return await exportDocument(this, wish);
   }
 
-  /** The id of a file; throws `DOCUMENT_NOT_FOUND` where it is not exported. @param path absolute */
-  async idOf(path: string): Promise<string> {
+  /** The id of a file; undefined where it is not exported. @param path absolute */
+  async idOf(path: string): Promise<string | undefined> {
     const [id] = await this.call("Lookup", { signature: "ay", values: [pathBytes(path)], returns: "s" });
-    if (id !== "") return id;
-    throw notExported(path);
+    return id === "" ? undefined : id;
   }
 
   async info(id: string): Promise<ExportedDocument> {

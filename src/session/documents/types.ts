@@ -32,8 +32,8 @@ export interface ExportWish {
 export interface DocumentStore {
   /** Exports a file and gives and takes permissions. Throws `IO`, `REF_INVALID`, `DOCUMENT_UNSUPPORTED` or an error of the bus. */
   export(wish: ExportWish): Promise<ExportedDocument>;
-  /** The id of a file; throws `DOCUMENT_NOT_FOUND` where it is not exported. @param path absolute */
-  idOf(path: string): Promise<string>;
+  /** The id of a file; undefined where it is not exported. @param path absolute */
+  idOf(path: string): Promise<string | undefined>;
   info(id: string): Promise<ExportedDocument>;
   /** All documents, or those of one app, sorted by id. */
   list(app?: string): Promise<readonly ExportedDocument[]>;
@@ -52,8 +52,4 @@ export function unknownDocument(cause?: unknown): DowelError {
     hint: "See what is with: dowel documents",
     cause,
   });
-}
-
-export function notExported(path: string): DowelError {
-  return new DowelError("DOCUMENT_NOT_FOUND", `${path} is not exported`, { hint: "See what is with: dowel documents" });
 }

@@ -2,7 +2,7 @@
 import { BusCallError } from "../../dbus/errors.ts";
 import type { BusPeer } from "../../dbus/peer.ts";
 import type { Variant } from "../../formats/dbus/types.ts";
-import { noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
+import { checkTable, noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
 
 export const storeName = "org.freedesktop.impl.portal.PermissionStore";
 const target = {
@@ -26,12 +26,14 @@ export class BusPermissions implements Permissions {
   }
 
   async ids(table: string): Promise<readonly string[]> {
+    checkTable(table);
     const call = { ...target, member: "List", signature: "s", values: [table], returns: "as" } as const;
     const [ids] = await this.#peer.call(call, { signal: this.#signal });
     return [...ids].sort();
   }
 
   async lookup(table: string, id: string): Promise<StoredPermissions | undefined> {
+    checkTable(table);
     const call = { ...target, member: "Lookup", signature: "ss", values: [table, id], returns: "a{sas}v" } as const;
     try {
       const [apps, data] = await this.#peer.call(call, { signal: this.#signal });
@@ -43,6 +45,7 @@ export class BusPermissions implements Permissions {
   }
 
   async set(table: string, id: string, app: string, permissions: readonly string[]): Promise<void> {
+    checkTable(table);
     const values = [table, true, id, app, permissions];
     await this.#peer.call(
       { ...target, member: "SetPermission", signature: "sbssas", values },
@@ -51,11 +54,13 @@ export class BusPermissions implements Permissions {
   }
 
   async setData(table: string, id: string, data: Variant): Promise<void> {
+    checkTable(table);
     const values = [table, true, id, data];
     await this.#peer.call({ ...target, member: "SetValue", signature: "sbsv", values }, { signal: this.#signal });
   }
 
   async remove(table: string, id: string, app?: string): Promise<void> {
+    checkTable(table);
     const call =
       app === undefined
         ? { ...target, member: "Delete", signature: "ss", values: [table, id] }

@@ -13,7 +13,7 @@ import {
 } from "../../metadata/permissiontable.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { lockFile } from "../../sys/locks.ts";
-import { noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
+import { checkTable, noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -55,8 +55,8 @@ export class FilePermissions implements Permissions {
   }
 
   #path(table: string): string {
-    if (/^[^./\0][^/\0]*$/.test(table)) return `${this.#folder}/${table}`;
-    throw new DowelError("PERMISSION_INVALID", `${JSON.stringify(table)} is no name of a table`);
+    checkTable(table);
+    return `${this.#folder}/${table}`;
   }
 
   /** A whole table; empty where there is none. Throws `PERMISSION_TABLE_DAMAGED`, `LIMIT_EXCEEDED` or `IO`. */

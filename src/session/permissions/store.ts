@@ -8,7 +8,7 @@ import { EventLoop } from "../../loop/loop.ts";
 import { tablesFolder } from "../../metadata/documents.ts";
 import { BusPermissions, storeName } from "./bus.ts";
 import { FilePermissions } from "./files.ts";
-import type { Permissions, StoredPermissions } from "./types.ts";
+import { noSuchPermission, type Permissions, type StoredPermissions } from "./types.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -68,15 +68,21 @@ export async function withPermissionStore<T>(
   return await loop.runUntil(usePermissions(loop, environment, signal, use), signal);
 }
 
-/** What tables have: all ids of all tables, or of those that are named. */
+/** What a table has under one id. Throws `PERMISSION_NOT_FOUND`. */
+export async function permissionEntry(store: Permissions, table: string, id: string): Promise<StoredPermissions> {
+  const found = await store.lookup(table, id);
+  if (found === undefined) throw noSuchPermission(table, id, undefined);
+  return found;
+}
+
+/** What tables have. */
 export async function permissionEntries(
   store: Permissions,
   tables: readonly string[],
-  wanted?: string,
 ): Promise<readonly StoredPermissions[]> {
   const found: StoredPermissions[] = [];
   for (const table of tables) {
-    for (const id of wanted === undefined ? await store.ids(table) : [wanted]) {
+    for (const id of await store.ids(table)) {
       const entry = await store.lookup(table, id);
       if (entry !== undefined) found.push(entry);
     }

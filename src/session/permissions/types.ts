@@ -29,3 +29,9 @@ export function noSuchPermission(table: string, id: string, app: string | undefi
   const what = app === undefined ? id : `${id} for ${app}`;
   return new DowelError("PERMISSION_NOT_FOUND", `The table ${table} has no ${what}`, { cause });
 }
+
+/** The name of a file in the store's folder; stores do not check it themselves. Throws `PERMISSION_INVALID`. */
+export function checkTable(table: string): void {
+  if (/^[^./\0][^/\0]*$/.test(table)) return;
+  throw new DowelError("PERMISSION_INVALID", `${JSON.stringify(table)} is no name of a table`);
+}
