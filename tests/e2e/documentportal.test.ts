@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What apps do with documents and file transfers where the session has no portal of them, and what they must not.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
   closeSync,
   constants,
-  cpSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -18,14 +16,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { BusPeer } from "../../src/dbus/peer.ts";
 import { type Variant, variant } from "../../src/formats/dbus/types.ts";
 import { errorOf } from "../session/portals/caller.ts";
 import { AppClient } from "../support/appclient.ts";
 import { startBus, type TestBus } from "../support/bus.ts";
-import { addImage } from "../support/layout.ts";
 import { until } from "../support/until.ts";
-import { appRef, makeLayout, ordinaryUser, Sandpit } from "./support.ts";
+import { addRenamed, type Running, startApp } from "./runningapps.ts";
+import { makeLayout, ordinaryUser, Sandpit } from "./support.ts";
 
 const probe = "org.example.Probe";
 const other = "org.example.Other";
@@ -36,13 +33,6 @@ const transfer = { ...place, interface: "org.freedesktop.portal.FileTransfer" } 
 const portalError = (name: string) => `org.freedesktop.portal.Error.${name}`;
 const denied = "org.freedesktop.DBus.Error.AccessDenied";
 
-/** A running sandbox: a connection of it, and its files as it sees them. */
-interface Running {
-  readonly peer: BusPeer;
-  readonly instance: string;
-  readonly root: string;
-}
-
 const pit = new Sandpit();
 const work = pit.path("work");
 const clients = new AppClient();
@@ -52,35 +42,13 @@ let bus: TestBus;
 let one: Running;
 let two: Running;
 
-function addOther(layout: string): void {
-  const tree = pit.path("images/tree-other");
-  cpSync(pit.path("images/tree-app"), tree, { recursive: true });
-  rmSync(join(tree, "files/share/applications"), { recursive: true });
-  rmSync(join(tree, "export"), { recursive: true });
-  const metadata = readFileSync(join(tree, "metadata"), "utf8").replace(probe, other);
-  writeFileSync(join(tree, "metadata"), metadata);
-  addImage(layout, { ref: appRef.replace(probe, other), metadata, tree });
-}
-
-async function start(app: string, ...options: string[]): Promise<Running> {
-  const before = new Set(
-    JSON.parse(pit.succeed(["ps", "--json"])).map(({ instance }: { instance: string }) => instance),
-  );
-  const running = pit.start(["run", ...options, app, "wait"]);
-  runs.push(running);
-  await once(running.child.stdout, "data");
-  const all = JSON.parse(pit.succeed(["ps", "--json", "--columns=instance,child-pid"])) as Record<string, string>[];
-  const found = all.find((line) => !before.has(line["instance"]));
-  const instance = String(found?.["instance"]);
-  const init = JSON.parse(readFileSync(pit.path(`run/.flatpak/${instance}/bwrapinfo.json`), "utf8"))["child-pid"];
-  const child = readFileSync(`/proc/${init}/task/${init}/children`, "utf8").split(" ")[0];
-  const peer = await clients.connect(pit.path(`run/.flatpak/${instance}`));
-  return { peer, instance, root: `/proc/${child}/root` };
+function start(app: string, ...options: string[]): Promise<Running> {
+  return startApp(pit, clients, runs, [...options, app]);
 }
 
 beforeAll(async () => {
   const layout = makeLayout(pit.path("images"));
-  addOther(layout);
+  addRenamed(pit, layout, other);
   bus = await startBus(pit.path("run"));
   for (const app of [probe, other]) pit.succeed(["install", "--user", "-y", `oci:${layout}`, app]);
   writeFileSync(join(work, "letter"), "dear");
@@ -111,6 +79,15 @@ function held({ root }: Running, path: string, flags = O_PATH): number {
 
 function seen({ instance }: Running, path: string): Record<string, unknown> {
   return JSON.parse(pit.succeed(["enter", instance, "/app/bin/probe", "files", path]));
+}
+
+/** Undefined where there is nothing, or nothing yet. */
+function contentOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }
 
 function add({ peer }: Running, fd: number, reuse = true, persistent = false): Promise<string> {
@@ -197,7 +174,7 @@ describe("Documents without a portal", () => {
     const shown = `/run/flatpak/doc/${id}/draft`;
     // What the sandbox shows, looked at without a start in it for each look.
     const inside = two.root + shown;
-    const says = (text: string) => () => existsSync(inside) && readFileSync(inside, "utf8") === text;
+    const says = (text: string) => () => contentOf(inside) === text;
     const gone = () => !existsSync(inside);
     await until("the draft", says("first"));
     for (const text of ["second", "third"]) {
