@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { Decoder } from "../../base/decode.ts";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
@@ -66,6 +66,22 @@ function readPolicy(path: string): PortalPolicy | undefined {
   }
 }
 
+/** Appends to a log. Where an app has its folder it could be made a link, or a pipe that would be waited for. */
+function appendLine(path: string, line: string): void {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    try {
+      if (!fstatSync(fd).isFile()) throw new Error("it is no file");
+      writeSync(fd, `${line}\n`);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw fileError(error, "write", path);
+  }
+}
+
 /** The backends of the policy at a path; none where it cannot be read, which is told. */
 export function backendsOfFile(path: string, failed: (error: unknown) => void): Backends {
   try {
@@ -87,7 +103,7 @@ export function decideByFile(path: string, failed: (error: unknown) => void, nex
       const decision = policy === undefined ? undefined : decideBy(policy, app.id, table, id);
       if (decision !== undefined && policy?.log !== undefined) {
         const line = { time: new Date().toISOString(), app: app.id, instance: app.instance, table, id, decision };
-        appendFileSync(policy.log, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+        appendLine(policy.log, JSON.stringify(line));
       }
       return decision === undefined ? next(app, table, id, otherwise) : Promise.resolve(decision);
     } catch (error) {

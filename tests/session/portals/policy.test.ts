@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { callingApp } from "../../../src/session/portals/app.ts";
@@ -85,10 +86,20 @@ describe("decideByFile()", () => {
       (error) => failures.push(error),
       async (_app, _table, _id, otherwise) => otherwise,
     );
-    for (const text of ["{", JSON.stringify({ rules: [rule("*", "*", "*", "yes")], log: `${folder}/none/log` })]) {
+    const logs = ["none/log", "link", "pipe", "."].map((name) => join(folder, name));
+    writeFileSync(join(folder, "target"), "");
+    symlinkSync("target", join(folder, "link"));
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    const reader = openSync(join(folder, "pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
+    for (const text of ["{", ...logs.map((log) => JSON.stringify({ rules: [rule("*", "*", "*", "yes")], log }))]) {
       writeFileSync(path, text);
       expect(await decide(app, "devices", "camera", "yes")).toBe("no");
     }
-    expect(failures.length).toBe(2);
+    closeSync(reader);
+    // Nor is a pipe waited for that nobody reads.
+    writeFileSync(path, JSON.stringify({ rules: [rule("*", "*", "*", "yes")], log: join(folder, "pipe") }));
+    expect(await decide(app, "devices", "camera", "yes")).toBe("no");
+    expect(failures.length).toBe(6);
+    expect(readFileSync(join(folder, "target"), "utf8")).toBe("");
   });
 });
