@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ErrorCode } from "./codes.ts";
+import { withoutSecrets } from "./secrets.ts";
 
 export interface ErrorDetails {
   /** What the user can do about it, one sentence. */
@@ -9,7 +10,8 @@ export interface ErrorDetails {
 
 /**
  * The one error that users meet. The message names the offending path, ref, key or offset and says what was
- * expected; `code` is stable and listed in codes.ts. Mistakes of the program itself stay plain errors.
+ * expected; `code` is stable and listed in codes.ts. Mistakes of the program itself stay plain errors. Secrets that were
+ * sent to a server are left out, whatever the text was made of.
  */
 export class DowelError extends Error {
   override readonly name = "DowelError";
@@ -17,9 +19,9 @@ export class DowelError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(withoutSecrets(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : withoutSecrets(details.hint);
   }
 }
 

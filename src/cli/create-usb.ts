@@ -33,7 +33,7 @@ export default defineCommand<Flags, [string, ...string[]]>({
     "Runtimes and installed extensions come along. The images lie in an OCI layout, .dowel/images on the medium, that 'install --sideload-repo' and 'install oci:' take.",
   examples: [
     ["create-usb /run/media/me/STICK org.example.App", "copies an app and its runtime"],
-    ["install --sideload-repo=/run/media/me/STICK/.dowel/images org.example.App", "takes it from there elsewhere"],
+    ["install --sideload-repo=/run/media/me/STICK org.example.App", "takes it from there elsewhere"],
     ["config --system sideload-repos /run/media", "lets every transaction look for it on media"],
   ],
   parameters: {

@@ -16,11 +16,13 @@ export interface SideloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What `--sideload-repo` names: a layout in a folder or an archive. */
+/** What `--sideload-repo` names: a layout in a folder or an archive, or a medium that `create-usb` wrote one on. */
 export function sideloadPlace(path: string): ImagePlace {
   const location = parseLocation(looksLikeLocation(path) ? path : `oci:${path}`);
-  if (location.kind === "layout" || location.kind === "archive") return location;
-  return { kind: "layout", path };
+  if (location.kind === "archive") return location;
+  const folder = location.kind === "layout" ? location.path : path;
+  const carried = join(folder, sideloadFolder);
+  return { kind: "layout", path: !isLayout(folder) && isLayout(carried) ? carried : folder };
 }
 
 /**

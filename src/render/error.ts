@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { DowelError } from "../base/errors.ts";
+import { withoutSecrets } from "../base/secrets.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import { toJson } from "./json.ts";
 
@@ -11,12 +12,12 @@ export function formatError(error: unknown): string {
     return `error: ${escapeForTerminal(error.message, true)} [${error.code}]\n${hint}`;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return `error: internal error, please report it: ${escapeForTerminal(text, true)}\n`;
+  return `error: internal error, please report it: ${escapeForTerminal(withoutSecrets(text), true)}\n`;
 }
 
 /** The same as one JSON object: `{"error":{"code","message","hint"}}`. */
 export function formatErrorJson(error: unknown): string {
   const known = error instanceof DowelError ? error : undefined;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = withoutSecrets(error instanceof Error ? error.message : String(error));
   return `${toJson({ error: { code: known?.code ?? "INTERNAL", message, hint: known?.hint } })}\n`;
 }

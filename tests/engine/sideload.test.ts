@@ -21,6 +21,8 @@ test("findSideloads() takes named layouts, and those on media two folders deep",
     [commits[1] ?? "", { kind: "layout", path: carried }],
   ]);
   expect([...(await findSideloads([sideloadPlace(named)], []))]).toHaveLength(1);
+  const stick = join(folder.path, "media/user/STICK");
+  for (const path of [stick, `oci:${stick}`]) expect(sideloadPlace(path)).toEqual({ kind: "layout", path: carried });
 });
 
 test("findSideloads() refuses a named folder that is no layout, and warns of a damaged one on a medium", async () => {

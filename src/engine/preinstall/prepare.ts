@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { errnoOf, fileError, isDowelError } from "../../base/errors.ts";
+import { type DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { listRemotes } from "../../remotes/config.ts";
@@ -11,7 +11,7 @@ import { changeSetting, readSettings } from "../../store/settings.ts";
 import { type GatherOptions, planRequests } from "../gather.ts";
 import { type Offers, offersFor } from "../offers.ts";
 import { offeredRef, type Request, type TransactionOptions } from "../resolve/facts.ts";
-import type { Candidate, Plan } from "../types.ts";
+import type { Candidate, FailedOperation, Plan } from "../types.ts";
 import { type Decision, decide } from "./decide.ts";
 import { type PreinstallFile, readWishes, type Wish } from "./wishes.ts";
 
@@ -44,23 +44,33 @@ function readFiles(folder: string): readonly PreinstallFile[] {
   }
 }
 
-/** The image of a wish, from the remote with the highest priority that has it. */
-async function find(wish: Wish, target: Installation, offers: Offers, report: Report): Promise<Candidate | undefined> {
+/**
+ * The image of a wish, from the remote with the highest priority that has it. Where none has it, but one did not answer,
+ * that is why: it may come when it is asked again.
+ */
+async function find(
+  wish: Wish,
+  target: Installation,
+  offers: Offers,
+  report: Report,
+): Promise<Candidate | DowelError | undefined> {
   const name = formatRef(wish.ref);
   const fits = listRemotes(target).filter(
     ({ disabled, collectionId }) =>
       !disabled &&
       (wish.collectionId === undefined || collectionId === undefined || collectionId === wish.collectionId),
   );
+  let silence: DowelError | undefined;
   for (const remote of fits) {
     try {
       const image = offeredRef(await offers.of(remote, wish.ref.arch), name);
       if (image !== undefined) return { image, origin: remote.name, newRemote: undefined };
     } catch (error) {
       if (!isDowelError(error) || error.code === "ABORTED") throw error;
-      report({ type: "warning", text: error.message });
+      silence ??= error;
     }
   }
+  if (silence !== undefined) return silence;
   report({ type: "warning", text: `${name}: no remote has it, so it is not preinstalled` });
   return undefined;
 }
@@ -74,7 +84,8 @@ function decideFor(target: Installation, options: PreinstallOptions): Decision {
 }
 
 /**
- * Plans what the system's preinstall files ask for. Remotes that do not answer, and refs that none has, are warnings.
+ * Plans what the system's preinstall files ask for. Refs that no remote has are warnings; one that a remote may have that
+ * does not answer fails, so that the first start of a system without network is not the last try.
  * Call `notePreinstalled` when it has been carried out.
  */
 export async function preparePreinstall(target: Installation, options: PreinstallOptions = {}): Promise<Plan> {
@@ -82,14 +93,17 @@ export async function preparePreinstall(target: Installation, options: Preinstal
   const { install, uninstall } = decideFor(target, options);
   const offers = offersFor(target, options);
   const requests: Request[] = [];
+  const failed: FailedOperation[] = [];
   for (const wish of install) {
     const candidate = await find(wish, target, offers, report);
-    if (candidate !== undefined) requests.push({ kind: "install", candidate });
+    if (isDowelError(candidate)) failed.push({ operation: "install", ref: wish.ref, error: candidate });
+    else if (candidate !== undefined) requests.push({ kind: "install", candidate });
   }
   for (const deployment of listDeployments(target)) {
     if (uninstall.includes(formatRef(deployment.ref))) requests.push({ kind: "uninstall", deployment });
   }
-  return await planRequests(target, requests, options, { offers });
+  const plan = await planRequests(target, requests, options, { offers });
+  return { ...plan, failed: [...plan.failed, ...failed] };
 }
 
 /** What is to be noted as preinstalled now; undefined where it is noted already. */

@@ -3,6 +3,7 @@
 import type { ErrorCode } from "../../base/codes.ts";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { withoutSecrets } from "../../base/secrets.ts";
 import { collect } from "../verify.ts";
 import { redactUrl } from "./url.ts";
 
@@ -68,10 +69,9 @@ async function registryMessage(answer: Answer): Promise<string> {
     const first: unknown = body?.errors?.[0];
     if (first === null || typeof first !== "object") return "";
     const { code, message } = first as { code?: unknown; message?: unknown };
-    return [code, message]
-      .filter((part) => typeof part === "string" && part !== "")
-      .join(": ")
-      .slice(0, 500);
+    const said = [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
+    // Before it is cut: half a secret is not recognized any more.
+    return withoutSecrets(said).slice(0, 500);
   } catch {
     return "";
   }

@@ -2,6 +2,7 @@
 import { Decoder } from "../../base/decode.ts";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { keepSecret } from "../../base/secrets.ts";
 import { decodeUtf8 } from "../../base/text.ts";
 import { collect } from "../verify.ts";
 import { parseChallenges } from "./challenge.ts";
@@ -13,6 +14,9 @@ import { redactUrl } from "./url.ts";
 export type Send = (url: URL, init: RequestInit, signal: AbortSignal | undefined) => Promise<Response>;
 
 type Mode = { kind: "none" } | { kind: "basic" } | { kind: "bearer"; realm: URL; service: string | undefined };
+
+/** Characters of a token that cannot be guessed. */
+const shortestSecretToken = 16;
 
 interface CachedToken {
   readonly token: string;
@@ -29,14 +33,12 @@ export class Authenticator {
   readonly #lookup: CredentialLookup;
   readonly #send: Send;
   readonly #tokens = new Map<string, Promise<CachedToken>>();
-  readonly #secrets = new Set<string>();
   readonly #token: BearerToken | undefined;
   #mode: Mode = { kind: "none" };
 
   /** With a token, nothing else is given. */
   constructor(base: URL, lookup: CredentialLookup, send: Send, token?: BearerToken) {
     this.#token = token;
-    this.#note(token?.reveal());
     this.#base = base;
     this.#lookup = lookup;
     this.#send = send;
@@ -92,21 +94,11 @@ export class Authenticator {
     return realm;
   }
 
-  /** An error in which a registry may have repeated what it was sent, without that. */
-  withoutSecrets(error: DowelError): DowelError {
-    let { message } = error;
-    for (const secret of this.#secrets) message = message.replaceAll(secret, "…");
-    if (message === error.message) return error;
-    return new DowelError(error.code, message, error.hint === undefined ? {} : { hint: error.hint });
-  }
-
-  #note(...secrets: readonly (string | undefined)[]): void {
-    for (const secret of secrets) if (secret !== undefined && secret.length > 2) this.#secrets.add(secret);
-  }
-
   async #credentials(scopes: readonly string[]): Promise<Credentials | undefined> {
     const found = await this.#lookup(this.#base.host, scopes[0]?.split(":")[1] ?? "");
-    if (found !== undefined) this.#note(basic(found).slice("Basic ".length), found.password, found.identityToken);
+    if (found === undefined) return undefined;
+    for (const text of [basic(found).slice("Basic ".length), found.password]) keepSecret(text);
+    if (found.identityToken !== undefined) keepSecret(found.identityToken);
     return found;
   }
 
@@ -131,7 +123,8 @@ export class Authenticator {
     }
     const body = answer.body === null ? new Uint8Array() : await collect(answer.body, limits.registryErrorBytes, what);
     const read = readToken(body, what);
-    this.#note(read.token);
+    // A shorter one may be a word by which a registry would take the sense out of messages.
+    if (read.token.length >= shortestSecretToken) keepSecret(read.token);
     return read;
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { keepSecret } from "../../base/secrets.ts";
 
 /** Longest token that is taken, in characters: registries refuse longer headers. */
 const longest = 16_384;
@@ -10,16 +11,12 @@ export class BearerToken {
   /** The text must be one of `isTokenText`. */
   constructor(text: string) {
     this.#text = text;
+    keepSecret(text);
   }
 
   /** The value of an `Authorization` header. */
   get header(): string {
     return `Bearer ${this.#text}`;
-  }
-
-  /** The text, for leaving it out of what a registry repeats. */
-  reveal(): string {
-    return this.#text;
   }
 }
 

@@ -74,7 +74,7 @@ export class Transport {
       const { status } = answer.response;
       if (spec.expect.includes(status)) return answer;
       const again = spec.repeatable === false ? status === 429 : isTransient(status);
-      if (!again || attempt >= this.attempts) throw this.#auth.withoutSecrets(await statusError(answer));
+      if (!again || attempt >= this.attempts) throw await statusError(answer);
       const asked = retryAfter(answer.response);
       if (asked !== undefined && asked > limits.longestWaitMilliseconds) throw await tooLong(answer, asked);
       await discard(answer);

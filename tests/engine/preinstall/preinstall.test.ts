@@ -91,3 +91,31 @@ test("preinstalled apps come once, stay away when removed, and go when they are 
   await run();
   expect(apps()).toEqual([]);
 });
+
+test("a remote that does not answer fails what it may have, after the rest has come, until it answers", async () => {
+  using folder = new TestFolder();
+  const store = folder.installation();
+  const [near, far] = [join(folder.path, "near"), join(folder.path, "far")];
+  for (const ref of [platform, appRef("A", "master")]) addSample(near, { ref });
+  await addRemote(store, "near", { url: `oci:${near}` });
+  await addRemote(store, "far", { url: `oci:${far}` });
+  const files = join(folder.path, "preinstall.d");
+  mkdirSync(files);
+  writeFileSync(join(files, "x.preinstall"), "[Flatpak Preinstall org.test.A]\n[Flatpak Preinstall org.test.B]\n");
+  const apps = (): string[] => listDeployments(store).flatMap(({ ref }) => (ref.kind === "app" ? [ref.id] : []));
+  const run = async (): Promise<void> => {
+    try {
+      await execute(await preparePreinstall(store, { folders: [files] }), store);
+    } finally {
+      await notePreinstalled(store, { folders: [files] });
+    }
+  };
+  for (let time = 0; time < 2; time++) {
+    const failed = run();
+    await expect(failed).rejects.toThrow(expect.objectContaining({ message: expect.stringContaining("org.test.B") }));
+    expect(apps()).toEqual(["org.test.A"]);
+  }
+  addSample(far, { ref: appRef("B", "master") });
+  await run();
+  expect(apps()).toEqual(["org.test.A", "org.test.B"]);
+});
