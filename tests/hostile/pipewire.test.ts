@@ -34,7 +34,7 @@ beforeAll(async () => {
   pipewire = new Child(["pipewire"], ["ignore", "ignore", "ignore"], environment);
   const socket = join(folder, "pipewire-0");
   await until("PipeWire", () => statSync(socket, { throwIfNoEntry: false })?.isSocket());
-  const server = new PipewireServer(loop, { XDG_RUNTIME_DIR: folder });
+  const server = new PipewireServer(loop, { XDG_RUNTIME_DIR: folder }, folder);
   listener = new Listener(loop, listenUnix({ path: gate }), (fd) => {
     const link = new PipewireLink(loop, fd, {
       view: soundView,

@@ -35,7 +35,9 @@ export class PipewireClient implements Disposable {
   readonly #ended: () => void;
   readonly #questions = new Map<number, Question>();
   #serial = 0;
-  #lastId = registryId;
+  #contextId: number | undefined;
+  /** Why contexts were not made, by the serial of what asked for them. */
+  readonly #refusals = new Map<number, string>();
   #closed = false;
 
   /** Owns the descriptor. @param ended called once, when the connection has ended */
@@ -84,9 +86,10 @@ export class PipewireClient implements Disposable {
       values.skip();
       this.#answer(values.int(), undefined);
     } else if (message.opcode === core.events.error) {
-      const [id] = [values.int(), values.skip(2)];
+      const [id, serial] = [values.int(), values.int()];
+      values.skip();
       // What fails besides is asked for nowhere.
-      if (id === this.#lastId) this.#fail(new DowelError("BUS_UNREACHABLE", `PipeWire refuses: ${values.text()}`));
+      if (id === this.#contextId) this.#refusals.set(serial, values.text());
     }
     return new Uint8Array();
   }
@@ -126,16 +129,26 @@ export class PipewireClient implements Disposable {
    */
   async confine(listener: number, closing: number, properties: ReadonlyMap<string, string>): Promise<boolean> {
     await this.sync();
+    this.#contextId ??= this.#bindContext();
+    if (this.#contextId === undefined) return false;
+    const values = [write.descriptor(0), write.descriptor(1), write.struct(write.dictionary(properties))];
+    const serial = this.#serial;
+    const given = [duplicateDescriptor(listener), duplicateDescriptor(closing)];
+    this.#send(this.#contextId, securityContext.methods.create, write.struct(...values), given);
+    await this.sync();
+    const refusal = this.#refusals.get(serial);
+    this.#refusals.delete(serial);
+    if (refusal !== undefined) throw new DowelError("BUS_UNREACHABLE", `PipeWire refuses a context: ${refusal}`);
+    return true;
+  }
+
+  #bindContext(): number | undefined {
     const found = this.globals.find("SecurityContext");
-    if (found === undefined) return false;
-    const id = ++this.#lastId;
+    if (found === undefined) return undefined;
+    const id = registryId + 1;
     const words = [write.int(found.id), write.text(`${interfacePrefix}SecurityContext`), write.int(3), write.int(id)];
     this.#send(registryId, registry.methods.bind, write.struct(...words));
-    const values = [write.descriptor(0), write.descriptor(1), write.struct(write.dictionary(properties))];
-    const given = [duplicateDescriptor(listener), duplicateDescriptor(closing)];
-    this.#send(id, securityContext.methods.create, write.struct(...values), given);
-    await this.sync();
-    return true;
+    return id;
   }
 
   #end(error: unknown): void {

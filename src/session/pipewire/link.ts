@@ -32,6 +32,8 @@ export class PipewireLink implements Disposable {
   readonly #filter: PipewireFilter;
   readonly #client: Endpoint;
   #server: Endpoint | undefined;
+  /** What ends PipeWire's context when it is closed. */
+  #context: number | undefined;
   readonly #toServer: PipewireStream;
   readonly #toClient: PipewireStream;
   readonly #use: Disposable;
@@ -105,6 +107,21 @@ export class PipewireLink implements Disposable {
     }
   }
 
+  /** Takes a connection that PipeWire knows to be an instance's; where it knows no such, `otherwise` is called. */
+  async attachAs(app: string, instance: string, otherwise: () => void): Promise<void> {
+    this.#loop.yield();
+    try {
+      const confined = await this.#options.server.connectAs(app, instance);
+      if (confined !== undefined && this.#disposed) closeDescriptors([confined.fd, confined.context]);
+      else if (confined !== undefined) {
+        this.#context = confined.context;
+        this.attachFrom(() => confined.fd);
+      } else if (!this.#disposed) otherwise();
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
   /** Learns what a message waits for, and shows it again. */
   async #answer(direction: Direction): Promise<void> {
     try {
@@ -167,6 +184,7 @@ export class PipewireLink implements Disposable {
     this.#timer?.[Symbol.dispose]();
     this.#client[Symbol.dispose]();
     this.#server?.[Symbol.dispose]();
+    if (this.#context !== undefined) closeDescriptors([this.#context]);
     this.#toServer[Symbol.dispose]();
     this.#toClient[Symbol.dispose]();
     this.#use[Symbol.dispose]();

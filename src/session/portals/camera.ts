@@ -8,6 +8,7 @@ import { PipewireLink } from "../pipewire/link.ts";
 import { cameraView, isCamera, type Source } from "../pipewire/view.ts";
 import type { CallingApp } from "./app.ts";
 import { portalErrors } from "./errors.ts";
+import { permitOnce } from "./permit.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 
@@ -27,16 +28,21 @@ const remotes = 16;
  * Cameras by PipeWire (Camera portal, version 1): whom the table `devices` or the machine's owner allows it gets a
  * connection on which there are cameras and nothing else. It ends when the leave does.
  */
-export function cameraPortal({ loop, decide, pipewire }: BackendServices) {
-  const allowed = async (app: CallingApp): Promise<boolean> => (await decide(app, "devices", "camera", "no")) === "yes";
+export function cameraPortal(services: BackendServices) {
+  const { loop, decide, pipewire } = services;
   return definePortal(shape, desktopPortal, ({ ended }) => {
+    // What the maker's command says is kept nowhere else.
+    let agreed = false;
+    const allowed = async (app: CallingApp): Promise<boolean> => {
+      const decision = await decide(app, "devices", "camera", "no");
+      return decision === "yes" || (decision === "ask" && agreed);
+    };
     const links = new Set<Disposable>();
     ended.addEventListener("abort", () => {
       for (const link of links) link[Symbol.dispose]();
     });
     const open = (app: CallingApp): number => {
       if (links.size >= remotes) throw new BusCallError(portalErrors.failed, "Too many connections are open");
-      const upstream = pipewire.connect();
       const [own, given] = socketPair("stream");
       const link: PipewireLink = new PipewireLink(loop, own, {
         view: cameraView,
@@ -46,17 +52,27 @@ export function cameraPortal({ loop, decide, pipewire }: BackendServices) {
         ended: () => links.delete(link),
       });
       links.add(link);
-      link.attachFrom(() => upstream);
+      void link.attachAs(app.id, app.instance, () => link.attachFrom(() => pipewire.connect()));
       return given;
     };
     return {
       methods: {
-        AccessCamera: ({ app, request }, options) => [
-          request(options, async () => ({ response: (await allowed(app)) ? 0 : 1 })),
-        ],
+        AccessCamera({ app, request }, options) {
+          const question = {
+            title: `Let ${app.id} use cameras?`,
+            reason: "It sees what they see, until you take it back.",
+          };
+          const work = async (signal: AbortSignal) => {
+            const may = await permitOnce(services, app, ["devices", "camera"], "no", question, signal);
+            agreed = may;
+            return { response: may ? 0 : 1 } as const;
+          };
+          return [request(options, work)];
+        },
         async OpenPipeWireRemote({ app }) {
           if (!(await allowed(app))) throw new BusCallError(portalErrors.notAllowed, "This app may not use cameras");
           try {
+            await pipewire.look();
             const given = open(app);
             // By the next pause the answer has gone, with a copy of it.
             loop.yield();

@@ -110,7 +110,7 @@ export class Instance implements Disposable {
         },
       });
       this.#links.add(link);
-      this.#join("pipewire", link);
+      void link.attachAs(this.app, this.number, () => this.#join("pipewire", link));
     });
     this.#listeners.push(listener);
   }

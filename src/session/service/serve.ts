@@ -95,7 +95,7 @@ class SessionService implements Disposable {
       appOf: (id) => callingApp(instances, id, ""),
       managed: options.listener !== undefined,
     });
-    this.#pipewire = new PipewireServer(loop, options.environment);
+    this.#pipewire = new PipewireServer(loop, environment, options.folder);
     const isRunning = (app: string): boolean => instancesOf(instances, new Set([app])).length > 0;
     const tables = new DocumentTables({ loop, environment, runFolder: options.folder, isRunning });
     this.#documents = new DocumentKeeper(loop, tables, instances, failed);

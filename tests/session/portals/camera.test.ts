@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { BusPeer } from "../../../src/dbus/peer.ts";
 import { PipewireClient } from "../../../src/session/pipewire/client.ts";
 import { classOf } from "../../../src/session/pipewire/view.ts";
+import { noBackends } from "../../../src/session/portals/backends.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { Child } from "../../support/bus.ts";
 import { until } from "../../support/until.ts";
@@ -41,7 +42,7 @@ test("there is no camera where there is no PipeWire, and a connection is refused
   says = undefined;
 });
 
-test("an app with leave sees cameras and nothing else, and one without none", async () => {
+test("an app that somebody gave leave sees cameras and nothing else, and one without none", async () => {
   const { folder } = world;
   const file = join(folder, "config/pipewire/pipewire.conf.d/test.conf");
   mkdirSync(join(file, ".."), { recursive: true });
@@ -58,7 +59,10 @@ test("an app with leave sees cameras and nothing else, and one without none", as
   while (!(await present())) await Bun.sleep(5);
   expect(await request(app, "Camera", "AccessCamera", "", [])).toEqual([1, new Map()]);
   expect(await errorOf(open())).toContain("NotAllowed");
-  says = "yes";
+  says = "ask";
+  expect(await request(app, "Camera", "AccessCamera", "", [])).toEqual([1, new Map()]);
+  world.backends = { ...noBackends, commands: new Map([["ask", ["/bin/true"]]]) };
+  expect(await errorOf(open())).toContain("NotAllowed");
   expect(await request(app, "Camera", "AccessCamera", "", [])).toEqual([0, new Map()]);
   const [fd] = await open();
   using client = new PipewireClient(world.loop, fd, () => undefined);

@@ -96,7 +96,7 @@ export class PortalWorld implements AsyncDisposable {
       library,
       documents,
       timers: this.timers,
-      pipewire: this.#resources.use(new PipewireServer(this.loop, { XDG_RUNTIME_DIR: folder })),
+      pipewire: this.#resources.use(new PipewireServer(this.loop, { XDG_RUNTIME_DIR: folder }, folder)),
     };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
