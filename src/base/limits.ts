@@ -175,8 +175,8 @@ export const limits = {
   authenticatorReasonCharacters: 500,
   /** Folders that are picked for one app. */
   libraryFolders: 100,
-  /** How long the helper that shows one of them may take: a file system that does not answer keeps nobody waiting. */
-  libraryHelperMilliseconds: 5000,
+  /** How long the helper that shows folders or files in a sandbox may take: a file system that does not answer keeps nobody waiting. */
+  insideHelperMilliseconds: 30_000,
   /** A file of the permission store. */
   permissionTableBytes: 16 * MiB,
   /** Update monitors of one connection. */

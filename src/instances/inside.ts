@@ -41,7 +41,7 @@ export async function launchInside(
   const child = spawn(launcherPath(), words, {
     argv0: helper,
     stdio: ["ignore", "ignore", "pipe"],
-    timeout: limits.libraryHelperMilliseconds,
+    timeout: limits.insideHelperMilliseconds,
     killSignal: "SIGKILL",
   });
   let said = "";
