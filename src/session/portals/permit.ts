@@ -25,12 +25,14 @@ export async function permit(
   if (decision !== "ask") return decision === "yes";
   const command = services.backends().commands.get("ask");
   if (command === undefined) return false;
-  try {
-    await runBackend(services.loop, command, { app: app.id, table, id, ...question }, signal);
-    return true;
-  } catch {
-    return false;
-  }
+  return await services.questions.ask(app.id, table, signal, async () => {
+    try {
+      await runBackend(services.loop, command, { app: app.id, table, id, ...question }, signal);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** The answer of a person at the desktop; undefined where there is nobody, or the question was put away. */
@@ -38,10 +40,11 @@ async function askAtDesktop(
   { buses, environment }: BackendServices,
   app: CallingApp,
   { title, reason }: { readonly title: string; readonly reason: string },
+  signal: AbortSignal,
 ): Promise<boolean | undefined> {
   const backend = accessBackend(environment);
   if (backend === undefined) return undefined;
-  return await askPerson(await buses.connect("session"), backend, app.id, title, reason);
+  return await askPerson(await buses.connect("session"), backend, app.id, title, reason, signal);
 }
 
 /**
@@ -60,10 +63,15 @@ export async function permitOnce(
   if (decision !== "ask" || services.backends().commands.has("ask")) {
     return await permit(services, app, [table, id], decision, question, signal);
   }
-  const answer = await askAtDesktop(services, app, question);
-  if (answer === undefined || signal.aborted) return false;
-  await usePermissions(services.loop, services.environment, signal, (store) =>
-    store.set(table, id, app.id, [answer ? "yes" : "no"]),
-  );
-  return answer;
+  return await services.questions.ask(app.id, table, signal, async () => {
+    // The answer to the question before may be the answer to this one.
+    const now = await services.decide(app, table, id, otherwise);
+    if (now !== "ask") return now === "yes";
+    const answer = await askAtDesktop(services, app, question, signal);
+    if (answer === undefined || signal.aborted) return false;
+    await usePermissions(services.loop, services.environment, signal, (store) =>
+      store.set(table, id, app.id, [answer ? "yes" : "no"]),
+    );
+    return answer;
+  });
 }

@@ -22,6 +22,7 @@ import { openUriPortal } from "./openuri.ts";
 import type { Portal, PortalServices } from "./portal.ts";
 import { powerPortal } from "./power.ts";
 import { proxyPortal } from "./proxy.ts";
+import type { Questions } from "./questions.ts";
 import { realtimePortal } from "./realtime.ts";
 import { secretPortal } from "./secret.ts";
 import { settingsPortal } from "./settings.ts";
@@ -37,6 +38,7 @@ export interface BackendServices extends PortalServices {
   readonly pipewire: PipewireServer;
   readonly library: LibraryKeeper;
   readonly timers: Timers;
+  readonly questions: Questions;
   /** What the maker says now. */
   readonly backends: () => Backends;
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDowelError } from "../../base/errors.ts";
 import type { BusPeer } from "../../dbus/peer.ts";
 import { variant } from "../../formats/dbus/types.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
@@ -48,13 +49,14 @@ export function accessBackend(environment: Environment): string | undefined {
   return (own ?? backends[0])?.busName;
 }
 
-/** What a person answered; undefined where nobody was asked, or the question was put away. */
+/** What a person answered; undefined where nobody was asked, or the question was put away, as the signal does. */
 export async function askPerson(
   peer: BusPeer,
   backend: string,
   app: string,
   title: string,
   body: string,
+  signal?: AbortSignal,
 ): Promise<boolean | undefined> {
   const handle = `/org/freedesktop/portal/desktop/request/dowel/${randomBytes(8).toString("hex")}`;
   const options = new Map([
@@ -70,6 +72,18 @@ export async function askPerson(
     values: [handle, app, "", title, "", body, options],
     returns: "ua{sv}",
   } as const;
-  const [response] = await peer.call(call, { timeoutMilliseconds: Number.POSITIVE_INFINITY });
-  return response === 0 ? true : response === 1 ? false : undefined;
+  const close = {
+    destination: backend,
+    path: handle,
+    interface: "org.freedesktop.impl.portal.Request",
+    member: "Close",
+  };
+  try {
+    const [response] = await peer.call(call, { timeoutMilliseconds: Number.POSITIVE_INFINITY, signal });
+    return response === 0 ? true : response === 1 ? false : undefined;
+  } catch (error) {
+    if (!isDowelError(error, "ABORTED")) throw error;
+    if (!peer.ended.aborted) peer.call(close).catch(() => undefined);
+    return undefined;
+  }
 }

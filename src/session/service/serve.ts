@@ -23,6 +23,7 @@ import type { Decide } from "../portals/decide.ts";
 import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
 import { backendsOfFile, decideByFile } from "../portals/policy.ts";
+import { Questions } from "../portals/questions.ts";
 import { servedPortals } from "../portals/served.ts";
 import { decideByStore } from "../portals/stored.ts";
 import { UpdateWatcher } from "../portals/updates/watcher.ts";
@@ -133,6 +134,7 @@ class SessionService implements Disposable {
       backends,
       library: this.#library,
       documents: this.#documents,
+      questions: new Questions(),
     };
     return new PortalHost(services, instances, servedPortals(services), {
       desktop: new Desktop(this.#buses),

@@ -20,6 +20,7 @@ import type { Decide } from "../../../src/session/portals/decide.ts";
 import { Desktop } from "../../../src/session/portals/desktop.ts";
 import { PortalHost } from "../../../src/session/portals/host.ts";
 import type { Portal } from "../../../src/session/portals/portal.ts";
+import { Questions } from "../../../src/session/portals/questions.ts";
 import { type BackendServices, servedPortals } from "../../../src/session/portals/served.ts";
 import { UpdateWatcher } from "../../../src/session/portals/updates/watcher.ts";
 import { Timers } from "../../../src/session/timers/timers.ts";
@@ -97,6 +98,7 @@ export class PortalWorld implements AsyncDisposable {
       documents,
       timers: this.timers,
       pipewire: this.#resources.use(new PipewireServer(this.loop, { XDG_RUNTIME_DIR: folder }, folder)),
+      questions: new Questions(),
     };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
