@@ -13,6 +13,8 @@ const desktopName = "org.freedesktop.portal.Desktop";
 const flatpakName = "org.freedesktop.portal.Flatpak";
 const backendName = "org.freedesktop.impl.portal.desktop.bench";
 const rounds = 7;
+/** As in a session (systemd's DefaultLimitNOFILE): GLib's spawn touches every number below the limit, open or not. */
+const asInSession = ["prlimit", "--nofile=1024:"] as const;
 
 interface Scenario {
   readonly what: string;
@@ -45,7 +47,7 @@ function median(values: readonly number[]): number {
 
 /** What the app of a peer prints that runs the program. */
 function measure(command: ReturnType<typeof dowelCommand>, bus: string): number {
-  const [program = "", ...words] = command.words;
+  const [program, ...words] = [...asInSession, ...command.words];
   const { status, stdout, stderr } = spawnSync(program, words, {
     env: { ...process.env, ...command.environment, DBUS_SESSION_BUS_ADDRESS: bus },
     encoding: "utf8",
@@ -83,7 +85,7 @@ async function startPortals(bus: { readonly address: string; readonly socket: st
     ["xdg-desktop-portal", desktopName],
     ["flatpak-portal", flatpakName],
   ] as const) {
-    stack.use(new Child([`/usr/libexec/${program}`], ["ignore", "ignore", "ignore"], variables));
+    stack.use(new Child([...asInSession, `/usr/libexec/${program}`], ["ignore", "ignore", "ignore"], variables));
     while ((await watcher.callBus("NameHasOwner", name)).values[0] !== 1) await Bun.sleep(5);
   }
   return stack;
