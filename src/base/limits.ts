@@ -186,16 +186,17 @@ export const limits = {
   soundDataBytes: 16 * MiB,
   /** Streams that one connection to the sound server has opened to record, since its start. */
   soundRecordings: 4096,
+  /** Refusals that a client of the sound server, or of PipeWire, has not read. */
+  soundRefusals: 1024,
   /** A message of PipeWire's protocol, its descriptors (28 go at once), and those that came before their message. */
   pipewireMessageBytes: 1 * MiB,
   pipewireDescriptors: 84,
   pipewireDescriptorsWaiting: 253,
   /** Values that a value of PipeWire's data format may say follow it. */
   podItems: 4096,
-  /** Objects that one connection to PipeWire knows, its registries, and refusals that it has not read. */
+  /** Objects that one connection to PipeWire knows, and its registries. */
   pipewireObjects: 4096,
   pipewireRegistries: 16,
-  pipewireRefusals: 1024,
   /** Words and variables of one spawned process, in bytes together. */
   portalSpawnBytes: 2 * MiB,
   /** A change that the system service is asked for, as JSON, and the items of a list in it. */

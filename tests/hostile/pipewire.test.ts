@@ -39,7 +39,7 @@ beforeAll(async () => {
     const link = new PipewireLink(loop, fd, {
       view: soundView,
       server,
-      granted: async () => new Set(),
+      leave: { now: async () => new Set(), changes: () => new DisposableStack() },
       traffic,
       ended: (reason) => {
         reasons.push(reason);

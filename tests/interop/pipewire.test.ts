@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // PipeWire with WirePlumber, as apps reach it by its own protocol: what plays is heard, what records needs leave.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { until } from "../support/until.ts";
 import type { Desktop } from "./desktop.ts";
 import { startSoundWorld } from "./soundworld.ts";
@@ -20,10 +23,21 @@ const silence = Buffer.concat([
   Buffer.from([0, 0x77, 1, 0]),
   Buffer.alloc(96_000),
 ]);
+const programs = mkdtempSync(join(tmpdir(), "dowel-programs-"));
 let desktop: Desktop;
 
+/** Builds camera.c. */
+function buildCamera(): string {
+  const libraries = ["libpipewire-0.3", "libsystemd"];
+  const flags = execFileSync("pkg-config", ["--cflags", "--libs", ...libraries], { encoding: "utf8" });
+  const program = join(programs, "camera");
+  const words = ["-O2", "-Wall", "-Werror", "-o", program, "tests/interop/camera.c", ...flags.trim().split(/\s+/)];
+  execFileSync("gcc", words);
+  return program;
+}
+
 beforeAll(async () => {
-  desktop = await startSoundWorld([...shell, ...tools], [...modules, "share/pipewire"]);
+  desktop = await startSoundWorld([...shell, ...tools, buildCamera()], [...modules, "share/pipewire"]);
   desktop.install(id, "[Context]\nsockets=pulseaudio;\n");
   const { pit } = desktop;
   const data = pit.path("home/.var/app", id, "data");
@@ -33,6 +47,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await desktop[Symbol.asyncDispose]();
+  rmSync(programs, { recursive: true });
 });
 
 /** What a program of the user's own says of PipeWire. */
@@ -95,4 +110,25 @@ test("leave to record is given, and taken back, while the app runs", async () =>
   set("no");
   const { stdout } = await running.outcome;
   expect(stdout).toBe("refused\nrefused\nrecording\nown 1\npulse 1\nplayed\n");
+});
+
+const refused = "access 1\nrefused org.freedesktop.portal.Error.NotAllowed\n";
+
+test("an app films by the portal for as long as it may, and sees no camera otherwise", async () => {
+  const { pit } = desktop;
+  const set = (answer: string) => pit.succeed(["permission-set", "devices", "camera", id, answer]);
+  expect(await desktop.output(id, "camera portal")).toBe(refused);
+  const direct = await desktop.output(id, "camera direct");
+  expect(direct).not.toContain("eye");
+  expect(direct).not.toContain("frames");
+  set("yes");
+  const running = desktop.run(id, "camera portal > $XDG_DATA_HOME/said; echo $?");
+  const file = pit.path("home/.var/app", id, "data/said");
+  const said = () => readFileSync(file, "utf8");
+  await until("frames", () => existsSync(file) && said().includes("frames"));
+  set("no");
+  const { stdout } = await running.outcome;
+  expect(stdout).toBe("0\n");
+  expect(said()).toMatch(/^access 0\nsees eye\n(sees camera\n)?frames\n(error .*\n)?ended/);
+  expect(await desktop.output(id, "camera portal")).toBe(refused);
 });

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { Listener } from "../../src/loop/listener.ts";
 import { EventLoop } from "../../src/loop/loop.ts";
 import { noTraffic } from "../../src/session/bus/stream.ts";
+import type { Leave } from "../../src/session/guard/leave.ts";
 import { SoundLink } from "../../src/session/sound/link.ts";
 import type { Source } from "../../src/session/sound/pulse.ts";
 import { connectUnix, listenUnix } from "../../src/sys/sockets.ts";
@@ -39,6 +40,14 @@ pactl list short sinks`;
 describe("a link", () => {
   const loop = new EventLoop();
   const may = new Set<Source>();
+  const looks = new Set<() => void>();
+  const leave: Leave<Source> = {
+    now: async () => new Set(may),
+    changes: (look) => {
+      looks.add(look);
+      return { [Symbol.dispose]: () => void looks.delete(look) };
+    },
+  };
   const resources = new DisposableStack();
   const end = Promise.withResolvers<void>();
   let running: Promise<void>;
@@ -51,7 +60,7 @@ describe("a link", () => {
     const listener = new Listener(loop, listenUnix({ path: socket }), (fd) => {
       const link: SoundLink = new SoundLink(loop, fd, {
         traffic: noTraffic(),
-        mayHear: async (source) => may.has(source),
+        leave,
         ended: () => {
           links.delete(link);
           listener.released();
@@ -107,7 +116,12 @@ describe("a link", () => {
 
   test("ends what records when that is taken back", async () => {
     may.add("microphone");
-    expect(await record("room", () => may.clear())).toContain("Connection terminated");
+    const takeBack = () => {
+      may.clear();
+      for (const look of looks) look();
+    };
+    expect(await record("room", takeBack)).toContain("Connection terminated");
+    expect(looks.size).toBe(0);
   });
 
   test("knows a monitor also where the app names it by a number", async () => {

@@ -21,6 +21,8 @@ export class PipewireStream implements Disposable {
   readonly descriptors: number[] = [];
   need = headerBytes;
   waiting = false;
+  /** Messages go on whole. */
+  readonly atBorder = true;
   #runStart = -1;
 
   constructor(judge: (message: Message) => Verdict, output: Output) {

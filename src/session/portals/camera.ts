@@ -4,6 +4,7 @@ import type { InterfaceShape } from "../../dbus/interface.ts";
 import { socketPair } from "../../sys/sockets.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 import { noTraffic } from "../bus/stream.ts";
+import { leaveFor } from "../guard/leave.ts";
 import { PipewireLink } from "../pipewire/link.ts";
 import { cameraView, isCamera, type Source } from "../pipewire/view.ts";
 import type { CallingApp } from "./app.ts";
@@ -29,7 +30,7 @@ const remotes = 16;
  * connection on which there are cameras and nothing else. It ends when the leave does.
  */
 export function cameraPortal(services: BackendServices) {
-  const { loop, decide, pipewire } = services;
+  const { loop, decide, decisionsChanged, pipewire } = services;
   return definePortal(shape, desktopPortal, ({ ended }) => {
     // What the maker's command says is kept nowhere else.
     let agreed = false;
@@ -47,7 +48,7 @@ export function cameraPortal(services: BackendServices) {
       const link: PipewireLink = new PipewireLink(loop, own, {
         view: cameraView,
         server: pipewire,
-        granted: async () => new Set<Source>((await allowed(app)) ? ["camera"] : []),
+        leave: leaveFor<Source>(loop, decisionsChanged, ["camera"], () => allowed(app)),
         traffic: noTraffic(),
         ended: () => links.delete(link),
       });

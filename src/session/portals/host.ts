@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { DocumentPortal } from "../documents/presence.ts";
+import { type Leave, leaveFor } from "../guard/leave.ts";
 import type { Source } from "../sound/pulse.ts";
 import { callingApp } from "./app.ts";
 import type { Backends } from "./backends.ts";
@@ -56,10 +57,12 @@ export class PortalHost {
     return connection;
   }
 
-  /** Whether an app may record that; by default it may not. */
-  async mayHear(app: string, instance: string, source: Source): Promise<boolean> {
+  /** What an app may record; by default nothing. */
+  leaveToRecord(app: string, instance: string): Leave<Source> {
+    const { loop, decide, decisionsChanged } = this.#services;
     const caller = callingApp(this.#instances, app, instance);
-    return (await this.#services.decide(caller, "devices", source, "no")) === "yes";
+    const may = async (source: Source) => (await decide(caller, "devices", source, "no")) === "yes";
+    return leaveFor(loop, decisionsChanged, ["microphone", "monitor"], may);
   }
 
   #restrict(connection: PortalConnection, desktop: DesktopInterfaces, hasDocuments: boolean): void {

@@ -6,6 +6,7 @@ import type { CallingApp } from "./app.ts";
 import type { Decide } from "./decide.ts";
 import type { RequestWork } from "./request.ts";
 import type { Session } from "./session.ts";
+import type { Source } from "./source.ts";
 import type { UpdateWatcher } from "./updates/watcher.ts";
 
 /** Options of a portal's call. */
@@ -35,6 +36,8 @@ export interface PortalServices {
   readonly loop: EventLoop;
   /** What the policy of the machine's owner says, else the permission store; where they say nothing, the portal's default. */
   readonly decide: Decide;
+  /** Tells that it may be decided in another way about devices. */
+  readonly decisionsChanged: Source;
   readonly updates: UpdateWatcher;
   /** A portal has failed in a way that is nobody's business but the maker's. */
   readonly failed: (error: unknown) => void;

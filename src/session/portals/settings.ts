@@ -10,7 +10,7 @@ import { type Variant, variant } from "../../formats/dbus/types.ts";
 import { portalErrors } from "./errors.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
-import { onFileChange, Source } from "./source.ts";
+import { fileChanges } from "./source.ts";
 
 const shape = {
   name: "org.freedesktop.portal.Settings",
@@ -112,11 +112,7 @@ export function settingsPortal({ loop, environment, failed }: BackendServices) {
     }
   };
   const current = (): Settings => merge([defaults, ...paths.map(read)]);
-  const source = new Source((tell) => {
-    const watches = new DisposableStack();
-    for (const path of paths) watches.use(onFileChange(loop, path, tell));
-    return watches;
-  });
+  const source = fileChanges(loop, paths);
   return definePortal(shape, desktopPortal, ({ emit, ended }) => {
     let known = current();
     const look = (): void => {

@@ -75,3 +75,12 @@ export function onFileChange(loop: EventLoop, path: string, tell: () => void): D
   follow();
   return { [Symbol.dispose]: () => current?.[Symbol.dispose]() };
 }
+
+/** Tells when one of some files may have changed. */
+export function fileChanges(loop: EventLoop, paths: readonly string[]): Source {
+  return new Source((tell) => {
+    const watches = new DisposableStack();
+    for (const path of paths) watches.use(onFileChange(loop, path, tell));
+    return watches;
+  });
+}

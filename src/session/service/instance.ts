@@ -11,7 +11,7 @@ import { Link } from "../bus/link.ts";
 import { noTraffic, type Traffic } from "../bus/stream.ts";
 import { PipewireLink } from "../pipewire/link.ts";
 import type { PipewireServer } from "../pipewire/server.ts";
-import { type Granted, type Source, soundView } from "../pipewire/view.ts";
+import { soundView } from "../pipewire/view.ts";
 import type { PortalHost } from "../portals/host.ts";
 import { logLines } from "../proxy/log.ts";
 import { noRules, type SocketRules } from "../proxy/options.ts";
@@ -28,7 +28,7 @@ export class Instance implements Disposable {
   readonly number: string;
   readonly app: string;
   readonly #loop: EventLoop;
-  readonly #portals: PortalHost | undefined;
+  readonly #portals: PortalHost;
   readonly #consents: Consents;
   readonly #pipewire: PipewireServer;
   readonly #monitor: Monitor;
@@ -46,7 +46,7 @@ export class Instance implements Disposable {
   constructor(
     loop: EventLoop,
     handover: ReturnType<typeof parseHandover>,
-    portals: PortalHost | undefined,
+    portals: PortalHost,
     consents: Consents,
     pipewire: PipewireServer,
     ended: () => void,
@@ -75,7 +75,7 @@ export class Instance implements Disposable {
     const listener = new Listener(this.#loop, fd, (client) => {
       const link: SoundLink = new SoundLink(this.#loop, client, {
         traffic,
-        mayHear: async (source) => (await this.#portals?.mayHear(this.app, this.number, source)) === true,
+        leave: this.#portals.leaveToRecord(this.app, this.number),
         ended: () => {
           this.#links.delete(link);
           listener.released();
@@ -87,14 +87,6 @@ export class Instance implements Disposable {
     this.#listeners.push(listener);
   }
 
-  async #granted(): Promise<Granted> {
-    const granted = new Set<Source>();
-    for (const source of ["microphone", "monitor"] as const) {
-      if ((await this.#portals?.mayHear(this.app, this.number, source)) === true) granted.add(source);
-    }
-    return granted;
-  }
-
   #servePipewire(fd: number): void {
     const traffic = noTraffic();
     this.#traffic.set("pipewire", traffic);
@@ -102,7 +94,7 @@ export class Instance implements Disposable {
       const link: PipewireLink = new PipewireLink(this.#loop, client, {
         view: soundView,
         server: this.#pipewire,
-        granted: () => this.#granted(),
+        leave: this.#portals.leaveToRecord(this.app, this.number),
         traffic,
         ended: () => {
           this.#links.delete(link);

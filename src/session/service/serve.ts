@@ -5,6 +5,7 @@ import { ownPlace } from "../../engine/library/folders.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
 import { Listener } from "../../loop/listener.ts";
 import { EventLoop } from "../../loop/loop.ts";
+import { tablesFolder } from "../../metadata/documents.ts";
 import { pollFor } from "../../sys/epoll.ts";
 import { lockFile } from "../../sys/locks.ts";
 import { startTime } from "../../sys/process.ts";
@@ -25,6 +26,7 @@ import { PortalHost } from "../portals/host.ts";
 import { backendsOfFile, decideByFile } from "../portals/policy.ts";
 import { Questions } from "../portals/questions.ts";
 import { servedPortals } from "../portals/served.ts";
+import { fileChanges } from "../portals/source.ts";
 import { decideByStore } from "../portals/stored.ts";
 import { UpdateWatcher } from "../portals/updates/watcher.ts";
 import { Timers } from "../timers/timers.ts";
@@ -125,6 +127,7 @@ class SessionService implements Disposable {
     const services = {
       loop: this.#loop,
       decide: this.#decide,
+      decisionsChanged: fileChanges(this.#loop, [`${tablesFolder(environment)}/devices`, portalPolicyPath]),
       timers: this.#timers,
       updates: new UpdateWatcher(this.#loop, failed),
       failed,

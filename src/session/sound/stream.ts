@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Output } from "../../loop/endpoint.ts";
-import type { FixedBuffer } from "../../sys/transfer.ts";
+import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
 import { type Command, frameBytes, readCommand, readFrame } from "./pulse.ts";
 
 /** What becomes of a command: `wait` until more is known. */
 export type Fate = "pass" | "drop" | "wait";
 
-/** Cuts one direction of a connection into packets; sound itself goes on as it comes. */
-export class PulseStream {
+/** Cuts one direction of a connection into packets; sound itself goes on as it comes, and descriptors nowhere. */
+export class PulseStream implements Disposable {
   readonly #judge: (command: Command, bytes: Uint8Array, at: number) => Fate;
   readonly #output: Output;
+  /** Received, and nobody's. */
+  readonly descriptors: number[] = [];
   #left = 0;
   need = frameBytes;
   waiting = false;
@@ -27,6 +29,7 @@ export class PulseStream {
 
   /** Takes bytes; returns the offset of the first one to be shown again. Throws `SOUND_PROTOCOL`. */
   consume(buffer: FixedBuffer, start: number, end: number): number {
+    closeDescriptors(this.descriptors.splice(0));
     let [at, from] = [start, start];
     this.waiting = false;
     this.need = frameBytes;
@@ -66,5 +69,9 @@ export class PulseStream {
     const fate = this.#judge(readCommand(buffer.bytes, at, length), buffer.bytes, at);
     this.waiting = fate === "wait";
     return this.waiting ? undefined : { fate, length };
+  }
+
+  [Symbol.dispose](): void {
+    closeDescriptors(this.descriptors.splice(0));
   }
 }

@@ -22,6 +22,7 @@ import { PortalHost } from "../../../src/session/portals/host.ts";
 import type { Portal } from "../../../src/session/portals/portal.ts";
 import { Questions } from "../../../src/session/portals/questions.ts";
 import { type BackendServices, servedPortals } from "../../../src/session/portals/served.ts";
+import { fileChanges } from "../../../src/session/portals/source.ts";
 import { UpdateWatcher } from "../../../src/session/portals/updates/watcher.ts";
 import { Timers } from "../../../src/session/timers/timers.ts";
 import { listenUnix } from "../../../src/sys/sockets.ts";
@@ -89,6 +90,7 @@ export class PortalWorld implements AsyncDisposable {
     const services = {
       loop: this.loop,
       decide,
+      decisionsChanged: fileChanges(this.loop, [join(folder, "decisions")]),
       failed,
       buses,
       environment,
