@@ -155,6 +155,12 @@ export const limits = {
   fileTransferFiles: 256,
   /** Files that an app attaches to one mail. */
   portalAttachments: 64,
+  /** USB devices that a machine has, that one call asks for, and that one connection holds, each as often as it was opened. */
+  usbDevices: 1024,
+  usbDevicesPerCall: 32,
+  usbDevicesHeld: 128,
+  /** What the kernel or udev says of one device. */
+  usbTextBytes: 64 * KiB,
   /** What an app says that it does in the background (Background portal, version 2). */
   portalStatusCharacters: 96,
   /** Wake-ups of one app, what each gives back to it, how often one may return, how late and how far away one may be. */

@@ -15,6 +15,26 @@ export function parseUsbQuery(text: string): string | undefined {
   return kinds.includes("dev") && !kinds.includes("vnd") ? undefined : query;
 }
 
+/** What queries ask about a device, in lower-case hexadecimal digits. */
+export interface UsbIdentity {
+  /** Four digits each. */
+  readonly vendor: string;
+  readonly product: string;
+  /** Classes with their subclasses, `03:01`: the device's own, and those of its interfaces. */
+  readonly classes: readonly string[];
+}
+
+/** Whether a query, as `parseUsbQuery` answers it, is about a device. */
+export function usbQueryFits(query: string, { vendor, product, classes }: UsbIdentity): boolean {
+  return query.split("+").every((item) => {
+    if (item === "all") return true;
+    const value = item.slice("vnd:".length);
+    if (item.startsWith("vnd:")) return value === vendor;
+    if (item.startsWith("dev:")) return value === product;
+    return classes.some((one) => (value.endsWith("*") ? one.startsWith(value.slice(0, -1)) : one === value));
+  });
+}
+
 /**
  * Reads the text of a list of USB queries: one a line or with `;` between, `!` in front of those to hide, comment lines
  * with `#`. Answers permission options; as Flatpak does, it leaves out what is malformed.

@@ -10,11 +10,11 @@ export function findWaylandSocket(host: Host): string | undefined {
   return path !== undefined && host.lookAt(path)?.type === "socket" ? path : undefined;
 }
 
-/** What conditional permissions can ask about the host; a portal for USB needs the session and is never there yet. */
+/** What conditional permissions can ask about the host; the session service has a portal for USB where the desktop has none. */
 export function hostConditions(host: Host): Conditions {
   return (name) => {
-    if (name === "true" || name === "has-input-device" || name === "has-usb-device") return true;
-    if (name === "false" || name === "has-usb-portal") return false;
+    if (["true", "has-input-device", "has-usb-device", "has-usb-portal"].includes(name)) return true;
+    if (name === "false") return false;
     if (name !== "has-wayland") return undefined;
     return findWaylandSocket(host) !== undefined || /^[0-9]+$/.test(host.variable("WAYLAND_SOCKET") ?? "");
   };

@@ -28,6 +28,7 @@ import { secretPortal } from "./secret.ts";
 import { settingsPortal } from "./settings.ts";
 import { timersPortal } from "./timers.ts";
 import { trashPortal } from "./trash.ts";
+import type { UsbHost } from "./usb/devices.ts";
 import { usbPortal } from "./usb.ts";
 
 /** What the portals of the service are made of. */
@@ -39,6 +40,7 @@ export interface BackendServices extends PortalServices {
   readonly library: LibraryKeeper;
   readonly timers: Timers;
   readonly questions: Questions;
+  readonly usb: UsbHost;
   /** What the maker says now. */
   readonly backends: () => Backends;
 }

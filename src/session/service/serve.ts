@@ -29,6 +29,7 @@ import { servedPortals } from "../portals/served.ts";
 import { fileChanges } from "../portals/source.ts";
 import { decideByStore } from "../portals/stored.ts";
 import { UpdateWatcher } from "../portals/updates/watcher.ts";
+import { machineUsb } from "../portals/usb/devices.ts";
 import { Timers } from "../timers/timers.ts";
 import { Consents } from "./consents.ts";
 import { OverrideFollower } from "./follow.ts";
@@ -138,6 +139,7 @@ class SessionService implements Disposable {
       library: this.#library,
       documents: this.#documents,
       questions: new Questions(),
+      usb: machineUsb,
     };
     return new PortalHost(services, instances, servedPortals(services), {
       desktop: new Desktop(this.#buses),

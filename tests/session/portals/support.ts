@@ -43,6 +43,9 @@ export class PortalWorld implements AsyncDisposable {
   readonly #running: Promise<void>;
   readonly #resources = new DisposableStack();
 
+  /** Tells of USB devices that come, change and go, while somebody listens. */
+  usbChanged: () => void = () => undefined;
+
   /** What the maker says; it counts from the next call. */
   backends: Backends = noBackends;
 
@@ -101,6 +104,15 @@ export class PortalWorld implements AsyncDisposable {
       timers: this.timers,
       pipewire: this.#resources.use(new PipewireServer(this.loop, { XDG_RUNTIME_DIR: folder }, folder)),
       questions: new Questions(),
+      usb: {
+        sysfs: join(folder, "usb"),
+        udev: join(folder, "udev"),
+        nodes: "/dev",
+        watch: (_loop: EventLoop, tell: () => void) => {
+          this.usbChanged = tell;
+          return { [Symbol.dispose]: () => undefined };
+        },
+      },
     };
     const host = new PortalHost(services, join(folder, "instances"), makePortals(services), {
       ...(withDesktop ? { desktop: new Desktop(buses) } : {}),
