@@ -9,9 +9,10 @@ const mostInterfaces = 32;
 
 /**
  * Takes back what the kernel can of a USB device's descriptor, from all copies of it at once: no interface can be claimed
- * any more, nor a configuration set, and those that are claimed are let go, with the transfers on them. What stays are
- * requests to the device itself (endpoint 0) and its descriptors; usbfs has no way to end these. Does nothing to a
- * descriptor of anything else, and to one that was opened for reading, which allows none of this.
+ * any more, no driver be detached, and interfaces that are claimed are let go, with the transfers on them. What stays are
+ * requests to the device itself (endpoint 0, and choosing a configuration that no driver uses) and its descriptors; usbfs
+ * has no way to end these. Does nothing to a descriptor of anything else, and to one that was opened for reading, which
+ * allows none of this.
  */
 export function revokeUsbDevice(fd: number): void {
   const number = new Uint32Array(1);
