@@ -101,7 +101,7 @@ function unpackLayout(layout: string, folder: string): void {
 /** Builds a recipe or manifest with Dowel, and makes of the result what Flatpak takes. */
 function prepare(file: string, name: string, exportOptions: readonly string[]): Trees {
   const input = readFileSync(file, "utf8");
-  const layout = once(`${name}-layout`, `${input}# zstd:chunked\n`, (folder) =>
+  const layout = once(`${name}-layout`, `${input}# zstd:chunked, view\n`, (folder) =>
     execute(dowelCommand(...buildWords(file, folder))),
   );
   const folder = once(`${name}-tree`, input, (target) => unpackLayout(layout, target));
@@ -138,7 +138,7 @@ export function prepareFrom(name: string, mirrors: readonly string[]): Trees {
 /** The runtime of some mirrors as a layout, under another id: only the file `metadata` differs. */
 export function prepareTwin(id: string, mirrors: readonly string[]): string {
   const file = writeRecipe("twin", mirrors, id);
-  return once("twin-layout", readFileSync(file, "utf8"), (folder) =>
+  return once("twin-layout", `${readFileSync(file, "utf8")}# view\n`, (folder) =>
     execute(dowelCommand(...buildWords(file, folder))),
   );
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { toOciArch } from "../../base/arch.ts";
+import { isDowelError } from "../../base/errors.ts";
 import { encodeUtf8 } from "../../base/text.ts";
 import { type Metadata, parseMetadata } from "../../metadata/metadata.ts";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
@@ -10,7 +11,9 @@ import { encodeFlatpakLabels, type FlatpakLabels } from "../../oci/labels.ts";
 import type { LayoutWriter } from "../../oci/layoutwriter.ts";
 import { encodeManifest } from "../../oci/manifest.ts";
 import { mediaTypes } from "../../oci/mediatypes.ts";
-import { treeAnnotation } from "../../store/image/voucher.ts";
+import type { FolderNode } from "../../store/image/tree.ts";
+import { viewOf } from "../../store/image/view.ts";
+import { viewAnnotation, viewDigest } from "../../store/image/voucher.ts";
 import { contentSize, type Tree } from "../tree/types.ts";
 import { appdataLabel, appstreamLabels } from "./appstream.ts";
 import { type LayerOptions, streamLayer } from "./layer.ts";
@@ -50,19 +53,19 @@ export interface WrittenImage {
 interface WrittenLayer {
   readonly descriptor: Descriptor;
   readonly diffId: Digest;
-  /** The digest of the tree that it makes alone, where somebody may use it. */
-  readonly tree: string | undefined;
+  /** The tree that it makes alone, where somebody may use what is known of it. */
+  readonly tree: FolderNode | undefined;
 }
 
 async function writeLayer(writer: LayoutWriter, tree: Tree, options: LayerOptions): Promise<WrittenLayer> {
   const layer = streamLayer(tree, options);
   const { digest, size } = await writer.addBlob(layer.chunks, "sha256", options.signal);
-  const { diffId, annotations, tree: treeDigest } = layer.facts();
+  const { diffId, annotations, tree: made } = layer.facts();
   const mediaType = options.compression === "gzip" ? mediaTypes.ociLayerGzip : mediaTypes.ociLayerZstd;
   return {
     descriptor: { mediaType, digest, size, annotations },
     diffId: `sha256:${diffId}` as Digest,
-    tree: treeDigest,
+    tree: made,
   };
 }
 
@@ -80,6 +83,16 @@ function labelsOf(
   const { installedSize, downloadSize } = sizes;
   const packed = commitMetadata(name, metadata, installedSize, downloadSize);
   return encodeFlatpakLabels({ ref: name, metadata, timestamp, subject, body: "", commitMetadata: packed, ...sizes });
+}
+
+/** The annotations that say what installations make of a tree; none where they would refuse it. */
+function vouch(tree: FolderNode, ref: Ref): ReadonlyMap<string, string> {
+  try {
+    return new Map([[viewAnnotation, viewDigest(viewOf(tree, ref.kind, formatRef(ref)))]]);
+  } catch (error) {
+    if (isDowelError(error, "IMAGE_UNSUITABLE")) return new Map();
+    throw error;
+  }
 }
 
 /** Writes an image into a layout, under its ref. Equal inputs give equal digests. */
@@ -110,12 +123,12 @@ export async function writeImage(
   });
   const config = await writer.addBytes(configBytes, mediaTypes.ociConfig);
   const [first, second] = layers;
-  const treeDigest = second === undefined ? first?.tree : undefined;
+  const alone = second === undefined ? first?.tree : undefined;
   const bytes = encodeManifest({
     mediaType: mediaTypes.ociManifest,
     config,
     layers: layers.map(({ descriptor }) => descriptor),
-    annotations: new Map(treeDigest === undefined ? [] : [[treeAnnotation, treeDigest]]),
+    annotations: alone === undefined ? new Map() : vouch(alone, input.ref),
   });
   const digest = digestOf(bytes);
   const descriptor = {

@@ -7,6 +7,7 @@ import { compress } from "../../formats/compression/compress.ts";
 import type { TarEntry } from "../../formats/tar/entry.ts";
 import { type TarInput, writeTar } from "../../formats/tar/write.ts";
 import { ChunkedWriter } from "../../formats/zstd-chunked/write.ts";
+import type { FolderNode } from "../../store/image/tree.ts";
 import { streamContent } from "../tree/read.ts";
 import { type Content, contentSize, type Tree, type TreeEntry } from "../tree/types.ts";
 import { MeasuredLayer } from "./measured.ts";
@@ -36,8 +37,8 @@ export interface LayerFacts {
   readonly diffId: string;
   /** For its descriptor. */
   readonly annotations: ReadonlyMap<string, string>;
-  /** The digest of the tree that it makes alone, where somebody may use it. */
-  readonly tree: string | undefined;
+  /** The tree that it makes alone, where somebody may use what is known of it. */
+  readonly tree: FolderNode | undefined;
 }
 
 /** A layer as it streams out; its facts are known only when the stream has ended. */
@@ -74,7 +75,7 @@ function streamChunked(tree: Tree, { signal }: LayerOptions): LayerStream {
       return {
         diffId: diffId.slice("sha256:".length),
         annotations: new Map(Object.entries(annotations)),
-        tree: measured.digest(),
+        tree: measured.tree,
       };
     },
   };

@@ -4,8 +4,8 @@ import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { TarEntry } from "../../formats/tar/entry.ts";
 import type { TarInput } from "../../formats/tar/write.ts";
 import { LayerStack } from "../../store/image/layers.ts";
+import type { FolderNode } from "../../store/image/tree.ts";
 import { canonicalEntry } from "../../store/image/unpack.ts";
-import { treeDigest } from "../../store/image/voucher.ts";
 
 const emptyDigest = Buffer.from(fsVerityDigest(new Uint8Array(0))).toString("hex");
 
@@ -32,8 +32,8 @@ export class MeasuredLayer {
     this.#stack.add(canonicalEntry(entry, { size: entry.size, digest: verity ?? emptyDigest, inline }));
   }
 
-  /** The digest of the tree, when all has been added. */
-  digest(): string {
-    return treeDigest(this.#stack.root);
+  /** The tree, when all has been added. */
+  get tree(): FolderNode {
+    return this.#stack.root;
   }
 }

@@ -11,11 +11,17 @@ export function objectPath(installation: Pick<Installation, "objects">, digest: 
   return `${installation.objects}/${objectName(digest)}`;
 }
 
+/** Bytes of an object; undefined where there is none. */
+export function objectSize(installation: Pick<Installation, "objects">, digest: string): number | undefined {
+  const status = statSync(objectPath(installation, digest), { throwIfNoEntry: false });
+  return status?.isFile() === true ? status.size : undefined;
+}
+
 /**
  * Whether the object is there, and as large as it should be where that is known. Objects get their name only when their
  * content is on the disk, so this is enough, but for damage that leaves the size as it is.
  */
 export function hasObject(installation: Pick<Installation, "objects">, digest: string, size?: number): boolean {
-  const status = statSync(objectPath(installation, digest), { throwIfNoEntry: false });
-  return status?.isFile() === true && (size === undefined || status.size === size);
+  const found = objectSize(installation, digest);
+  return found !== undefined && (size === undefined || found === size);
 }

@@ -16,17 +16,18 @@ import { errnoOf, fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { startWriting, syncFileSystem } from "../../sys/durability.ts";
-import { hasObject, objectName } from "./paths.ts";
+import { objectName, objectSize } from "./paths.ts";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** From this size on the device starts to write a file while the next ones still come in. */
 const writtenEarlyBytes = 64 * 1024;
 
-/** What became of a content: its fs-verity digest (hex), and whether a file was written for it. */
+/** What became of a content: its fs-verity digest (hex), and the name in the folder of the file that was written for it. */
 export interface StagedContent {
   readonly digest: string;
-  readonly isNew: boolean;
+  /** `ab/cdef…` where the objects have no folder `ab` yet, which may then come to them as a whole; else `abcdef…`. */
+  readonly newFile: string | undefined;
 }
 
 /** Where a stager works; can be sent to another thread. */
@@ -60,23 +61,27 @@ export class Stager implements Disposable {
   readonly #umask: number;
   /** Which folders of objects there were when they were first asked for; only what is there is looked into. */
   readonly #known = new Map<string, boolean>();
+  readonly #sizeOf: (digest: string) => number | undefined;
   #open: OpenContent | undefined;
   #counter = 0;
 
-  constructor({ staged, objects, name, umask }: StagerPlaces) {
+  /** `sizeOf`: a quicker way to look for an object. */
+  constructor({ staged, objects, name, umask }: StagerPlaces, sizeOf?: (digest: string) => number | undefined) {
     this.#staged = staged;
     this.#objects = objects;
     this.#name = name;
     this.#umask = umask;
+    this.#sizeOf = sizeOf ?? ((digest) => objectSize({ objects }, digest));
   }
 
   /** Takes content that is in memory as a whole. Throws `NO_SPACE`, `NOT_PERMITTED` or `IO`. */
   add(bytes: Uint8Array, executable: boolean): StagedContent {
     const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
-    if (bytes.length <= inlineThreshold || this.#isStored(digest, bytes.length)) return { digest, isNew: false };
-    const path = `${this.#staged}/${objectName(digest)}`;
+    if (bytes.length <= inlineThreshold || this.#isStored(digest, bytes.length)) return { digest, newFile: undefined };
+    const name = this.#nameOf(digest);
+    const path = `${this.#staged}/${name}`;
     try {
-      return { digest, isNew: writeNewObject(path, bytes, executable, this.#umask) };
+      return { digest, newFile: writeNewObject(path, bytes, executable, this.#umask) ? name : undefined };
     } catch (error) {
       throw fileError(error, "write", path);
     }
@@ -107,12 +112,13 @@ export class Stager implements Disposable {
     } finally {
       closeSync(open.fd);
     }
-    const path = `${this.#staged}/${objectName(digest)}`;
+    const name = this.#nameOf(digest);
+    const path = `${this.#staged}/${name}`;
     try {
       const isThere = this.#isStored(digest, open.size) || statSync(path, { throwIfNoEntry: false }) !== undefined;
       if (isThere) rmSync(open.path);
       else inFolder(path, () => renameSync(open.path, path));
-      return { digest, isNew: !isThere };
+      return { digest, newFile: isThere ? undefined : name };
     } catch (error) {
       throw fileError(error, "write", path);
     }
@@ -137,13 +143,20 @@ export class Stager implements Disposable {
    * that content is written once more, and no harm is done.
    */
   #isStored(digest: string, size: number): boolean {
-    const folder = digest.slice(0, 2);
+    return this.#hasFolder(digest.slice(0, 2)) && this.#sizeOf(digest) === size;
+  }
+
+  #nameOf(digest: string): string {
+    return this.#hasFolder(digest.slice(0, 2)) ? digest : objectName(digest);
+  }
+
+  #hasFolder(folder: string): boolean {
     let known = this.#known.get(folder);
     if (known === undefined) {
       known = statSync(`${this.#objects}/${folder}`, { throwIfNoEntry: false }) !== undefined;
       this.#known.set(folder, known);
     }
-    return known && hasObject({ objects: this.#objects }, digest, size);
+    return known;
   }
 
   /** Gives up the content whose parts were added, if there is one. */

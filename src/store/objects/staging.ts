@@ -18,15 +18,16 @@ const foldersSyncedAlone = 8;
 const threadedBytes = 4 * 1024 * 1024;
 
 /**
- * Takes new content. Files lie in `tmp/` under the names they will have until `commit`: one sync of the whole
+ * Takes new content. Files lie in `tmp/` until `commit`: one sync of the whole
  * file system, then renames. So an object that has its name also has its content, whatever happens to the power,
  * and no file needs an fsync of its own. Needs a pin of the installation for its whole life.
  */
 export class ObjectStaging implements AsyncDisposable {
   readonly #installation: Installation;
   readonly #folder: string;
-  readonly #staged = new Set<string>();
-  /** The staged ones by the folder that they come to lie in. */
+  /** The staged ones, with their names in the folder. */
+  readonly #staged = new Map<string, string>();
+  /** The same by the folder that they come to lie in. */
   readonly #folders = new Map<string, string[]>();
   readonly #committed = new Set<string>();
   /** Whether the folders of objects were there when they were first asked for; only what is there is looked into. */
@@ -46,8 +47,8 @@ export class ObjectStaging implements AsyncDisposable {
     this.#installation = installation;
     this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
     this.#places = { staged: this.#folder, objects: installation.objects, name: "own", umask: process.umask() };
-    this.#stager = new Stager(this.#places);
     this.#sizes = new FileSizes(installation.objects);
+    this.#stager = new Stager(this.#places, (digest) => this.#sizes.of(objectName(digest)));
   }
 
   /**
@@ -126,7 +127,7 @@ export class ObjectStaging implements AsyncDisposable {
     } catch (error) {
       throw fileError(error, "store objects in", this.#installation.objects);
     }
-    for (const digest of this.#staged) this.#committed.add(digest);
+    for (const digest of this.#staged.keys()) this.#committed.add(digest);
     this.#staged.clear();
     this.#folders.clear();
     this.#known.clear();
@@ -145,11 +146,12 @@ export class ObjectStaging implements AsyncDisposable {
     if (
       !this.#failed &&
       this.#intake?.failed !== true &&
+      digests.every((digest) => this.#staged.get(digest) === objectName(digest)) &&
       !existsSync(target) &&
       renameUnlessThere(join(this.#folder, folder), target)
     )
       return;
-    for (const digest of digests) renameSync(this.#stagedPath(digest), objectPath(this.#installation, digest));
+    for (const digest of digests) renameSync(this.pathOf(digest), objectPath(this.#installation, digest));
   }
 
   /** Makes the names of objects durable; from some folders on one sync of all is quicker than one of each. */
@@ -173,7 +175,7 @@ export class ObjectStaging implements AsyncDisposable {
 
   /** Whether all objects that were new are among the given ones. */
   broughtOnly(digests: ReadonlyMap<string, unknown>): boolean {
-    return [this.#committed, this.#staged].every((all) => [...all].every((digest) => digests.has(digest)));
+    return [this.#committed, this.#staged].every((all) => [...all.keys()].every((digest) => digests.has(digest)));
   }
 
   /** A folder that another process makes meanwhile is missed, so that content is written once more, and no harm is done. */
@@ -193,7 +195,8 @@ export class ObjectStaging implements AsyncDisposable {
 
   /** Content that was staged or stored, for reading back. */
   pathOf(digest: string): string {
-    return this.#staged.has(digest) ? this.#stagedPath(digest) : objectPath(this.#installation, digest);
+    const staged = this.#staged.get(digest);
+    return staged === undefined ? objectPath(this.#installation, digest) : `${this.#folder}/${staged}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -203,17 +206,14 @@ export class ObjectStaging implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #stagedPath(digest: string): string {
-    return `${this.#folder}/${objectName(digest)}`;
-  }
-
-  #enroll({ digest, isNew }: StagedContent, size: number): void {
-    if (!isNew) return;
+  #enroll({ digest, newFile }: StagedContent, size: number): void {
+    // two stagers may both have written it
+    if (newFile === undefined || this.#staged.has(digest)) return;
     const folder = digest.slice(0, 2);
     const digests = this.#folders.get(folder);
     if (digests === undefined) this.#folders.set(folder, [digest]);
     else digests.push(digest);
-    this.#staged.add(digest);
+    this.#staged.set(digest, newFile);
     this.#stagedBytes += size;
   }
 }

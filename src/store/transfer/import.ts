@@ -15,8 +15,8 @@ import { encodeRecord, ownRecordName, saveRecord } from "../image/record.ts";
 import { imageFolder, imageOf, type MadeImage, objectSizes, type StoredImage, writeImage } from "../image/stored.ts";
 import { subsetOf } from "../image/subset.ts";
 import type { FileNode, FolderNode } from "../image/tree.ts";
-import { viewOf } from "../image/view.ts";
-import { treeDigest, voucherOf } from "../image/voucher.ts";
+import { type ImageView, viewOf } from "../image/view.ts";
+import { treeDigest, viewDigest, voucherOf } from "../image/voucher.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
 import { ContentIndex } from "../objects/contents.ts";
@@ -96,8 +96,14 @@ export async function importImage(
     return makeImage(staging, manifest, facts, root);
   };
   let layers = await addWanted(context, manifest, config, "known");
-  const isSure = (): boolean => layers.unchecked.size === 0 || isSubset || treeDigest(layers.root) === voucher;
-  let made = await saving(layers, () => (isSure() ? make(layers) : undefined));
+  const isSure = layers.unchecked.size === 0 || isSubset;
+  let made = await saving(layers, () => {
+    if (isSure) return make(layers);
+    if (voucher?.view === undefined) return treeDigest(layers.root) === voucher?.tree ? make(layers) : undefined;
+    // with extra data what is shown is no longer what the manifest vouches for
+    const plain = extra === undefined ? undefined : () => viewOf(layers.root, ref.kind, name);
+    return makeVouched(voucher.view, plain, () => make(layers));
+  });
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   if (made === undefined) {
     layers = await addWanted({ ...context, vouched: false }, manifest, config, "complete");
@@ -108,6 +114,25 @@ export async function importImage(
   const stored = writeImage(installation, made, { manifest: bytes, config: configBytes }, records);
   if (staging.broughtOnly(made.objects)) noteEnd(installation);
   return stored;
+}
+
+/**
+ * The image of a tree that is right only if the manifest vouches for what it shows; undefined where it does not. What a tree
+ * that is not right is refused for does not matter. `plain` is the view to compare, where it is not that of the image.
+ */
+function makeVouched(
+  voucher: string,
+  plain: (() => ImageView) | undefined,
+  make: () => MadeImage | undefined,
+): MadeImage | undefined {
+  try {
+    if (plain !== undefined) return viewDigest(plain()) === voucher ? make() : undefined;
+    const made = make();
+    return made !== undefined && viewDigest(made.image.view, made.image.imageDigest) === voucher ? made : undefined;
+  } catch (error) {
+    if (isDowelError(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Works out the image that layers make; undefined where objects of it are missing. */

@@ -10,8 +10,7 @@ import { loadImage } from "../../../src/oci/image.ts";
 import { LayoutSource } from "../../../src/oci/layout.ts";
 import { filesOfFolder } from "../../../src/oci/layoutfiles.ts";
 import { openLayoutWriter } from "../../../src/oci/layoutwriter.ts";
-import { imageFolder, treeOf } from "../../../src/store/image/stored.ts";
-import { treeDigest, voucherOf } from "../../../src/store/image/voucher.ts";
+import { viewDigest, voucherOf } from "../../../src/store/image/voucher.ts";
 import { importImage } from "../../../src/store/transfer/import.ts";
 import { TestFolder as StoreFolder } from "../../store/images.ts";
 import { TestFolder } from "../support.ts";
@@ -128,16 +127,15 @@ describe("writeImage()", () => {
   });
 
   test.each(["flatpak", "rootfs"] as const)(
-    "vouches for the tree that an import makes, in the layout %s",
+    "vouches for the view that an import makes, in the layout %s",
     async (layout) => {
       using folder = new TestFolder();
       using store = new StoreFolder();
       const { path, image } = await write(folder, "zstd:chunked", layout);
       const installation = store.installation();
       await using source = await LayoutSource.open(filesOfFolder(path));
-      const { commit } = await importImage(installation, source, await source.resolve());
-      const root = treeOf(installation, image.config.diffIds, imageFolder(installation, commit));
-      expect(root && treeDigest(root)).toBe(voucherOf(image.manifest.annotations) ?? "none");
+      const { view, imageDigest } = await importImage(installation, source, await source.resolve());
+      expect(viewDigest(view, imageDigest)).toBe(voucherOf(image.manifest.annotations)?.view ?? "none");
     },
   );
 

@@ -4,7 +4,6 @@ import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { TarInput } from "../../../src/formats/tar/write.ts";
 import { Registry } from "../../../src/oci/client/registry.ts";
 import type { ImageSource, ResolvedDocument } from "../../../src/oci/source.ts";
-import { treeAnnotation } from "../../../src/store/image/voucher.ts";
 import { entry, file, type Written, writeLayer } from "../../formats/zstd-chunked/support.ts";
 import { appLabels, appMetadata } from "../images.ts";
 
@@ -17,8 +16,8 @@ export interface Answers {
   readonly cutAfter?: number;
   /** No answer to requests for parts any more after so many bytes. */
   readonly deadAfter?: number;
-  /** What the manifest says of the tree of its layers. */
-  readonly tree?: string;
+  /** Annotations of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Changes this byte of the first range of the second request for parts. */
   readonly corruptAt?: number;
 }
@@ -72,7 +71,7 @@ export function relabelled(written: Written, change: (toc: string) => string, wr
   return { blob: changed, layer: { ...layer, annotations } };
 }
 
-function documents(layers: readonly Written[], tree: string | undefined) {
+function documents(layers: readonly Written[], annotations: Answers["annotations"]) {
   const blobs = new Map<string, Uint8Array>();
   const put = (mediaType: string, bytes: Uint8Array) => {
     const digest = `sha256:${hash("sha256", bytes)}`;
@@ -101,7 +100,7 @@ function documents(layers: readonly Written[], tree: string | undefined) {
       mediaType: `${type}.manifest.v1+json`,
       config,
       layers: described,
-      ...(tree === undefined ? {} : { annotations: { [treeAnnotation]: tree } }),
+      ...(annotations === undefined ? {} : { annotations }),
     }),
   );
   return { blobs, manifest, layers: new Set(described.map(({ digest }) => digest)) };
@@ -136,7 +135,7 @@ function partsOf(blob: Uint8Array, spans: readonly Span[], corruptAt: number | u
 
 /** Offers an image of zstd:chunked layers by way of a registry that answers as it is told. */
 export async function offer(layers: readonly Written[], answers: Answers = {}): Promise<Offer> {
-  const { blobs, manifest, layers: digests } = documents(layers, answers.tree);
+  const { blobs, manifest, layers: digests } = documents(layers, answers.annotations);
   const asked: string[] = [];
   let sent = 0;
   const parts = (blob: Uint8Array, header: string): Body => {
