@@ -84,6 +84,35 @@ export interface KnownBefore {
   readonly runtimeRepos?: readonly string[];
 }
 
+/**
+ * The plan for the case that the remotes have nothing new, made while they are asked. Undefined where that cannot be known;
+ * whether it holds is for their answers to say.
+ */
+async function planAhead(
+  facts: Facts,
+  requests: readonly Request[],
+  asks: readonly Ask[],
+  offers: Offers,
+): Promise<{ readonly plan: Plan; readonly foreseen: readonly Answer[] } | undefined> {
+  const known = await Promise.all(
+    asks.map(({ remote, arch }) => (isGone(remote) ? undefined : offers.foreseen(remote, arch))),
+  );
+  const foreseen = known.filter((answer) => answer !== undefined);
+  if (foreseen.length < asks.length) return undefined;
+  const answers = new Map(facts.answers);
+  for (const [at, answer] of foreseen.entries()) {
+    const one = asks[at];
+    if (one !== undefined) answers.set(answerKey(one.remote.name, one.arch), answer);
+  }
+  try {
+    const resolution = resolve({ ...facts, answers }, requests);
+    return "plan" in resolution ? { plan: resolution.plan, foreseen } : undefined;
+  } catch (error) {
+    if (isDowelError(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Asks remotes until a plan can be made; each is asked once. */
 async function resolveAll(
   facts: Omit<Facts, "answers">,
@@ -95,7 +124,11 @@ async function resolveAll(
     const resolution = resolve({ ...facts, answers }, requests);
     if ("plan" in resolution) return resolution.plan;
     const { asks } = resolution;
-    const found = await Promise.all(asks.map((one) => ask(one, offers)));
+    const asked = Promise.all(asks.map((one) => ask(one, offers)));
+    asked.catch(() => undefined);
+    const ahead = await planAhead({ ...facts, answers }, requests, asks, offers);
+    const found = await asked;
+    if (ahead?.foreseen.every((answer, at) => answer === found[at]) === true) return ahead.plan;
     for (const [at, { remote, arch }] of asks.entries()) {
       const answer = found[at];
       if (answer !== undefined) answers.set(answerKey(remote.name, arch), answer);

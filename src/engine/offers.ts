@@ -5,7 +5,7 @@ import { type Report, silent } from "../base/events.ts";
 import { listRefs } from "../remotes/catalogue.ts";
 import type { ListOptions } from "../remotes/readremote.ts";
 import type { Offer } from "../remotes/select.ts";
-import type { Remote } from "../remotes/types.ts";
+import type { Remote, RemoteRef } from "../remotes/types.ts";
 import type { Installation } from "../store/installation.ts";
 import { mayHaveMedia } from "./media.ts";
 
@@ -18,6 +18,12 @@ export interface OfferOptions {
   readonly mayBeOld?: boolean | undefined;
 }
 
+/** The answer of a remote, and what it will be if it has not changed: undefined where nothing was heard of it before. */
+interface Asked {
+  readonly offer: Promise<Offer>;
+  readonly foreseen: Promise<Offer | undefined>;
+}
+
 /** Asks remotes what they have, each at most once for an architecture. */
 export class Offers {
   readonly #folder: string | undefined;
@@ -25,7 +31,7 @@ export class Offers {
   readonly #signal: AbortSignal | undefined;
   readonly #cached: boolean;
   readonly #mayBeOld: boolean;
-  readonly #asked = new Map<string, Promise<Offer>>();
+  readonly #asked = new Map<string, Asked>();
 
   /** `cacheFolder`: the folder of an installation, or undefined to keep no answers. */
   constructor(cacheFolder: string | undefined, options: OfferOptions = {}) {
@@ -38,18 +44,39 @@ export class Offers {
 
   /** What one remote has. Throws what its registry or layout throws. */
   of(remote: Remote, arch?: string): Promise<Offer> {
+    return this.#question(remote, arch).offer;
+  }
+
+  /**
+   * What one remote will answer if it has nothing new, while it is still asked; the answer is the same object then.
+   * Undefined where nothing is known of it.
+   */
+  foreseen(remote: Remote, arch?: string): Promise<Offer | undefined> {
+    return this.#question(remote, arch).foreseen;
+  }
+
+  #question(remote: Remote, arch: string | undefined): Asked {
     const key = `${remote.name} ${arch ?? hostArch()}`;
     const known = this.#asked.get(key);
     if (known !== undefined) return known;
-    const asked = this.#ask(remote, arch);
+    const { promise: foreseen, resolve: foresee } = Promise.withResolvers<Offer | undefined>();
+    const offer = this.#ask(remote, arch, foresee).finally(() => foresee(undefined));
+    offer.catch(() => undefined);
+    const asked = { offer, foreseen };
     this.#asked.set(key, asked);
     return asked;
   }
 
-  async #ask(remote: Remote, arch: string | undefined): Promise<Offer> {
+  async #ask(remote: Remote, arch: string | undefined, foresee: (offer: Offer) => void): Promise<Offer> {
     const options = { arch, cacheFolder: this.#folder, signal: this.#signal };
+    let foreseen: Offer | undefined;
+    const foresees = (refs: readonly RemoteRef[]): void => {
+      foreseen = { remote, refs };
+      foresee(foreseen);
+    };
     try {
-      return { remote, refs: await listRefs(remote, { ...options, cached: this.#cached }) };
+      const refs = await listRefs(remote, { ...options, cached: this.#cached, foresees });
+      return refs === foreseen?.refs ? foreseen : { remote, refs };
     } catch (error) {
       if (!isDowelError(error, "REGISTRY_UNREACHABLE") || !this.#mayBeOld) throw error;
       return await this.#lastHeard(remote, options, error);

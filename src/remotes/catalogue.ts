@@ -41,10 +41,15 @@ function keepSearchIndex(remote: Remote, refs: readonly RemoteRef[], isNew: bool
 async function list(remote: Remote, options: ListOptions): Promise<readonly RemoteRef[]> {
   const location = parseLocation(remote.url);
   if (location.kind === "registry") {
-    const make = (catalogue: Catalogue): Promise<RemoteRef[]> => selected(remote, location, catalogue, options);
+    const make = async (catalogue: Catalogue, isOld: boolean) => {
+      const all = await selected(remote, location, catalogue, options);
+      const offered = offeredOf(remote, all);
+      if (isOld) options.foresees?.(offered);
+      return { all, offered };
+    };
     const { made, isNew } = await readRegistry(remote, location, options, make);
-    keepSearchIndex(remote, made, isNew, options);
-    return offeredOf(remote, made);
+    keepSearchIndex(remote, made.all, isNew, options);
+    return made.offered;
   }
   const { readImage, readLayout } = await import("./readimages.ts");
   const catalogue =

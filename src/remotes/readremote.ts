@@ -7,7 +7,7 @@ import type { Catalogue } from "./images.ts";
 import { type CachedCatalogue, readCachedCatalogue, usable, writeCachedCatalogue } from "./indexcache.ts";
 import type { RegistryLocation } from "./location.ts";
 import { isCatalogueAddress } from "./shop/address.ts";
-import type { Remote } from "./types.ts";
+import type { Remote, RemoteRef } from "./types.ts";
 
 export interface ListOptions {
   /** Flatpak's name, or `*` for all; the machine's own by default. */
@@ -16,6 +16,11 @@ export interface ListOptions {
   readonly cacheFolder?: string | undefined;
   /** Do not ask a registry; take what is cached. */
   readonly cached?: boolean | undefined;
+  /**
+   * Takes the list that a registry gave last, while it is asked whether that still holds; where it does, the same list is
+   * the answer.
+   */
+  readonly foresees?: ((refs: readonly RemoteRef[]) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,21 +61,21 @@ interface RegistryAnswer<T> {
 
 /**
  * What is made of the list of a registry's namespace. `make` is called with what was heard last while the question whether
- * that still holds is under way, and again only where it does not.
+ * that still holds is under way, and again only where it does not; it is told which of the two it is.
  */
 export async function readRegistry<T extends object>(
   remote: Remote,
   location: RegistryLocation,
   options: ListOptions,
-  make: (catalogue: Catalogue) => Promise<T>,
+  make: (catalogue: Catalogue, isOld: boolean) => Promise<T>,
 ): Promise<RegistryAnswer<T>> {
   const { cacheFolder: folder, signal } = options;
   const cached = folder === undefined ? undefined : readCachedCatalogue(folder, remote.name);
-  const view = async ({ registry: baseUrl, images }: CachedCatalogue): Promise<T> =>
-    await make({ images, placeOf: (repository) => ({ kind: "registry", baseUrl, repository }), problems: [] });
+  const view = async ({ registry: baseUrl, images }: CachedCatalogue, isOld: boolean): Promise<T> =>
+    await make({ images, placeOf: (repository) => ({ kind: "registry", baseUrl, repository }), problems: [] }, isOld);
   const makeBefore = async (): Promise<T | undefined> => {
     const images = usable(() => cached?.images);
-    return cached === undefined || images === undefined ? undefined : await view({ ...cached, images });
+    return cached === undefined || images === undefined ? undefined : await view({ ...cached, images }, true);
   };
   if (options.cached === true) {
     const made = await makeBefore();
@@ -86,5 +91,5 @@ export async function readRegistry<T extends object>(
   if (heard === cached && before !== undefined) return { made: before, isNew: false };
   const answer = heard === cached ? await fetchAnswer(location, arch, undefined, signal) : heard;
   if (folder !== undefined) writeCachedCatalogue(folder, remote.name, answer);
-  return { made: await view(answer), isNew: true };
+  return { made: await view(answer, false), isNew: true };
 }

@@ -24,25 +24,6 @@ export function isOnBattery(supplies: readonly PowerSupply[]): boolean {
   return own.some(({ type, status }) => type === "Battery" && status === "Discharging");
 }
 
-/**
- * Whether a link that leads out is metered, from what `nmcli -t -f GENERAL.DEVICE,GENERAL.METERED,IP4.GATEWAY,IP6.GATEWAY
- * device show` prints: lines `FIELD:VALUE`, those of a device begin with its name. Undefined where no device says.
- */
-export function readMetered(text: string): boolean | undefined {
-  const devices: { metered: string; leadsOut: boolean }[] = [];
-  for (const line of text.split("\n")) {
-    const [, field = "", value = ""] = /^([A-Z0-9.]+):(.*)$/.exec(line) ?? [];
-    if (field === "GENERAL.DEVICE") devices.push({ metered: "", leadsOut: false });
-    const device = devices.at(-1);
-    if (device === undefined) continue;
-    if (field === "GENERAL.METERED") device.metered = value;
-    if (field.endsWith(".GATEWAY") && value !== "" && value !== "--") device.leadsOut = true;
-  }
-  const words = devices.filter(({ leadsOut }) => leadsOut).map(({ metered }) => metered);
-  const known = words.filter((word) => /^(yes|no)\b/.test(word));
-  return known.length === 0 ? undefined : known.some((word) => word.startsWith("yes"));
-}
-
 /** Why nothing is updated now; undefined where it may be. A link that nobody knows anything of is not metered. */
 export function whyNotNow(facts: BackgroundFacts): string | undefined {
   if (!facts.updateOnBattery && isOnBattery(facts.supplies)) {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf } from "../../base/errors.ts";
-import { type PowerSupply, readMetered } from "./conditions.ts";
+import { errnoOf, isDowelError } from "../../base/errors.ts";
+import { askNetworkManager } from "../../dbus/networkmanager.ts";
+import { systemBusAddress, withBus } from "../../dbus/reach.ts";
+import type { PowerSupply } from "./conditions.ts";
 
 const supplyFolder = "/sys/class/power_supply";
-const fields = "GENERAL.DEVICE,GENERAL.METERED,IP4.GATEWAY,IP6.GATEWAY";
-const timeout = 5000;
 
 function read(path: string): string {
   try {
@@ -33,14 +32,13 @@ export function powerSupplies(folder = supplyFolder): readonly PowerSupply[] {
   });
 }
 
-/** Whether NetworkManager takes the way out for metered; undefined without NetworkManager. */
-export async function isMetered(signal?: AbortSignal): Promise<boolean | undefined> {
-  return await new Promise((resolve) => {
-    execFile(
-      "nmcli",
-      ["-t", "-f", fields, "device", "show"],
-      { timeout, signal, env: { ...process.env, LC_ALL: "C" } },
-      (error, stdout) => resolve(error === null ? readMetered(stdout) : undefined),
-    );
-  });
+/** Whether NetworkManager takes the way out for metered; undefined without it, or where it cannot say. */
+export async function isMetered(busAddress = systemBusAddress(), signal?: AbortSignal): Promise<boolean | undefined> {
+  try {
+    const { metered } = await withBus(busAddress, (peer) => askNetworkManager(peer, signal), signal);
+    return metered;
+  } catch (error) {
+    if (!isDowelError(error)) throw error;
+    return undefined;
+  }
 }

@@ -37,6 +37,8 @@ export interface BackgroundSummary {
 export interface BackgroundOptions extends UpdateOptions {
   /** Where it is not this process that changes the installation; then no summary is kept either. */
   readonly carryOut?: CarryOut | undefined;
+  /** Where the machine says how it is powered and connected; undefined: `/sys/class/power_supply` and the system bus. */
+  readonly machine?: { readonly powerSupplies?: string; readonly systemBus?: string } | undefined;
 }
 
 function versions(installation: Installation): ReadonlyMap<string, string> {
@@ -57,12 +59,15 @@ function heldIn(plan: Plan): BackgroundSummary["held"] {
   );
 }
 
-async function postponement(installation: Installation, signal?: AbortSignal): Promise<string | undefined> {
+async function postponement(
+  installation: Installation,
+  { machine, signal }: BackgroundOptions,
+): Promise<string | undefined> {
   const settings = readSettings(installation);
   const updateOnMetered = settings.get("updateOnMetered")?.[0] === "true";
   const updateOnBattery = settings.get("updateOnBattery")?.[0] === "true";
-  const metered = updateOnMetered ? undefined : await isMetered(signal);
-  return whyNotNow({ supplies: powerSupplies(), metered, updateOnMetered, updateOnBattery });
+  const metered = updateOnMetered ? undefined : await isMetered(machine?.systemBus, signal);
+  return whyNotNow({ supplies: powerSupplies(machine?.powerSupplies), metered, updateOnMetered, updateOnBattery });
 }
 
 /** Updates; a failure is part of the answer, as whatever could be updated has been. */
@@ -92,7 +97,7 @@ export async function updateInBackground(
   options: BackgroundOptions = {},
 ): Promise<BackgroundSummary> {
   const head = { time: Math.floor(Date.now() / 1000), installation: shownName(installation) };
-  const postponed = await postponement(installation, options.signal);
+  const postponed = await postponement(installation, options);
   const before = versions(installation);
   const outcome = postponed === undefined ? await update(installation, options) : { held: [], postponed };
   const summary = { ...head, ...outcome, changed: changedBetween(before, versions(installation)) };

@@ -4,8 +4,9 @@ import { connect } from "node:net";
 import { isDowelError } from "../../base/errors.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
+import { askNetworkManager, networkManager, networkManagerPath } from "../../dbus/networkmanager.ts";
 import type { BusPeer } from "../../dbus/peer.ts";
-import { valueAs, variant } from "../../formats/dbus/types.ts";
+import { variant } from "../../formats/dbus/types.ts";
 import { watchRoutes } from "../../sys/notices.ts";
 import type { CallingApp } from "./app.ts";
 import { portalErrors } from "./errors.ts";
@@ -71,21 +72,11 @@ function kernelStatus(): Status {
   return { available, metered: false, connectivity: available ? 4 : 1 };
 }
 
-const manager = "org.freedesktop.NetworkManager";
-const managerPath = "/org/freedesktop/NetworkManager";
-const propertiesName = "org.freedesktop.DBus.Properties";
-
-/** What NetworkManager says (its D-Bus interface: NMConnectivityState, NMMetered); what it does not know, the kernel does. */
+/** What NetworkManager says; what it does not know, the kernel does. */
 async function managerStatus(peer: BusPeer): Promise<Status> {
-  const call = { destination: manager, path: managerPath, interface: propertiesName } as const;
-  const [all] = await peer.call(
-    { ...call, member: "GetAll", signature: "s", values: [manager], returns: "a{sv}" },
-    { noAutoStart: true, timeoutMilliseconds: 5000 },
-  );
-  const connectivity = valueAs("u", all.get("Connectivity")) ?? 0;
+  const { connectivity, metered = false } = await askNetworkManager(peer);
   // none, portal, limited, full; unknown is decided by the kernel.
   const meaning = [kernelStatus().connectivity, 1, 3, 2, 4][connectivity] ?? 1;
-  const metered = [1, 3].includes(valueAs("u", all.get("Metered")) ?? 0);
   return { available: meaning > 1, metered, connectivity: meaning };
 }
 
@@ -147,13 +138,13 @@ class Network {
     if (this.#heard === peer) return;
     const forget = (): void => this.#forget();
     const rule = {
-      sender: manager,
-      path: managerPath,
-      interface: propertiesName,
+      sender: networkManager,
+      path: networkManagerPath,
+      interface: "org.freedesktop.DBus.Properties",
       member: "PropertiesChanged",
     } as const;
     await peer.listen(rule, forget);
-    await peer.watchOwner(manager, forget);
+    await peer.watchOwner(networkManager, forget);
     this.#heard = peer;
     peer.ended.addEventListener("abort", () => {
       this.#heard = undefined;
