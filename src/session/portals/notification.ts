@@ -24,6 +24,16 @@ const shape = {
 
 const run = promisify(execFile);
 
+/** Who shows notifications may hang, die or refuse; what it says is not for apps. */
+async function ownError<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!(cause instanceof BusCallError)) throw cause;
+    throw new BusCallError(portalErrors.failed, "What shows notifications here does not take this one", { cause });
+  }
+}
+
 /** Shows what apps say: by the maker's command, else by what shows notifications in the session, else in the system's log. */
 export function notificationPortal(services: BackendServices) {
   const { buses, decide, loop, backends, failed } = services;
@@ -35,7 +45,7 @@ export function notificationPortal(services: BackendServices) {
       await runBackend(loop, command, { app, id, title, body, priority }, ended);
       return;
     }
-    if (await shown.show(app, id, notice)) return;
+    if (await ownError(shown.show(app, id, notice))) return;
     await loop.during(run("logger", ["--tag", app, "--", `${title}: ${body}`]));
   }
 
@@ -65,7 +75,7 @@ export function notificationPortal(services: BackendServices) {
           return [];
         },
         async RemoveNotification(_call, id) {
-          await shown.remove(id);
+          await ownError(shown.remove(id));
           return [];
         },
       },

@@ -67,6 +67,7 @@ export class PortalWorld implements AsyncDisposable {
       HOME: folder,
       XDG_CONFIG_HOME: join(folder, "config"),
       XDG_DATA_HOME: join(folder, "data"),
+      XDG_DATA_DIRS: join(folder, "share"),
       DBUS_SESSION_BUS_ADDRESS: bus.address,
       DBUS_SYSTEM_BUS_ADDRESS: bus.address,
     };
