@@ -3,10 +3,13 @@ import { DowelError } from "./base/errors.ts";
 import { nearestWord } from "./base/suggest.ts";
 import { answerBareOption } from "./cli/bareoptions.ts";
 import { aliases, commands, takesNextWord } from "./cli/commands.ts";
+import type { CommandSet } from "./cli/context.ts";
 import { execute } from "./cli/execute.ts";
 import { splitCommand } from "./cli/words.ts";
 import { formatError } from "./render/error.ts";
 import { processTerminal, type Terminal } from "./render/terminal.ts";
+
+const set: CommandSet = { commands, aliases, takesNextWord };
 
 function unknownCommand(name: string): DowelError {
   const inGroup = Object.keys(commands).filter((command) => command.startsWith(`${name} `));
@@ -44,14 +47,14 @@ async function runCommand(
   // What is installed must be readable for everybody; an app that is started keeps its caller's mask.
   if (name !== "run") process.umask(0o022);
   const { default: defined } = await entry.load();
-  return await execute(name, defined, rest, { words, terminal, signal: cancelOnSignals() });
+  return await execute(name, defined, rest, { words, terminal, signal: cancelOnSignals(), set });
 }
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {
   try {
     const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, takesNextWord);
     if (name !== undefined) return await runCommand(name, rest, words, terminal);
-    const answer = await answerBareOption(rest);
+    const answer = await answerBareOption(rest, set);
     if (answer === undefined) throw new DowelError("USAGE", "No command given", { hint: "See 'dowel --help'" });
     terminal.out(answer);
     return 0;

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DefinedCommand } from "./define.ts";
-
-interface Entry {
-  readonly brief: string;
-  readonly hidden?: boolean;
-  readonly load: () => Promise<{ readonly default: DefinedCommand }>;
-}
+import type { CommandEntry } from "./context.ts";
 
 /** Every command by the words typed. A command's own file is read only when it is used. */
-export const commands: Readonly<Record<string, Entry>> = {
+export const commands: Readonly<Record<string, CommandEntry>> = {
   install: { brief: "Install apps or runtimes", load: () => import("./install.ts") },
   update: { brief: "Update what is installed", load: () => import("./update.ts") },
   uninstall: { brief: "Remove installed apps or runtimes", load: () => import("./uninstall.ts") },
@@ -98,6 +92,16 @@ export const commands: Readonly<Record<string, Entry>> = {
   "system serve": {
     brief: "Change the system's installations for users who may",
     load: () => import("./system/serve.ts"),
+  },
+  complete: {
+    brief: "Print what may stand at the cursor of a command line, for shells",
+    hidden: true,
+    load: () => import("./complete.ts"),
+  },
+  "plumbing manual": {
+    brief: "Write a manual page of every command",
+    hidden: true,
+    load: () => import("./plumbing/manual.ts"),
   },
   "plumbing spec": {
     brief: "Print the sandbox that an app would get, as JSON",

@@ -3,7 +3,9 @@ import { type BaseArgs, buildCommand, type Command, type TypedCommandParameters 
 import { isDowelError } from "../base/errors.ts";
 import { formatError, formatErrorJson } from "../render/error.ts";
 import { printResult, type Result } from "../render/result.ts";
+import type { Column } from "../render/table.ts";
 import type { Terminal } from "../render/terminal.ts";
+import { type CommandSource, type FlagSource, namesWithValue, optionsOf, type PositionalSource } from "./about.ts";
 import type { Context } from "./context.ts";
 import { usageLine } from "./usage.ts";
 
@@ -17,6 +19,8 @@ export interface CommandSpec<FLAGS extends object, ARGS extends BaseArgs> {
   /** Words after `dowel`, and what they do. */
   readonly examples: readonly (readonly [words: string, effect: string])[];
   readonly parameters: TypedCommandParameters<Plain<FLAGS>, ARGS, Context>;
+  /** What `--columns` chooses from. */
+  readonly columns?: readonly Column[];
   readonly run: (context: Context, flags: FLAGS, ...args: ARGS) => Result | Promise<Result>;
   /** Options end at the first word that is not one, as for `run`. */
   readonly optionsEndAtFirstArgument?: boolean;
@@ -26,30 +30,14 @@ export interface CommandSpec<FLAGS extends object, ARGS extends BaseArgs> {
 
 export interface DefinedCommand {
   readonly command: Command<Context>;
+  /** For its manual page and for completion. */
+  readonly source: CommandSource;
   /** Names of options that take the next word as their value, with their dashes. */
   readonly optionsWithValue: ReadonlySet<string>;
   readonly optionsEndAtFirstArgument: boolean;
   readonly readsItsOptions: boolean;
   /** It has more to say with `--verbose`; elsewhere that option is taken and means nothing. */
   readonly hasVerbose: boolean;
-}
-
-interface FlagShape {
-  readonly kind: string;
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-function findOptionsWithValue(
-  flags: Readonly<Record<string, FlagShape>>,
-  aliases: Readonly<Record<string, string>>,
-): Set<string> {
-  const takesValue = (name: string): boolean => ["parsed", "enum"].includes(flags[name]?.kind ?? "");
-  const long = Object.keys(flags).filter(takesValue);
-  const short = Object.entries(aliases).filter(([, name]) => takesValue(name));
-  return new Set([...long.map((name) => `--${kebab(name)}`), ...short.map(([letter]) => `-${letter}`)]);
 }
 
 function describe(
@@ -71,15 +59,25 @@ function tellJson(terminal: Terminal, error: unknown): void {
   }
 }
 
+function sourceOf<FLAGS extends object, ARGS extends BaseArgs>(spec: CommandSpec<FLAGS, ARGS>): CommandSource {
+  const { brief, description, examples, columns = [] } = spec;
+  const { flags, aliases, positional } = spec.parameters as {
+    readonly flags?: Readonly<Record<string, FlagSource>>;
+    readonly aliases?: Readonly<Record<string, string>>;
+    readonly positional?: PositionalSource;
+  };
+  return {
+    ...{ brief, description, examples, positional, flags: flags ?? {}, aliases: aliases ?? {} },
+    usage: usageLine(positional),
+    columns: columns.map(({ name }) => name),
+  };
+}
+
 /** Makes a command of its data: what it takes, what it says of itself, and the function that answers a result. */
 export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
   spec: CommandSpec<FLAGS, ARGS>,
 ): DefinedCommand {
-  const parameters = spec.parameters as {
-    readonly flags?: Readonly<Record<string, FlagShape>>;
-    readonly aliases?: Readonly<Record<string, string>>;
-    readonly positional?: Parameters<typeof usageLine>[0];
-  };
+  const source = sourceOf(spec);
   async function run(this: Context, flags: FLAGS, ...args: ARGS): Promise<void> {
     try {
       printResult(await spec.run(this, flags, ...args), this.terminal);
@@ -96,12 +94,13 @@ export function defineCommand<FLAGS extends object, ARGS extends BaseArgs>(
       docs: {
         brief: spec.brief,
         fullDescription: describe(spec.brief, spec.description, spec.examples),
-        customUsage: [usageLine(parameters.positional)],
+        customUsage: [source.usage],
       },
     }),
-    optionsWithValue: findOptionsWithValue(parameters.flags ?? {}, parameters.aliases ?? {}),
+    source,
+    optionsWithValue: namesWithValue(optionsOf(source)),
     optionsEndAtFirstArgument: spec.optionsEndAtFirstArgument ?? false,
     readsItsOptions: spec.readsItsOptions ?? false,
-    hasVerbose: parameters.flags?.["verbose"] !== undefined,
+    hasVerbose: source.flags["verbose"] !== undefined,
   };
 }

@@ -20,7 +20,7 @@ export async function execute(
   name: string,
   defined: DefinedCommand,
   rest: readonly string[],
-  caller: Pick<Context, "words" | "terminal" | "signal">,
+  caller: Pick<Context, "words" | "terminal" | "signal" | "set">,
 ): Promise<number> {
   const { terminal } = caller;
   const streams: StricliProcess = {

@@ -63,6 +63,7 @@ function run(_context: Context, flags: Flags): Result {
 
 export default defineCommand<Flags, []>({
   brief: "Show what was changed when",
+  columns,
   examples: [
     ["history", "shows installs, updates, rollbacks and removals of all installations"],
     ["history --since=7d --reverse", "shows what was changed in the last week, newest first"],

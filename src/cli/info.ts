@@ -204,7 +204,7 @@ export default defineCommand<Flags, [string, string?]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [textArgument("App or runtime", "NAME"), optionalArgument("Branch", "BRANCH")],
+      parameters: [textArgument("App or runtime", "REF"), optionalArgument("Branch", "BRANCH")],
     },
   },
   run,

@@ -75,7 +75,7 @@ export default defineCommand<Flags, string[]>({
       gpgFile: textFlag("GPG keyring that the images of a location or .flatpakref must be signed with", "FILE"),
     },
     aliases: changeAliases,
-    positional: { kind: "array", parameter: textArgument("Remote or location, then refs", "REF"), minimum: 1 },
+    positional: { kind: "array", parameter: textArgument("Remote or location, then refs", "REMOTE|REF"), minimum: 1 },
   },
   run,
 });

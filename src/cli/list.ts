@@ -80,6 +80,7 @@ async function run(context: Context, flags: Flags): Promise<Result> {
 
 export default defineCommand<Flags, []>({
   brief: "List what is installed",
+  columns,
   examples: [
     ["list", "lists apps and runtimes of all installations"],
     ["list --app --columns=application,size", "lists the apps with their sizes"],

@@ -79,6 +79,7 @@ function run(_context: Context, flags: Flags): Result {
 export default defineCommand<Flags, []>({
   brief: "List what runs",
   description: "Apps that Flatpak started for the same user are listed, too.",
+  columns,
   examples: [
     ["ps", "lists the running apps with what they use"],
     ["ps --columns=instance,application,limits", "shows what bounds them"],

@@ -25,7 +25,7 @@ export default defineCommand<Flags, [string]>({
   parameters: {
     flags: { ...installationFlags, force: switchFlag("Delete it although installed refs came from it") },
     aliases: { u: "user" },
-    positional: { kind: "tuple", parameters: [textArgument("Name of the remote", "NAME")] },
+    positional: { kind: "tuple", parameters: [textArgument("Name of the remote", "REMOTE")] },
   },
   run,
 });

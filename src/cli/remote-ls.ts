@@ -68,6 +68,7 @@ async function run(context: Context, flags: Flags, remote?: string): Promise<Res
 
 export default defineCommand<Flags, [string?]>({
   brief: "List what a remote offers",
+  columns,
   examples: [
     ["remote-ls example", "lists the apps and runtimes of a remote"],
     ["remote-ls --app --columns=application,download-size", "lists the apps of all remotes"],

@@ -66,7 +66,7 @@ export default defineCommand<Flags, [string]>({
       updateMetadata: switchFlag("Ask it at once what it offers, as if for the first time"),
     },
     aliases: { u: "user" },
-    positional: { kind: "tuple", parameters: [textArgument("Name of the remote", "NAME")] },
+    positional: { kind: "tuple", parameters: [textArgument("Name of the remote", "REMOTE")] },
   },
   run,
 });

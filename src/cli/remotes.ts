@@ -74,6 +74,7 @@ function run(_context: Context, flags: Flags): Result {
 
 export default defineCommand<Flags, []>({
   brief: "List the remotes",
+  columns,
   examples: [
     ["remotes", "lists names and options"],
     ["remotes --columns=name,url", "lists names and locations"],

@@ -50,7 +50,7 @@ export default defineCommand<Flags, [string]>({
       to: textFlag("The version to go to", "COMMIT"),
     },
     aliases: changeAliases,
-    positional: { kind: "tuple", parameters: [textArgument("App or runtime", "NAME")] },
+    positional: { kind: "tuple", parameters: [textArgument("App or runtime", "REF")] },
   },
   run,
 });

@@ -33,6 +33,7 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
 export default defineCommand<Flags, string[]>({
   brief: "Search for apps and runtimes in the remotes",
   description: "Looks in names, summaries, keywords and ids; the best matches come first.",
+  columns,
   examples: [
     ["search text editor", "looks for both words"],
     ["search --columns=application,remotes chess", "prints ids and where they can be had"],

@@ -11,6 +11,7 @@ import {
 } from "@stricli/core";
 import { DowelError } from "../base/errors.ts";
 import { nearestWord } from "../base/suggest.ts";
+import type { ParameterSource, PositionalSource } from "./about.ts";
 
 function describe(error: unknown): string {
   if (error instanceof FlagNotFoundError) {
@@ -38,19 +39,9 @@ export function usageError(error: unknown, command: string): DowelError {
   return new DowelError("USAGE", describe(error), { hint: `See 'dowel ${command} --help'` });
 }
 
-interface Positional {
-  readonly placeholder?: string;
-  readonly optional?: boolean;
-}
-
 /** The arguments of a command in one line: `[OPTION…] NAME [BRANCH]`. */
-export function usageLine(
-  positional:
-    | { readonly kind: "array"; readonly parameter: Positional; readonly minimum?: number }
-    | { readonly kind: "tuple"; readonly parameters: readonly Positional[] }
-    | undefined,
-): string {
-  const one = ({ placeholder = "WORD", optional = false }: Positional): string =>
+export function usageLine(positional: PositionalSource | undefined): string {
+  const one = ({ placeholder = "WORD", optional = false }: ParameterSource): string =>
     optional ? `[${placeholder}]` : placeholder;
   if (positional === undefined) return "[OPTION…]";
   if (positional.kind === "tuple") return ["[OPTION…]", ...positional.parameters.map(one)].join(" ");

@@ -60,7 +60,7 @@ describe("dowel", () => {
   test("shows a command's help on 'help COMMAND', too, and its usage in one line", () => {
     expect(pit.succeed(["help"])).toBe(pit.succeed(["--help"]));
     expect(pit.succeed(["help", "info"])).toBe(pit.succeed(["info", "--help"]));
-    expect(pit.succeed(["info", "--help"])).toContain("dowel info [OPTION…] NAME [BRANCH]\n");
+    expect(pit.succeed(["info", "--help"])).toContain("dowel info [OPTION…] REF [BRANCH]\n");
   });
 
   test("ends with an error, and no stack, where its output cannot be written", () => {

@@ -2,9 +2,10 @@
 // Boots Debian under software emulation and runs tests/vm/guest in it, or those of its files that are named by their numbers;
 // the last line is `N passed, N failed`.
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { version } from "../../src/base/version.ts";
 import { makeLayout } from "../e2e/support.ts";
 import { type Machine, makeDisk, prepareMachine } from "./image.ts";
 
@@ -14,12 +15,13 @@ const minutes = 30;
 /** What the machine gets to see: the program, two versions of an app with its runtime, and the tests. */
 function makeTestDisk(folder: string, only: readonly string[]): string {
   const content = join(folder, "content");
-  for (const name of ["bin", "lib"]) cpSync(resolve("build", name), join(content, name), { recursive: true });
+  mkdirSync(content);
+  const made = execFileSync(resolve("packaging/deb.sh"), ["build", version, folder, "zstd"], { encoding: "utf8" });
+  renameSync(made.trim(), join(content, "dowel.deb"));
   cpSync(resolve("tests/vm/guest"), join(content, "guest"), { recursive: true });
   const files = readdirSync(resolve("tests/vm/guest")).filter((name) => /^[0-9]/.test(name));
   const chosen = files.filter((name) => only.length === 0 || only.includes(name.split("-", 1)[0] ?? ""));
   writeFileSync(join(content, "guest/files"), `${chosen.sort().join("\n")}\n`);
-  cpSync(resolve("packaging"), join(content, "packaging"), { recursive: true });
   mkdirSync(join(content, "tools"));
   execFileSync("gcc", ["-O2", "-static", "-o", join(content, "tools/bus-peer"), "bench/bus-peer.c"]);
   for (const [name, text] of [

@@ -33,6 +33,7 @@ function run(_context: Context, flags: Flags, id?: string): Result {
 export default defineCommand<Flags, [string?]>({
   brief: "List the sets of data that apps have",
   description: "Each app has the profile 'default'; further ones are made by run --profile=NAME.",
+  columns,
   examples: [
     ["profile list", "lists those of all apps"],
     ["profile list --json org.example.App", "lists those of one app, for programs"],

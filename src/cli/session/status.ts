@@ -48,6 +48,7 @@ function run(_context: Context, flags: Flags): Result {
 export default defineCommand<Flags, []>({
   brief: "Show what the session service does",
   description: "One line for each bus of each running app. The JSON form also has what each app was denied.",
+  columns,
   examples: [
     ["session status", "shows instances, connections, traffic and denials"],
     ["session status --json", "prints all of it as JSON"],

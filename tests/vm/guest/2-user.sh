@@ -36,10 +36,6 @@ test_a_user_installs_updates_and_runs() {
 }
 
 test_a_session_finds_what_apps_export() {
-  mkdir -p /usr/lib/dowel /usr/lib/systemd/user-environment-generators
-  cp /mnt/packaging/session.sh /usr/lib/dowel/
-  cp /mnt/packaging/profile.d/dowel.sh /etc/profile.d/
-  cp /mnt/packaging/systemd/user-environment-generators/60-dowel /usr/lib/systemd/user-environment-generators/
   user=/home/tester/.local/share/dowel/exports
   systemctl restart "user@$(id -u tester).service"
   as_tester systemctl --user show-environment | grep "^XDG_DATA_DIRS=$user/share:/var/lib/dowel/exports/share:"

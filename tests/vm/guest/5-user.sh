@@ -36,8 +36,6 @@ test_the_units_are_in_their_place() {
     as_tester dowel remote-add --user session oci:/home/tester/session-images
     as_tester dowel install --user -y session "$app"
   fi
-  ln -sf /usr/local/bin/dowel /usr/bin/dowel
-  cp /mnt/packaging/systemd/user/* /usr/lib/systemd/user/
   # The service ends soon when no app runs, so that a test can see it.
   mkdir -p /etc/systemd/user/$unit.d
   printf '[Service]\nExecStart=\nExecStart=/usr/bin/dowel session serve --linger=4\n' >/etc/systemd/user/$unit.d/soon.conf

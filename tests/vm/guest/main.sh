@@ -4,9 +4,8 @@
 set -u
 cd /mnt/guest
 export PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin HOME=/root LANG=C.UTF-8 XDG_RUNTIME_DIR=/run/user/0
-mkdir -p /run/user/0 /usr/local/lib
-cp -r /mnt/bin/. /usr/local/bin/
-cp -r /mnt/lib/. /usr/local/lib/
+mkdir -p /run/user/0
+dpkg --install /mnt/dowel.deb >/tmp/installed 2>&1 || cat /tmp/installed
 count=0
 echo "# $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
 for file in $(cat files); do
