@@ -59,7 +59,7 @@ test.each(Object.keys(debian13Interfaces))("%s is whole", async (short) => {
   const { methods, version, signals = {}, properties = {} } = debian13Interfaces[short] ?? { methods: {}, version: 0 };
   const { place, at } = served.get(name) ?? {};
   if (place === undefined || at === undefined) throw new Error(`${name} is not served`);
-  expect(members(at, "method", (method) => [typesOf(method, "in"), typesOf(method, "out")])).toEqual(methods);
+  expect(members(at, "method", (method) => [typesOf(method, "in"), typesOf(method, "out")] as const)).toEqual(methods);
   expect(members(at, "signal", (signal) => typesOf(signal, ""))).toEqual(signals);
   const types = members(at, "property", (property) => attribute(property, "type"));
   expect(types).toEqual({ ...properties, version: "u" });
