@@ -13,6 +13,7 @@ import { execute } from "./execute.ts";
 import type { ChangeContext } from "./fetch.ts";
 import { checkWritable } from "./places.ts";
 import { prepareReinstall } from "./reinstall.ts";
+import { checkSettings } from "./repairsettings.ts";
 
 export interface RepairOptions {
   /** Only look. */
@@ -41,6 +42,7 @@ export async function repair(installation: Installation, options: RepairOptions)
   checkWritable(installation);
   const findings = new Findings(!options.dryRun);
   const incomplete = await inspect(installation, findings, { report, signal });
+  checkSettings(installation, findings);
   if (!options.dryRun) {
     const silentOrigins = new Set<string>();
     for (const version of incomplete) await fetchAgain({ installation, report, signal }, version, silentOrigins);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
@@ -16,6 +16,7 @@ import {
 } from "../metadata/ref.ts";
 import { readLink } from "./deploy/links.ts";
 import type { Installation } from "./installation.ts";
+import { namesIn } from "./names.ts";
 import type { Deployment } from "./types.ts";
 
 /** `INSTALLATION/KIND/ID/ARCH/BRANCH`: the deployments of a ref, and `active`, a link to the one that counts. */
@@ -98,7 +99,7 @@ export function currentRef(installation: Pick<Installation, "path">, id: string)
 
 /** All commits of a ref that are deployed, active or not. */
 export function deployedCommits(installation: Pick<Installation, "path">, ref: Ref): string[] {
-  return names(refFolder(installation, ref)).filter(isCommit);
+  return namesIn(refFolder(installation, ref)).sort().filter(isCommit);
 }
 
 /** Commits of a ref, those deployed last first; within one second the times of their folders decide. */
@@ -120,12 +121,13 @@ export function newestFirst(
 /** All refs that have a folder in the installation, apps first, in the order of their names. */
 export function* refsOf(installation: Pick<Installation, "path">, id?: string): Generator<Ref> {
   for (const kind of ["app", "runtime"] as const satisfies RefKind[]) {
-    const ids = id === undefined ? names(join(installation.path, kind)) : [id];
+    const ids = id === undefined ? namesIn(join(installation.path, kind)).sort() : [id];
     for (const one of ids.filter(isValidId)) {
       const folder = join(installation.path, kind, one);
-      for (const arch of names(folder).filter(isValidArch)) {
+      for (const arch of namesIn(folder).sort().filter(isValidArch)) {
         if (arch === "current") continue;
-        for (const branch of names(join(folder, arch)).filter(isValidBranch)) yield { kind, id: one, arch, branch };
+        for (const branch of namesIn(join(folder, arch)).sort().filter(isValidBranch))
+          yield { kind, id: one, arch, branch };
       }
     }
   }
@@ -180,13 +182,4 @@ export function* readDeployments(
 
 function isCommit(name: string): boolean {
   return /^[0-9a-f]{64}$/.test(name);
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return [];
-    throw fileError(error, "read", folder);
-  }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { silent } from "../base/events.ts";
@@ -11,6 +11,7 @@ import { deployedCommits, refsOf, tryRead } from "./deployments.ts";
 import { imageFolder } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
 import { lockForChange, lockObjects, type WaitOptions } from "./locks.ts";
+import { namesIn } from "./names.ts";
 import { DigestTable } from "./objects/digests.ts";
 import { visitObjects } from "./objects/list.ts";
 import { objectPath } from "./objects/paths.ts";
@@ -38,7 +39,7 @@ export async function collectGarbage(installation: Installation, options: WaitOp
   using _lock = await lockForChange(installation, options);
   try {
     const dead = deadImages(installation);
-    const live = names(installation.images).filter((commit) => !dead.includes(commit));
+    const live = namesIn(installation.images).filter((commit) => !dead.includes(commit));
     const digests = dead.map((commit) => read(join(imageFolder(installation, commit), "digest")).trim());
     unmountUnused(
       installation,
@@ -54,7 +55,7 @@ export async function collectGarbage(installation: Installation, options: WaitOp
 }
 
 function deadImages(installation: Installation): readonly string[] {
-  const images = names(installation.images);
+  const images = namesIn(installation.images);
   const needed = new Set([...removeEnded(installation), ...pulledCommits(installation)]);
   for (const ref of refsOf(installation)) {
     for (const commit of deployedCommits(installation, ref)) needed.add(commit);
@@ -103,7 +104,7 @@ function removeRecords(installation: Installation, images: readonly string[]): v
     for (const diffId of decodeConfig(readRequired(join(folder, "config.json")), folder).diffIds)
       used.add(digestHex(diffId));
   }
-  for (const name of names(installation.layers)) {
+  for (const name of namesIn(installation.layers)) {
     if (!used.has(name.replace(/\.toc$/, ""))) rmSync(join(installation.layers, name));
   }
 }
@@ -124,8 +125,8 @@ function removeAllUnused(installation: Installation, images: readonly string[]):
   const used = new DigestTable();
   for (const commit of images) visitObjects(installation, commit, (digest) => used.add(digest));
   const removed = { objects: 0, bytes: 0 };
-  for (const folder of names(installation.objects)) {
-    for (const name of names(join(installation.objects, folder))) {
+  for (const folder of namesIn(installation.objects)) {
+    for (const name of namesIn(join(installation.objects, folder))) {
       if (!used.has(`${folder}${name.slice(0, 62)}`)) removeObject(join(installation.objects, folder, name), removed);
     }
   }
@@ -153,15 +154,6 @@ function read(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return "";
-    throw error;
-  }
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
 }

@@ -83,7 +83,10 @@ function checkVersion(installation: Installation): void {
     throw fileError(error, "read", path);
   }
   if (text === formatVersion) return;
+  const isNewer = /^[1-9][0-9]*$/.test(text);
   throw new DowelError("STORE_VERSION", `${path}: version ${JSON.stringify(text)}, expected ${formatVersion}`, {
-    hint: "A newer Dowel made this installation; use that one.",
+    hint: isNewer
+      ? "A newer Dowel made this installation; use that one."
+      : "The file is damaged. Unless a newer Dowel made this installation, delete it.",
   });
 }

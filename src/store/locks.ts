@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { DowelError, fileError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { lockFile } from "../sys/locks.ts";
 import type { Installation } from "./installation.ts";
+import { namesIn } from "./names.ts";
 
 export interface WaitOptions {
   readonly report?: Report | undefined;
@@ -88,21 +89,12 @@ function once(lock: Disposable): Disposable {
 
 /** Removes what dead processes left behind; to be called only while nobody holds a pin. */
 function sweep(installation: Installation): void {
-  for (const name of names(installation.tmp)) {
+  for (const name of namesIn(installation.tmp)) {
     if (name !== "blobs") rmSync(join(installation.tmp, name), { recursive: true, force: true });
   }
   const blobs = join(installation.tmp, "blobs");
-  for (const name of names(blobs)) {
+  for (const name of namesIn(blobs)) {
     const path = join(blobs, name);
     if (Date.now() - statSync(path).mtimeMs > keepBlobs) rmSync(path, { force: true });
-  }
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", folder);
   }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, fileError } from "../base/errors.ts";
+import { fileError } from "../base/errors.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import type { Installation } from "./installation.ts";
+import { namesIn } from "./names.ts";
 
 function folderOf(installation: Pick<Installation, "path">): string {
   return join(installation.path, "pulled");
@@ -27,10 +28,5 @@ export function forgetPulled(installation: Pick<Installation, "path">, commit: s
 
 /** The images that were fetched without being deployed. */
 export function pulledCommits(installation: Pick<Installation, "path">): readonly string[] {
-  try {
-    return readdirSync(folderOf(installation)).filter((name) => /^[0-9a-f]{64}$/.test(name));
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", folderOf(installation));
-  }
+  return namesIn(folderOf(installation)).filter((name) => /^[0-9a-f]{64}$/.test(name));
 }

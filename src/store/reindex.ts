@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, hash } from "node:crypto";
-import { closeSync, constants, openSync, readdirSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, errnoOf, fileError } from "../base/errors.ts";
 import { Chunker, type ChunkSink } from "../formats/zstd-chunked/chunker.ts";
@@ -9,6 +9,7 @@ import { deployedCommits, tryRead } from "./deployments.ts";
 import { loadImage } from "./image/stored.ts";
 import { filesOf } from "./image/tree.ts";
 import type { Installation } from "./installation.ts";
+import { namesIn } from "./names.ts";
 import { ContentIndex } from "./objects/contents.ts";
 import { visitObjects } from "./objects/list.ts";
 import { objectPath } from "./objects/paths.ts";
@@ -25,7 +26,7 @@ export function rebuildIndex(installation: Installation, signal?: AbortSignal): 
   using index = ContentIndex.open(installation);
   if (index === undefined) return;
   indexObjects(index, installation, storedObjects(installation), signal);
-  for (const commit of readdirSync(installation.images)) indexInline(index, installation, commit);
+  for (const commit of namesIn(installation.images)) indexInline(index, installation, commit);
   index.save();
 }
 
@@ -44,8 +45,8 @@ export function indexDeployed(index: ContentIndex, installation: Installation, r
 }
 
 function* storedObjects(installation: Installation): Generator<string> {
-  for (const folder of readdirSync(installation.objects)) {
-    for (const name of readdirSync(join(installation.objects, folder))) {
+  for (const folder of namesIn(installation.objects)) {
+    for (const name of namesIn(join(installation.objects, folder))) {
       if (/^[0-9a-f]{62}$/.test(name)) yield folder + name;
     }
   }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { DowelError, fileError } from "../base/errors.ts";
 import { syncFileSystem } from "../sys/durability.ts";
 import { enableVerity, measureVerity } from "../sys/verity.ts";
 import { imageFile } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
+import { namesIn } from "./names.ts";
 import { visitObjects } from "./objects/list.ts";
 import { hasObject, objectPath } from "./objects/paths.ts";
 
@@ -57,8 +58,7 @@ export function isSealed(installation: Installation, commit: string, imageDigest
 
 /** Whether any image is sealed, so that the kernel wants fs-verity of all objects. */
 export function hasSealedImages(installation: Installation): boolean {
-  if (!existsSync(installation.images)) return false;
-  return readdirSync(installation.images).some((commit) => {
+  return namesIn(installation.images).some((commit) => {
     const image = imageFile(installation, commit);
     return existsSync(image) && measureVerity(image) !== undefined;
   });

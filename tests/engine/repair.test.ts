@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { isSound, repair } from "../../src/engine/repair.ts";
 import { parseRef } from "../../src/metadata/ref.ts";
+import { addRemote, deleteRemote } from "../../src/remotes/config.ts";
 import { deployImage } from "../../src/store/deploy/deploy.ts";
 import { activeDeployment, listDeployments, refFolder } from "../../src/store/deployments.ts";
 import type { Installation } from "../../src/store/installation.ts";
@@ -74,6 +75,13 @@ function overwrite(path: string, content: string): void {
   chmodSync(path, mode);
 }
 
+/** Puts a folder or a file in the place of something else. */
+function replace(path: string, what: "folder" | "file"): void {
+  rmSync(path, { recursive: true });
+  if (what === "folder") mkdirSync(path);
+  else writeFileSync(path, "x");
+}
+
 function imageFolder({ installation, deployment }: Place): string {
   return join(installation.images, deployment.commit);
 }
@@ -104,6 +112,13 @@ const damages: readonly (readonly [name: string, damage: (place: Place) => void,
   ["no record of a layer", (p) => unlinkSync(layerRecord(p)), ["layer missing"]],
   ["a malformed record of a layer", (p) => writeFileSync(layerRecord(p), "{"), ["layer damaged"]],
   ["a record of a layer that lies", (p) => appendFileSync(layerRecord(p), '["d","files/more",1]\n'), ["layer damaged"]],
+  ["a folder in place of a record", (p) => replace(layerRecord(p), "folder"), ["layer damaged"]],
+  [
+    "a malformed record of extra data",
+    (p) => writeFileSync(join(imageFolder(p), "record-extra"), "x"),
+    ["layer damaged"],
+  ],
+  ["a file in place of an image", (p) => replace(imageFolder(p), "file"), ["image damaged"]],
   ["no deploy.json", (p) => unlinkSync(join(p.deployment.path, "deploy.json")), ["deployment missing"]],
   [
     "a malformed deploy.json",
@@ -115,8 +130,28 @@ const damages: readonly (readonly [name: string, damage: (place: Place) => void,
   ["a foreign export", (p) => writeFileSync(join(p.deployment.path, "export/evil"), ""), ["deployment damaged"]],
   ["the whole deployment gone", (p) => rmSync(p.deployment.path, { recursive: true }), ["deployment missing"]],
   ["no active link", (p) => unlinkSync(join(p.deployment.path, "../active")), ["link missing"]],
+  [
+    "an active link to what never was",
+    (p) => {
+      unlinkSync(join(p.deployment.path, "../active"));
+      symlinkSync("0".repeat(64), join(p.deployment.path, "../active"));
+    },
+    ["link damaged"],
+  ],
   ["no current link", (p) => unlinkSync(join(p.installation.path, "app", id, "current")), ["link missing"]],
   ["no exports", (p) => rmSync(p.installation.exports, { recursive: true }), ["folder missing", "export missing"]],
+  [
+    "a file in place of exported folders",
+    (p) => replace(join(p.installation.exports, "share"), "file"),
+    ["export missing"],
+  ],
+  [
+    "files in place of all folders",
+    ({ installation: { objects, layers, images, exports, tmp } }) => {
+      for (const path of [objects, layers, images, exports, tmp]) replace(path, "file");
+    },
+    ["folder damaged"],
+  ],
   [
     "foreign exports",
     (p) => {
@@ -248,6 +283,35 @@ describe("repair()", () => {
     expect(readlinkSync(join(refFolder(there.installation, ref), "active"))).toBe(newer.commit);
     expect(isMounted(lowerOf(there.deployment))).toBe(true);
     expect(readFileSync(join(lowerOf(newer), "app/share/big"), "utf8")).toBe(big);
+  });
+
+  test("names settings that cannot be read, or that are lost, and leaves them to a person", async () => {
+    using folder = new TestFolder();
+    const { installation } = await place(folder, "composefs");
+    const url = "oci+https://registry.example.org/apps";
+    await addRemote(installation, "apps", { url });
+    await addRemote(installation, "gone", { url });
+    await deleteRemote(installation, "gone");
+    expect(await repair(installation, { dryRun: true })).toEqual([]);
+    const remotes = join(installation.path, "remotes.conf");
+    const policy = join(installation.path, "policy.json");
+    writeFileSync(remotes, "[remote");
+    writeFileSync(policy, "{");
+    const findings = await repair(installation, { dryRun: false });
+    expect(findings).toEqual([
+      expect.objectContaining({ kind: "settings", what: "damaged", path: remotes, mended: false }),
+      expect.objectContaining({ kind: "settings", what: "damaged", path: policy, mended: false }),
+    ]);
+    expect(findings[0]?.detail).toContain(`the remotes were apps ${url}`);
+    expect(findings[0]?.detail).not.toContain("gone");
+    expect(isSound(findings)).toBe(false);
+    expect(readFileSync(remotes, "utf8")).toBe("[remote");
+    unlinkSync(remotes);
+    unlinkSync(policy);
+    const lost = await repair(installation, { dryRun: true });
+    expect(lost.map(({ kind, what, detail }) => [kind, what, detail])).toEqual([
+      ["settings", "missing", `add the remotes again: apps ${url}`],
+    ]);
   });
 
   test("removes what an interrupted install left", async () => {

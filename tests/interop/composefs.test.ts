@@ -76,10 +76,13 @@ function compare(peer: ComposefsTools): void {
   });
 
   test("they show a folder with a whiteout as composefs-info does, and make the same image of that again", () => {
-    const plain = "/ 0 40755 3 0 0 0 1.0 - - -\n/dir 0 40755 2 0 0 0 1.0 - - -\n/dir/gone 0 20644 1 0 0 0 1.0 - - -\n";
+    const folder = (path: string, xattrs: string) =>
+      `${path} 0 40755 2 0 0 0 1.0 - - -${xattrs}\n${path}/gone 0 20644 1 0 0 0 1.0 - - -\n`;
+    // Some of the xattrs lie in their inode, others are shared.
+    const plain = `/ 0 40755 4 0 0 0 1.0 - - -\n${folder("/dir", " trusted.a=1 user.a=b")}${folder("/other", " security.b=1 trusted.a=1")}`;
     const image = writeComposefs(parseDump(plain), { version: 1 });
     const { root, version } = readComposefs(image, { keepOpaque: true });
-    const dump = formatDump(root, { sizesOfVersion: version });
+    const dump = formatDump(root, { imageVersion: version });
     expect(dump).toContain("trusted.overlay.opaque=x");
     expect(dump).toBe(show(image));
     expect(same(writeComposefs(parseDump(dump), { version: 1 }), image)).toBe(true);

@@ -7,12 +7,15 @@ import type { Directory, Inode } from "./model.ts";
 
 /**
  * Writes a tree as a composefs dump, one line for each name, parents before children, in byte order. Of an inode with
- * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0, or the
- * size that they have in an image of `sizesOfVersion`. Source: composefs-dump(5). The text is ASCII and ends with a newline.
+ * several names the first one, depth first, holds it; the lines of the others point there. Folders get size 0 and xattrs
+ * are sorted; for what was read from an image of `imageVersion` they have the size and the order that they have there, as
+ * composefs-info prints it. Source: composefs-dump(5). The text is ASCII and ends with a newline.
  */
-export function formatDump(root: Directory, options: { readonly sizesOfVersion?: number } = {}): string {
+export function formatDump(root: Directory, options: { readonly imageVersion?: number } = {}): string {
   const lines: string[] = [];
-  formatInode(root, "", new Map(), lines, sizesIn(root, options.sizesOfVersion));
+  const { imageVersion } = options;
+  const style = { folderSize: sizesIn(root, imageVersion), sortsXattrs: imageVersion === undefined };
+  formatInode(root, "", new Map(), lines, style);
   lines.push("");
   return lines.join("\n");
 }
@@ -24,20 +27,19 @@ function sizesIn(root: Directory, version: number | undefined): (folder: Directo
   return (folder) => directoryBytes([...folder.entries.keys(), ...(folder === root ? stubs : [])]);
 }
 
-function formatInode(
-  inode: Inode,
-  path: string,
-  known: Map<Inode, string>,
-  lines: string[],
-  folderSize: (folder: Directory) => number,
-): void {
+interface DumpStyle {
+  readonly folderSize: (folder: Directory) => number;
+  readonly sortsXattrs: boolean;
+}
+
+function formatInode(inode: Inode, path: string, known: Map<Inode, string>, lines: string[], style: DumpStyle): void {
   const shown = path === "" ? "/" : path;
-  lines.push(formatLine(inode, shown, known.get(inode), folderSize));
+  lines.push(formatLine(inode, shown, known.get(inode), style));
   known.set(inode, known.get(inode) ?? shown);
   if (inode.kind !== "directory") return;
   for (const name of [...inode.entries.keys()].sort()) {
     const child = inode.entries.get(name);
-    if (child !== undefined) formatInode(child, `${path}/${escapeField(name)}`, known, lines, folderSize);
+    if (child !== undefined) formatInode(child, `${path}/${escapeField(name)}`, known, lines, style);
   }
 }
 
@@ -46,13 +48,14 @@ function formatLine(
   inode: Inode,
   path: string,
   first: string | undefined,
-  folderSize: (folder: Directory) => number,
+  { folderSize, sortsXattrs }: DumpStyle,
 ): string {
   const mode = `${first === undefined ? "" : "@"}${(modeOf[inode.kind] | inode.mode).toString(8)}`;
   const own = `${inode.uid} ${inode.gid} ${rdevOf(inode)} ${inode.mtimeSec}.${inode.mtimeNsec}`;
   const { payload, content, digest } = references(inode);
   let line = `${path} ${sizeOf(inode, folderSize)} ${mode} ${linksOf(inode)} ${own} ${first ?? payload} ${content} ${digest}`;
-  for (const key of [...inode.xattrs.keys()].sort()) {
+  const keys = [...inode.xattrs.keys()];
+  for (const key of sortsXattrs ? keys.sort() : keys) {
     line += ` ${escapeXattr(key)}=${escapeXattr(inode.xattrs.get(key) ?? "")}`;
   }
   return line;

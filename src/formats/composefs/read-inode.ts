@@ -39,6 +39,7 @@ export interface RawInode {
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
   readonly nlink: number;
+  /** Its own, then those that it shares, each in the order of the image: so composefs-info prints them. */
   readonly xattrs: Map<ByteString, ByteString>;
   /** Behind the inode and its xattrs. */
   readonly tailOffset: number;
@@ -124,21 +125,22 @@ export class InodeReader {
     image.claim(start, length);
     const end = start + length;
     const references = image.u8(start + 4);
-    let at = start + xattrHeaderBytes;
-    if (at + 4 * references > end) invalid(start + 4, "the xattr references must be inside the inode");
-    for (let index = 0; index < references; index++, at += 4) {
-      const [key, value] = this.#sharedXattr(this.#superblock.sharedBase + 4 * image.u32(at));
+    const shared = start + xattrHeaderBytes;
+    const own = shared + 4 * references;
+    if (own > end) invalid(start + 4, "the xattr references must be inside the inode");
+    const add = (at: number, [key, value]: readonly [ByteString, ByteString]): void => {
       if (xattrs.has(key)) invalid(at, "an xattr must be there once");
       xattrs.set(key, value);
-    }
-    while (at < end) {
+    };
+    for (let at = own; at < end; ) {
       if (at + 4 > end) invalid(at, "an xattr must be inside the inode");
       const bytes = this.#entryBytes(at);
       if (at + bytes > end) invalid(at, "an xattr must be inside the inode");
-      const [key, value] = this.#entry(at);
-      if (xattrs.has(key)) invalid(at, "an xattr must be there once");
-      xattrs.set(key, value);
+      add(at, this.#entry(at));
       at += bytes;
+    }
+    for (let at = shared; at < own; at += 4) {
+      add(at, this.#sharedXattr(this.#superblock.sharedBase + 4 * image.u32(at)));
     }
     return xattrs;
   }

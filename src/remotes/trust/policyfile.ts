@@ -42,6 +42,11 @@ function readPolicy(path: string): Policy | undefined {
   return bytes === undefined ? undefined : decodePolicy(bytes, path);
 }
 
+/** Whether the installation's own policy can be read, where it has one. Throws `POLICY_INVALID`, `LIMIT_EXCEEDED`, `IO`. */
+export function checkPolicy(home: Home): void {
+  readPolicy(policyPath(home));
+}
+
 /** A key that a policy names. Throws `KEY_INVALID` where it is missing. */
 export function readKey(path: string): Uint8Array {
   const bytes = readSmall(path, limits.policyBytes);

@@ -59,5 +59,5 @@ function writeImage(path: string, bytes: Uint8Array): void {
 /** The composefs dump of an image file, as `composefs-info dump` shows it. */
 export function dumpImage(path: string): string {
   const { root, version } = readComposefs(readInput(path), { keepOpaque: true });
-  return formatDump(root, { sizesOfVersion: version });
+  return formatDump(root, { imageVersion: version });
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { fileError } from "../../base/errors.ts";
 import { syncFolder } from "../../sys/durability.ts";
 import type { Installation } from "../installation.ts";
+import { namesIn } from "../names.ts";
 import { removeFolder } from "./remove.ts";
 import { findRunning, type Running } from "./running.ts";
 
@@ -30,7 +31,7 @@ function putAside(installation: Installation, path: string): void {
   const folder = retiredFolder(installation);
   try {
     mkdirSync(folder, { recursive: true });
-    const taken = new Set(names(folder));
+    const taken = new Set(namesIn(folder));
     let number = 0;
     while (taken.has(`${basename(path)}.${number}`)) number += 1;
     renameSync(path, join(folder, `${basename(path)}.${number}`));
@@ -44,7 +45,7 @@ function putAside(installation: Installation, path: string): void {
 /** Removes what was put aside and has ended; answers the commits that still run. */
 export function removeEnded(installation: Installation): ReadonlySet<string> {
   const folder = retiredFolder(installation);
-  const waiting = names(folder);
+  const waiting = namesIn(folder);
   if (waiting.length === 0) return new Set();
   const running = findRunning();
   const kept = new Set<string>();
@@ -58,14 +59,5 @@ export function removeEnded(installation: Installation): ReadonlySet<string> {
 
 /** The commits that were put aside, whether they still run or not. */
 export function retiredCommits(installation: Pick<Installation, "path">): ReadonlySet<string> {
-  return new Set(names(retiredFolder(installation)).map((name) => name.replace(/\..*$/, "")));
-}
-
-function names(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", folder);
-  }
+  return new Set(namesIn(retiredFolder(installation)).map((name) => name.replace(/\..*$/, "")));
 }

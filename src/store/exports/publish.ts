@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { existsSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { errnoOf } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { refsOf } from "../deployments.ts";
 import type { Installation } from "../installation.ts";
+import { entriesIn } from "../names.ts";
 
 /**
  * Brings `exports/` in line with what the current deployment of an app exports: makes the links that are missing, then
@@ -77,7 +77,7 @@ function belongsToAnother(installation: Installation, link: string, id: string):
 }
 
 function* filesBelow(folder: string, below: string): Generator<string> {
-  for (const entry of entries(folder)) {
+  for (const entry of entriesIn(folder)) {
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) yield* filesBelow(join(folder, entry.name), path);
     else if (entry.isFile()) yield path;
@@ -87,7 +87,7 @@ function* filesBelow(folder: string, below: string): Generator<string> {
 /** Removes links to nothing, which it notes, and the folders that are empty then; answers whether anything is left. */
 function removeDangling(folder: string, removed: string[]): boolean {
   let left = false;
-  for (const entry of entries(folder)) {
+  for (const entry of entriesIn(folder)) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (removeDangling(path, removed)) left = true;
@@ -98,13 +98,4 @@ function removeDangling(folder: string, removed: string[]): boolean {
     } else left = true;
   }
   return left;
-}
-
-function entries(folder: string) {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw error;
-  }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, fileError } from "../../base/errors.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { activeDeployment, currentLink, currentRef, refsOf, tryRead } from "../deployments.ts";
 import { exportsOf, publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
+import { entriesIn } from "../names.ts";
 import type { Findings } from "./findings.ts";
 
 /** What desktop tools keep in the folders that they read, or left half written there; it is theirs. */
@@ -15,21 +15,22 @@ const mimeFolder = "share/mime";
 /** Checks the links `current` of apps and everything in `exports/`. */
 export function checkExports(installation: Installation, findings: Findings): void {
   const wanted = new Set<string>();
+  const missing: { readonly id: string; readonly link: string }[] = [];
   for (const id of new Set([...refsOf(installation)].flatMap((ref) => (ref.kind === "app" ? [ref.id] : [])))) {
     checkCurrent(installation, findings, id);
-    const missing: string[] = [];
     for (const [link, target] of exportsOf(installation, id, join(installation.path, "app", id, "current/active"))) {
       wanted.add(link);
-      if (readLink(link) !== target) missing.push(link);
-    }
-    for (const link of missing) {
-      findings.add("export", "missing", link, `must lead to what ${id} exports`, () => {
-        rmSync(link, { recursive: true, force: true });
-        publishExports(installation, id);
-      });
+      if (readLink(link) !== target) missing.push({ id, link });
     }
   }
+  // Before links are made: what is not wanted may lie where a folder of theirs must be.
   checkOthers(findings, installation.exports, "", wanted);
+  for (const { id, link } of missing) {
+    findings.add("export", "missing", link, `must lead to what ${id} exports`, () => {
+      rmSync(link, { recursive: true, force: true });
+      publishExports(installation, id);
+    });
+  }
 }
 
 function checkCurrent(installation: Installation, findings: Findings, id: string): void {
@@ -50,7 +51,7 @@ function checkCurrent(installation: Installation, findings: Findings, id: string
 
 /** Whatever is in `exports/` and not wanted there. */
 function checkOthers(findings: Findings, top: string, below: string, wanted: ReadonlySet<string>): void {
-  for (const entry of entries(join(top, below))) {
+  for (const entry of entriesIn(join(top, below))) {
     const name = join(below, entry.name);
     const path = join(top, name);
     if (wanted.has(path) || isCache(name, entry.name)) continue;
@@ -75,13 +76,4 @@ function isOurs(target: string): boolean {
 
 function isCache(path: string, name: string): boolean {
   return caches.test(name) || (path.startsWith(`${mimeFolder}/`) && !path.startsWith(`${mimeFolder}/packages/`));
-}
-
-function entries(folder: string) {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", folder);
-  }
 }

@@ -11,6 +11,7 @@ export type FindingKind =
   | "export"
   | "mount"
   | "index"
+  | "settings"
   | "temporary";
 
 /**

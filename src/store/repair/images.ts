@@ -6,7 +6,7 @@ import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../oci/digest.ts";
 import { decodeManifest, guessMediaType, type ImageManifest } from "../../oci/manifest.ts";
-import { extraRecord } from "../image/extra.ts";
+import { extraRecord, loadExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { loadRecord, ownRecordName } from "../image/record.ts";
 import {
@@ -78,13 +78,15 @@ export function checkImage(installation: Installation, commit: string, expected:
 /** Makes an image that is lost count as not imported, so that an import writes it anew. Records that lie go, too. */
 export function forgetImage(installation: Installation, commit: string, withRecords: boolean): void {
   const folder = imageFolder(installation, commit);
-  rmSync(join(folder, "digest"), { force: true });
+  const remove = (path: string): void => rmSync(path, { recursive: true, force: true });
+  if (lstatSync(folder).isDirectory()) remove(join(folder, "digest"));
+  else remove(folder);
   if (!withRecords) return;
-  rmSync(join(folder, extraRecord), { force: true });
+  remove(join(folder, extraRecord));
   const diffIds = decodeConfig(read(join(folder, "config.json")), folder).diffIds;
   for (const diffId of diffIds) {
-    rmSync(join(installation.layers, digestHex(diffId)), { force: true });
-    rmSync(join(folder, ownRecordName(diffId)), { force: true });
+    remove(join(installation.layers, digestHex(diffId)));
+    remove(join(folder, ownRecordName(diffId)));
   }
 }
 
@@ -102,11 +104,14 @@ function checkDigest(bytes: Uint8Array, expected: Digest, path: string): void {
   if (found !== expected) throw new DowelError("STORE_INVALID", `${path}: digest is ${found}, expected ${expected}`);
 }
 
-function findBadLayer(
-  installation: Installation,
-  diffIds: readonly Digest[],
-  image: string,
-): { readonly path: string; readonly what: "missing" | "damaged"; readonly problem: string } | undefined {
+interface BadLayer {
+  readonly path: string;
+  readonly what: "missing" | "damaged";
+  readonly problem: string;
+}
+
+/** Extra data are one more layer. */
+function findBadLayer(installation: Installation, diffIds: readonly Digest[], image: string): BadLayer | undefined {
   for (const diffId of diffIds) {
     const path = join(installation.layers, digestHex(diffId));
     try {
@@ -118,7 +123,17 @@ function findBadLayer(
       throw error;
     }
   }
-  return undefined;
+  return findBadExtra(image);
+}
+
+function findBadExtra(image: string): BadLayer | undefined {
+  try {
+    loadExtra(image);
+    return undefined;
+  } catch (error) {
+    if (!isDowelError(error)) throw error;
+    return { path: join(image, extraRecord), what: "damaged", problem: "not a record of extra data" };
+  }
 }
 
 function derive(

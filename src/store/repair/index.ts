@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tryRead } from "../deployments.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
+import { namesIn } from "../names.ts";
 import { ContentIndex } from "../objects/contents.ts";
 import { rebuildIndex } from "../reindex.ts";
 import type { Findings } from "./findings.ts";
@@ -21,7 +22,7 @@ export function checkIndex(installation: Installation, findings: Findings, signa
 }
 
 function isWanted(installation: Installation): boolean {
-  return readdirSync(installation.images).some((commit) => {
+  return namesIn(installation.images).some((commit) => {
     const manifest = tryRead(() => readManifest(join(imageFolder(installation, commit), "manifest.json")));
     return manifest?.includes("io.github.containers.zstd-chunked.") === true;
   });

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync } from "node:fs";
-
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { checkCancelled, fileError, isDowelError } from "../../base/errors.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { retiredCommits } from "../deploy/retire.ts";
@@ -49,7 +48,7 @@ export async function inspect(
   using _objects = await lockObjects(installation, { ...options, keepLeftovers: true });
   using _lock = await lockForChange(installation, options);
   try {
-    checkFolders(installation, findings);
+    if (!checkFolders(installation, findings)) return [];
     checkTemporary(installation, findings);
     const versions = findVersions(installation, findings);
     const inspection: Inspection = {
@@ -77,13 +76,19 @@ export async function inspect(
   }
 }
 
-function checkFolders({ objects, layers, images, exports, tmp }: Installation, findings: Findings): void {
-  for (const path of [objects, layers, images, exports]) {
-    if (!existsSync(path))
-      findings.add("folder", "missing", path, "a folder of the installation", () => mkdirSync(path));
+/** Answers whether all else can be looked at: not where something that is no folder lies in the place of one. */
+function checkFolders({ objects, layers, images, exports, tmp }: Installation, findings: Findings): boolean {
+  const folders = [objects, layers, images, exports, tmp];
+  for (const path of folders) {
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status?.isDirectory() === true) continue;
+    const what = status === undefined ? "missing" : "damaged";
+    findings.add("folder", what, path, "must be a folder of the installation", () => {
+      rmSync(path, { force: true });
+      mkdirSync(path, { mode: path === tmp ? 0o700 : 0o755 });
+    });
   }
-  if (existsSync(tmp)) return;
-  findings.add("folder", "missing", tmp, "a folder of the installation", () => mkdirSync(tmp, { mode: 0o700 }));
+  return folders.every((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false);
 }
 
 function inspectImages({ installation, findings, versions, incomplete, rewritten }: Inspection): void {

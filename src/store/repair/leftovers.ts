@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstatSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { lstatSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { errnoOf, fileError } from "../../base/errors.ts";
+import { fileError } from "../../base/errors.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import { digestHex } from "../../oci/digest.ts";
 import { removeFolder } from "../deploy/remove.ts";
@@ -9,6 +9,7 @@ import { removeEnded, retiredCommits } from "../deploy/retire.ts";
 import { refFolder, refsOf, tryRead } from "../deployments.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
+import { namesIn } from "../names.ts";
 import { pulledCommits } from "../pulled.ts";
 import { hideMountPoint, mountPoint } from "../shown.ts";
 import type { Findings } from "./findings.ts";
@@ -88,11 +89,7 @@ function readDocument(path: string): Uint8Array {
   }
 }
 
+/** The names in a folder, but not in one that a link leads to. */
 function names(folder: string): string[] {
-  try {
-    return lstatSync(folder).isDirectory() ? readdirSync(folder).sort() : [];
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", folder);
-  }
+  return lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? namesIn(folder).sort() : [];
 }

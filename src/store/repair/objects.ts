@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, closeSync, constants, lstatSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, errnoOf, fileError } from "../../base/errors.ts";
 import { FsVerityHasher } from "../../formats/fsverity/digest.ts";
 import type { Installation } from "../installation.ts";
+import { namesIn } from "../names.ts";
 import type { DigestTable } from "../objects/digests.ts";
 import { objectPath } from "../objects/paths.ts";
 import { hasSealedImages, isUnsealed, sealObject } from "../seal.ts";
@@ -73,8 +64,7 @@ export function checkObjects(
 ): ReadonlySet<string> {
   const sealed = hasSealedImages(installation);
   const walk = { installation, findings, used, buffer: Buffer.alloc(1 << 20), damaged: new Set<string>(), sealed };
-  if (!existsSync(installation.objects)) return walk.damaged;
-  for (const folder of readdirSync(installation.objects)) {
+  for (const folder of namesIn(installation.objects)) {
     checkCancelled(signal);
     const path = join(installation.objects, folder);
     if (!/^[0-9a-f]{2}$/.test(folder) || !lstatSync(path).isDirectory()) {
@@ -83,7 +73,7 @@ export function checkObjects(
       );
       continue;
     }
-    for (const name of readdirSync(path).sort()) checkObject(walk, folder, name);
+    for (const name of namesIn(path).sort()) checkObject(walk, folder, name);
   }
   return walk.damaged;
 }

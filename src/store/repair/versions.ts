@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { removeFolder } from "../deploy/remove.ts";
 import { retire } from "../deploy/retire.ts";
 import { deployedCommits, readDeployment, refFolder, refsOf, tryRead } from "../deployments.ts";
+import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { type JournalEntry, type JournalFacts, journalFacts } from "../journal.ts";
 import type { Deployment } from "../types.ts";
@@ -50,7 +51,7 @@ function findActive(
   const folder = refFolder(installation, ref);
   const link = join(folder, "active");
   const target = readLink(link);
-  if (target !== undefined && /^[0-9a-f]{64}$/.test(target)) return target;
+  if (target !== undefined && isVersion(installation, target, commits, last)) return target;
   const wasInstalled = last === undefined ? !hasJournal : last.change !== "uninstall";
   const newest = newestOf(folder, commits);
   if (newest === undefined || !wasInstalled) {
@@ -70,6 +71,21 @@ function findActive(
     swapLink(chosen, link);
   });
   return chosen;
+}
+
+/**
+ * Whether a link `active` names a version that was there once: it is deployed, or was deployed last, or its image is
+ * here; or nothing else could be meant. It is fetched again then.
+ */
+function isVersion(
+  installation: Installation,
+  target: string,
+  commits: readonly string[],
+  last: JournalEntry | undefined,
+): boolean {
+  if (!/^[0-9a-f]{64}$/.test(target)) return false;
+  if (commits.includes(target) || last?.commit === target) return true;
+  return commits.length === 0 || existsSync(imageFolder(installation, target));
 }
 
 function newestOf(folder: string, commits: readonly string[]): string | undefined {
