@@ -25,6 +25,31 @@ static void scrub_environment(void) {
   *kept = NULL;
 }
 
+// What changes installations runs for a second, too short for the compiler that optimizes most to repay its time. The
+// program takes the variable out of its environment, so that nothing that it starts has it.
+static const char *const brief_commands[] = {"install", "update", "upgrade", "uninstall", "remove", "list", "info"};
+static char brief_option[] = "BUN_JSC_useFTLJIT=0";
+
+static bool is_brief(char **words) {
+  if (words[0] == NULL || words[1] == NULL) return false;
+  for (size_t at = 0; at < sizeof brief_commands / sizeof *brief_commands; at++) {
+    if (strcmp(words[1], brief_commands[at]) == 0) return true;
+  }
+  return false;
+}
+
+// Copies the environment and adds a variable; false where it has no room.
+static bool copy_environment(char **to, size_t room, char *added) {
+  size_t count = 0;
+  for (char **one = environ; *one != NULL; one++) {
+    if (count + 2 >= room) return false;
+    to[count++] = *one;
+  }
+  to[count++] = added;
+  to[count] = NULL;
+  return true;
+}
+
 static bool cut_last_name(char *path) {
   char *slash = strrchr(path, '/');
   if (slash == NULL) return false;
@@ -40,6 +65,8 @@ _Noreturn void program_execute(char **words) {
   if (!cut_last_name(path) || !cut_last_name(path)) die(STEP_PROGRAM, -1, ENOENT, path, NULL);
   memcpy(path + strlen(path), program_path, sizeof program_path);
   scrub_environment();
-  syscall(SYS_execve, path, words, environ);
+  char *own[1024];
+  bool is_own = is_brief(words) && copy_environment(own, sizeof own / sizeof *own, brief_option);
+  syscall(SYS_execve, path, words, is_own ? own : environ);
   die_with(EXIT_NOT_FOUND, STEP_PROGRAM, errno, path, "The installation of Dowel is incomplete; install it again.");
 }

@@ -50,6 +50,11 @@ async function runCommand(
   return await execute(name, defined, rest, { words, terminal, signal: cancelOnSignals(), set });
 }
 
+/** The launcher tells the engine how to run by variables, which nothing that is started here is to have. */
+function forgetEngineOptions(): void {
+  for (const name of Object.keys(process.env)) if (name.startsWith("BUN_JSC_")) delete process.env[name];
+}
+
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {
   try {
     const { name, rest } = splitCommand(words[0] === "help" ? [...words.slice(1), "--help"] : words, takesNextWord);
@@ -64,4 +69,5 @@ async function main(words: readonly string[], terminal: Terminal): Promise<numbe
   }
 }
 
+forgetEngineOptions();
 process.exit(await main(process.argv.slice(2), processTerminal()));

@@ -68,12 +68,16 @@ export class ZstdPacker implements Disposable {
  * again, most of it for memory that is new each time. Does not tell whether the last frame is whole.
  */
 export class ZstdUnpacker implements Disposable {
-  readonly #engine = createZstdDecompress() as unknown as Engine;
+  readonly #engine: Engine;
   #input: Uint8Array = new Uint8Array(0);
   #at = 0;
   #failure: Error | undefined;
 
-  constructor() {
+  /** `dictionary`: what all frames refer to. */
+  constructor(dictionary?: Uint8Array) {
+    // the stream's own memory is never used
+    const options = dictionary === undefined ? { chunkSize: 64 } : { chunkSize: 64, dictionary };
+    this.#engine = createZstdDecompress(options) as unknown as Engine;
     this.#engine._handle.onerror = (message, errno, code) => {
       this.#failure = Object.assign(new Error(message), { errno, code });
     };

@@ -86,6 +86,17 @@ test("dowel hands everything else to the program, without variables that would c
   expect(lines.filter((line) => /^(BUN|NODE)/.test(line)).sort()).toEqual(["BUNDLE=1", "NODE_OPTIONSX=1"]);
 });
 
+test("dowel tells the engine to spare its last compiler for what ends soon, whatever the caller says", () => {
+  const engine = (...words: string[]) => {
+    const { stdout } = dowel(words, { BUN_JSC_useFTLJIT: "1", BUN_JSC_useJIT: "0" });
+    return stdout.split("\n").filter((line) => line.startsWith("BUN_"));
+  };
+  expect(engine("update", "-y")).toEqual(["BUN_JSC_useFTLJIT=0"]);
+  expect(engine("install")).toEqual(["BUN_JSC_useFTLJIT=0"]);
+  expect(engine("updates")).toEqual([]);
+  expect(engine("session", "serve")).toEqual([]);
+});
+
 test("dowel says what is missing where the program is not installed", () => {
   const lonely = workspace.folder("lonely/bin");
   copyFileSync(command, `${lonely}/dowel`);

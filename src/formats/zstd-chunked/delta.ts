@@ -91,7 +91,8 @@ export function carryOut(
   unpackedSize: number,
   visitor?: PieceVisitor,
 ): { readonly json: Uint8Array; readonly level: number } {
-  const text = Buffer.from(unpackAtMost(delta, unpackedSize + 64 * 1024, what));
+  const { buffer, byteOffset, byteLength } = unpackAtMost(delta, unpackedSize + 64 * 1024, what);
+  const text = Buffer.from(buffer, byteOffset, byteLength);
   const result = new Result(unpackedSize);
   let level = 0;
   for (let at = 0; at < text.length; ) {

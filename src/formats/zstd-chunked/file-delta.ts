@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { promisify } from "node:util";
-import { zstdCompress, constants as zstdConstants, zstdDecompressSync } from "node:zlib";
+import { zstdCompress, constants as zstdConstants } from "node:zlib";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
-import { ZstdFrames } from "../compression/zstd-frames.ts";
-import { checkDigest } from "./frame.ts";
+import { checkDigest, unpackFrames } from "./frame.ts";
 
 /**
  * How contents of files come of earlier ones: the line `file-delta 1`, then for each content the sha256 of the new one and
@@ -89,15 +88,7 @@ export function parseFileDelta(delta: Uint8Array): FilePatch[] {
 
 /** Makes the content of the earlier one. Throws COMPRESSION_INVALID, DIGEST_MISMATCH, LIMIT_EXCEEDED. */
 export function applyFilePatch({ digest, size, patch }: FilePatch, from: Uint8Array): Uint8Array {
-  const frames = new ZstdFrames();
-  frames.push(patch);
-  frames.finish();
-  let bytes: Uint8Array;
-  try {
-    bytes = zstdDecompressSync(patch, { dictionary: from, maxOutputLength: Math.max(size, 1) });
-  } catch (cause) {
-    throw new DowelError("COMPRESSION_INVALID", `${what}: a patch must unpack to ${size} bytes`, { cause });
-  }
+  const bytes = unpackFrames(patch, size, what, from);
   checkDigest(bytes, digest, what);
   return bytes;
 }

@@ -10,7 +10,7 @@ export class Patches {
   /** Bytes, unpacked, of all that was asked for: small patches could make very much of them. */
   #made = 0;
 
-  /** `held` gives contents that are here; a content is made by as many patches as there are versions, at most. */
+  /** `held` gives contents that are here, each of which is used before the next is asked for; a content is made by as many patches as there are versions, at most. */
   constructor(held: (digest: string) => Uint8Array | undefined, versions: number) {
     this.#held = held;
     this.#versions = versions;

@@ -17,7 +17,7 @@ export class LayerContents implements Held {
   readonly #staging: ObjectStaging;
   readonly #contents = new Map<string, FileContent>();
   readonly #before = new Set<string>();
-  readonly #buffer = Buffer.allocUnsafeSlow(scanBytes);
+  #buffer = Buffer.allocUnsafeSlow(scanBytes);
 
   constructor(index: ContentIndex, staging: ObjectStaging) {
     this.#index = index;
@@ -63,6 +63,15 @@ export class LayerContents implements Held {
     const { inline } = content;
     if (inline !== undefined) yield inline.subarray(offset, offset + size);
     else if (size > 0) yield* readFile(this.#staging.pathOf(content.digest), offset, size);
+  }
+
+  /** A content that is here as a whole, in memory that the next look at one uses again; undefined where bytes are missing. */
+  whole(digest: string): Uint8Array | undefined {
+    const { inline, size, digest: object } = this.#known(digest);
+    if (inline !== undefined || size === 0) return inline ?? new Uint8Array(0);
+    if (size > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(size);
+    const [bytes] = readFile(this.#staging.pathOf(object), 0, size, this.#buffer);
+    return bytes?.length === size ? bytes : undefined;
   }
 
   /** All bytes of a content that is here, each part in the same memory as the one before. */

@@ -57,6 +57,5 @@ async function keep(
 function heldIn(contents: LayerContents, digest: string): Uint8Array | undefined {
   if (!contents.file(digest)) return undefined;
   const size = contents.get(digest)?.size ?? 0;
-  if (size > limits.patchedFileBytes) return undefined;
-  return Buffer.concat([...contents.read(digest, 0, size)], size);
+  return size > limits.patchedFileBytes ? undefined : contents.whole(digest);
 }
