@@ -41,7 +41,7 @@ async function policyOf(context: Context, start: readonly string[]): Promise<Pri
   };
   const name = "plumbing bus-policy";
   const words = [...name.split(" "), ...start];
-  const status = await execute(name, busPolicy, start, { ...context, words, terminal });
+  const status = await execute(name, busPolicy, start, { words, terminal, signal: context.signal, set: context.set });
   return status === 0 ? (JSON.parse(printed.join("")) as PrintedPolicy) : { error: said.join("") };
 }
 
