@@ -9,6 +9,7 @@ import type { Installation } from "../store/installation.ts";
 import { noteRemote } from "../store/journal.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import { lockFile } from "../sys/locks.ts";
+import { readFilter } from "./filter.ts";
 import { removeCachedCatalogue } from "./indexcache.ts";
 import { formatLocation, parseLocation } from "./location.ts";
 import { applyPredefined } from "./predefined.ts";
@@ -93,6 +94,11 @@ export interface AddOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A remote whose filter cannot be read would offer nothing: that is said before it is kept. */
+function checkFilter({ filter }: RemoteSettings): void {
+  if (filter !== undefined && filter !== "") readFilter(resolve(filter));
+}
+
 /** Adds a remote; false where `ifNotExists` found one. Relative paths in the URL are made absolute. */
 export async function addRemote(
   installation: Home,
@@ -101,6 +107,7 @@ export async function addRemote(
   options: AddOptions = {},
 ): Promise<boolean> {
   checkRemoteName(name);
+  checkFilter(settings);
   const added = await changeConfig(
     installation,
     (keyfile) => {
@@ -127,6 +134,7 @@ export async function modifyRemote(
   settings: RemoteSettings,
   signal?: AbortSignal,
 ): Promise<void> {
+  checkFilter(settings);
   const url = await changeConfig(
     installation,
     (keyfile) => {

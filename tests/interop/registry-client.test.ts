@@ -146,6 +146,34 @@ describe("against docker-registry", () => {
     );
   });
 
+  test("loadImage() finds in a list of variants, nested or not, what every machine runs", async () => {
+    const repository = Registry.forHost(host).repository("variants");
+    const push = async (name: string, variant: string | undefined) => {
+      const layout = join(scratch.path, `variant-${name}`);
+      const { descriptor } = await sampleLayout(layout, { seed: name });
+      await copyImage(await openLayout(layout), repository, { to: name });
+      const platform = { os: "linux", architecture: "amd64", ...(variant === undefined ? {} : { variant }) };
+      return { ...descriptor, annotations: undefined, platform };
+    };
+    const put = async (tag: string, manifests: readonly object[]) => {
+      const body = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+      const headers = { "content-type": mediaTypes.ociIndex };
+      const answer = await fetch(`http://${host}/v2/variants/manifests/${tag}`, { method: "PUT", headers, body });
+      expect(answer.status).toBe(201);
+      const platform = { os: "linux", architecture: "amd64" };
+      const digest = digestOf(Buffer.from(body));
+      return { mediaType: mediaTypes.ociIndex, digest, size: Buffer.byteLength(body), platform };
+    };
+    const [newest, plain, second] = [await push("v3", "v3"), await push("plain", undefined), await push("v2", "v2")];
+    const inner = await put("flat", [newest, plain, second]);
+    await put("nested", [{ ...newest, platform: { ...newest.platform, variant: "v4" } }, inner]);
+    await put("only-newer", [newest, second]);
+    const digests = async (...tags: readonly string[]) =>
+      await Promise.all(tags.map(async (tag) => (await loadImage(repository, tag, "x86_64")).descriptor.digest));
+    expect(await digests("flat", "nested", "only-newer")).toEqual([plain.digest, plain.digest, second.digest]);
+    await expect(loadImage(repository, "flat", "aarch64")).rejects.toMatchObject({ code: "OCI_PLATFORM_MISSING" });
+  });
+
   test("referrers() finds by the fallback tag what was pushed with a subject", async () => {
     const from = join(scratch.path, "subject");
     const sample = await sampleLayout(from);

@@ -127,8 +127,25 @@ describe("platforms", () => {
     );
     expect(index.manifests.indexOf(choosePlatform(index, "x86_64", "test"))).toBe(2);
     expect(index.manifests.indexOf(choosePlatform(index, "aarch64", "test"))).toBe(1);
-    expect(index.manifests.indexOf(choosePlatform(index, "arm", "test", "v6"))).toBe(4);
+    expect(index.manifests.indexOf(choosePlatform(index, "arm", "test"))).toBe(3);
   });
+
+  test.each([
+    ["x86_64", "amd64", ["v3", undefined, "v2"], undefined],
+    ["x86_64", "amd64", ["v4", "v2", "v3"], "v2"],
+    ["x86_64", "amd64", ["v9", "v3"], "v3"],
+    ["x86_64", "amd64", ["v3"], "v3"],
+    ["aarch64", "arm64", ["v9", "v8"], "v8"],
+    ["arm", "arm", ["v5", "v6", "v7", "v8"], "v7"],
+    ["arm", "arm", ["v5", "v6"], "v6"],
+    ["riscv64", "riscv64", ["rva23", undefined], undefined],
+  ])(
+    "choosePlatform() takes for %s what every machine of it runs, of %s %j",
+    (arch, architecture, variants, expected) => {
+      const index = indexOf(entry("s390x"), ...variants.map((variant) => entry(architecture, variant)));
+      expect(choosePlatform(index, arch, "test").platform?.variant).toBe(expected);
+    },
+  );
 
   test("choosePlatform() throws OCI_PLATFORM_MISSING and says what there is", () => {
     const error = (() => {

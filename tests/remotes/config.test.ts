@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { addRemote, deleteRemote, getRemote, listRemotes, modifyRemote } from "../../src/remotes/config.ts";
 import { addSample, appRef, install } from "../engine/fixtures.ts";
 import { TestFolder } from "../store/images.ts";
@@ -117,10 +117,29 @@ test("deleteRemote() refuses while refs came from it, unless forced", async () =
   await expect(deleteRemote(store, "local")).rejects.toMatchObject({ code: "REMOTE_NOT_FOUND" });
 });
 
+test("addRemote() and modifyRemote() refuse a filter that cannot be read, and name it", async () => {
+  using folder = new TestFolder();
+  const store = folder.installation();
+  const [missing, broken] = [join(folder.path, "missing"), join(folder.path, "broken")];
+  writeFileSync(broken, "allow\n");
+  for (const [filter, message] of [
+    [missing, missing],
+    [broken, `${broken}:1: expected`],
+  ] as const) {
+    await expect(addRemote(store, "demo", { url, filter })).rejects.toThrow(message);
+  }
+  expect(listRemotes(store)).toEqual([]);
+  await addRemote(store, "demo", { url });
+  await expect(modifyRemote(store, "demo", { filter: missing, title: "T" })).rejects.toThrow(missing);
+  expect(getRemote(store, "demo").title).toBeUndefined();
+});
+
 test("modifyRemote() sets and takes away what Flatpak keeps of a remote", async () => {
   using folder = new TestFolder();
   const store = folder.installation();
   await addRemote(store, "demo", { url });
+  const filter = join(folder.path, "filter");
+  writeFileSync(filter, "deny *\n");
   await modifyRemote(store, "demo", {
     collectionId: "org.example.Stable",
     subset: "verified",
@@ -128,14 +147,14 @@ test("modifyRemote() sets and takes away what Flatpak keeps of a remote", async 
     authenticatorName: "org.example.Auth",
     authenticatorInstall: false,
     authenticatorOptions: new Map([["user", "u"]]),
-    filter: "some/filter",
+    filter: relative(process.cwd(), filter),
   });
   expect(getRemote(store, "demo")).toMatchObject({
     collectionId: "org.example.Stable",
     subset: "verified",
     authenticatorInstall: false,
     authenticatorOptions: new Map([["user", "u"]]),
-    filter: resolve("some/filter"),
+    filter,
   });
   const text = readFileSync(join(store.path, "remotes.conf"), "utf8");
   for (const line of ["collection-id=org.example.Stable", "xa.subset=verified", "xa.authenticator-options.user=u"]) {

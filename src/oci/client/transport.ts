@@ -7,6 +7,7 @@ import { Authenticator, type Send } from "./auth.ts";
 import { type CredentialLookup, credentialsFromFiles } from "./credentials.ts";
 import { certificateFolders, readHostCertificates, type TlsSettings } from "./tls.ts";
 import type { BearerToken } from "./token.ts";
+import { mayPass, unreachable } from "./unreachable.ts";
 import { redactUrl } from "./url.ts";
 
 export interface TransportOptions {
@@ -103,7 +104,7 @@ export class Transport {
     } catch (error) {
       checkCancelled(spec.signal);
       const repeatable = spec.repeatable !== false && attempt < this.attempts;
-      if (!isDowelError(error, "REGISTRY_UNREACHABLE") || !repeatable) throw error;
+      if (!isDowelError(error, "REGISTRY_UNREACHABLE") || !repeatable || !mayPass(error)) throw error;
       await this.pause(attempt, spec.signal);
       return undefined;
     }
@@ -134,7 +135,8 @@ export class Transport {
   async #sendRepeatedly(url: URL, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const response = await this.#send(url, init, signal).catch((error: unknown) => {
-        if (!isDowelError(error, "REGISTRY_UNREACHABLE") || attempt >= this.attempts) throw error;
+        const isLast = attempt >= this.attempts;
+        if (!isDowelError(error, "REGISTRY_UNREACHABLE") || isLast || !mayPass(error)) throw error;
         return undefined;
       });
       const asked = response === undefined ? undefined : retryAfter(response);
@@ -210,12 +212,4 @@ function nextUrl(answer: Answer): URL {
   next.username = "";
   next.password = "";
   return next;
-}
-
-function unreachable(url: URL, method: string, cause: unknown): DowelError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new DowelError("REGISTRY_UNREACHABLE", `${describeRequest(method, url)}: ${reason}`, {
-    hint: "Check the network, the address and the proxy settings.",
-    cause,
-  });
 }

@@ -296,6 +296,27 @@ describe("login", () => {
     expect(error.message).not.toContain("secret");
   });
 
+  test("a token that is taken no longer is replaced once, and a registry that takes none is not asked for ever", async () => {
+    let issued = 0;
+    let taken = "";
+    const { url } = fake((request, asked) => {
+      if (asked.pathname === "/token") return Response.json({ token: `t${++issued}`, expires_in: 3600 });
+      if (request.headers.get("authorization") === `Bearer ${taken}`) return manifestResponse();
+      const challenge = `Bearer realm="${asked.origin}/token",error="invalid_token"`;
+      return new Response("", { status: 401, headers: { "www-authenticate": challenge } });
+    });
+    const repository = repositoryAt(url);
+    taken = "t1";
+    await repository.resolve("v1");
+    taken = "t2";
+    await repository.resolve("v2");
+    await repository.resolve("v3");
+    expect(issued).toBe(2);
+    taken = "none";
+    await expect(repository.resolve("v4")).rejects.toMatchObject({ code: "REGISTRY_AUTH" });
+    expect(issued).toBe(3);
+  });
+
   test("resolve() throws REGISTRY_RESPONSE when the token is cut short", async () => {
     const { url } = fake((_, asked) => {
       if (asked.pathname === "/token")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import { execFile, execFileSync } from "node:child_process";
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import { promisify } from "node:util";
 import { Registry } from "../../../src/oci/client/registry.ts";
 import { scratchFolder } from "../sample.ts";
@@ -53,6 +54,65 @@ describe("certificates", () => {
     } finally {
       await server.stop(true);
     }
+  });
+});
+
+describe("certificates that are not in force", () => {
+  const settings = `[ca]
+default_ca = own
+[own]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+policy = names
+rand_serial = yes
+copy_extensions = copy
+[names]
+commonName = supplied
+`;
+
+  test.each([
+    ["20000101000000Z", "20010101000000Z", "has expired"],
+    ["20900101000000Z", "20910101000000Z", "is not yet valid"],
+  ])("one from %s to %s is told once, with a question for the clock", async (from, to, said) => {
+    await using scratch = await scratchFolder();
+    await writeFile(join(scratch.path, "ca.cnf"), settings);
+    await writeFile(join(scratch.path, "index.txt"), "");
+    const openssl = (...words: string[]) => execFileSync("openssl", words, { cwd: scratch.path, stdio: "ignore" });
+    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    openssl(
+      ..."req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out asked".split(" "),
+      ...subject,
+    );
+    const dates = ["-startdate", from, "-enddate", to];
+    openssl(..."ca -batch -selfsign -notext -config ca.cnf -keyfile key -in asked -out cert".split(" "), ...dates);
+    const tls = {
+      key: await readFile(join(scratch.path, "key"), "utf8"),
+      cert: await readFile(join(scratch.path, "cert"), "utf8"),
+    };
+    let connections = 0;
+    await using server = Object.assign(
+      createServer(tls, () => undefined),
+      {
+        async [Symbol.asyncDispose]() {
+          await new Promise((closed) => server.close(closed));
+        },
+      },
+    );
+    server.on("connection", () => connections++);
+    await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
+    const address = server.address();
+    const host = `localhost:${typeof address === "object" && address !== null ? address.port : 0}`;
+    const folder = join(scratch.path, "certs.d", host);
+    await mkdir(folder, { recursive: true });
+    await copyFile(join(scratch.path, "cert"), join(folder, "ca.crt"));
+    const options = { certificateFolders: [join(scratch.path, "certs.d")] };
+    const error = await Registry.forHost(host, options)
+      .ping()
+      .catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "REGISTRY_UNREACHABLE", hint: expect.stringContaining("clock right?") });
+    expect(error.message).toContain(said);
+    expect(connections).toBe(1);
   });
 });
 
