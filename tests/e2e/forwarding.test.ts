@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are handed to an app through the real document portal.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { makeLayout, Sandpit } from "./support.ts";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dowelPath, makeLayout, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
 
@@ -90,8 +101,39 @@ describe("run --file-forwarding", () => {
     expect(words(["--sandbox"], "@@", letter, "@@")).toEqual([letter]);
   });
 
+  /** What an app finds at the name of a file that it was passed open, and that a link lies in the place of. */
+  function passed(environment: Readonly<Record<string, string>>): unknown {
+    const path = pit.path("home/passed.txt");
+    writeFileSync(path, "passed on");
+    const fd = openSync(path, "r");
+    renameSync(path, pit.path("home/kept.txt"));
+    symlinkSync(letter, path);
+    const words = ["run", "--file-forwarding", id, "files", "@@", "/proc/self/fd/3", "@@"];
+    const { stdout } = spawnSync(dowelPath, words, {
+      env: { ...pit.environment, ...environment },
+      stdio: ["ignore", "pipe", "inherit", fd],
+      encoding: "utf8",
+    });
+    closeSync(fd);
+    rmSync(path);
+    return JSON.parse(stdout);
+  }
+
+  const kept = {
+    path: expect.stringMatching(/^\/run\/flatpak\/doc\/[0-9a-f]+\/kept\.txt$/),
+    content: "passed on",
+    write: "OK",
+  };
+
+  test("hands over a file that was passed open, whatever lies in its place", () => {
+    expect(passed({})).toMatchObject(kept);
+  });
+
+  const noPortal = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${pit.path("run/nothing")}`, XDG_RUNTIME_DIR: "" };
+
   test("does the same itself where there is no portal", () => {
-    const environment = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${pit.path("run/nothing")}`, XDG_RUNTIME_DIR: "" };
+    expect(passed(noPortal)).toMatchObject(kept);
+    const environment = noPortal;
     const said = pit.succeed(["run", "--file-forwarding", id, "files", "@@", letter, "@@"], { environment });
     expect(JSON.parse(said)).toMatchObject({
       path: expect.stringMatching(/^\/run\/flatpak\/doc\/[0-9a-f]{8}\/a letter\.txt$/),

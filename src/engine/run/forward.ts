@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { DowelError } from "../../base/errors.ts";
@@ -54,6 +55,19 @@ export function takeForwardingMarks(words: readonly string[]): ForwardedWord[] {
 }
 
 /**
+ * A file that was passed on open, as portals do: it is handed over itself, and named by where it lies now. Other paths are
+ * taken as they are.
+ */
+function placeOf(path: string): string {
+  if (!/^\/proc\/self\/fd\/\d+$/.test(path)) return path;
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
  * The words that an app gets: files that its permissions do not show are handed over, and named as its sandbox sees them.
  * Where that cannot be, or the sandbox does without, names stay as they are.
  */
@@ -68,11 +82,14 @@ export async function forwardFiles(
   if (paths.length === 0 || request.sandboxed || !request.documents) return marked.map(({ word }) => word);
   const { specification, host } = await describeForReading(request, signal);
   if (!specification.identity.ref.startsWith("app/")) return marked.map(({ word }) => word);
-  const hidden = paths.filter((path) => pathAccess(specification, host, path) === "hidden");
+  const places = new Map(paths.map((path) => [path, placeOf(path)]));
+  const hidden = paths.filter((path) => pathAccess(specification, host, places.get(path) ?? path) === "hidden");
   const shared =
     hidden.length === 0 ? new Map<string, string>() : await share(specification.identity.id, hidden, signal);
   return marked.map(({ word, path, isUri }) => {
-    const seen = path === undefined ? undefined : shared.get(path);
+    if (path === undefined) return word;
+    const place = places.get(path) ?? path;
+    const seen = shared.get(path) ?? (place === path ? undefined : place);
     return seen === undefined ? word : isUri ? pathToFileURL(seen).href : seen;
   });
 }

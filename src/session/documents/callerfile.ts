@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { accessSync, closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";
-import { join } from "node:path";
+import { accessSync, closeSync, constants, fstatSync, readFileSync, readlinkSync, type Stats } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { BusCallError } from "../../dbus/errors.ts";
 import { documentShelf } from "../../metadata/documents.ts";
 import { libraryShelf } from "../../metadata/library.ts";
-import { O_PATH, openBeneath } from "../../sys/beneath.ts";
+import { Descriptor, O_PATH, openBeneath } from "../../sys/beneath.ts";
 import { isWithin, type Mount, readMounts } from "../../sys/mountinfo.ts";
 import { portalErrors } from "../portals/errors.ts";
 import { invalidArgument } from "../portals/texts.ts";
@@ -70,27 +70,22 @@ function noHostPath(): BusCallError {
   return new BusCallError(portalErrors.notAllowed, "The file has no path outside of the sandbox");
 }
 
-function isThere(path: string, wanted: { readonly dev: bigint; readonly ino: bigint }): boolean {
+/** The file at a path of the host, where it is this one; no link leads there. */
+function openSame(path: string, wanted: { readonly dev: bigint; readonly ino: bigint }): number | undefined {
   try {
-    const root = openSync("/", O_PATH | constants.O_DIRECTORY);
-    try {
-      const fd = openBeneath(root, path.slice(1) || ".", O_PATH);
-      try {
-        const found = fstatSync(fd, { bigint: true });
-        return found.dev === wanted.dev && found.ino === wanted.ino;
-      } finally {
-        closeSync(fd);
-      }
-    } finally {
-      closeSync(root);
-    }
+    using root = Descriptor.open("/", O_PATH | constants.O_DIRECTORY);
+    const fd = openBeneath(root.fd, path.slice(1) || ".", O_PATH);
+    const found = fstatSync(fd, { bigint: true });
+    if (found.dev === wanted.dev && found.ino === wanted.ino) return fd;
+    closeSync(fd);
   } catch {
-    return false;
+    // Not there, or not to be reached without links.
   }
+  return undefined;
 }
 
-/** Where the same file lies outside: the same file system shows it, perhaps in another place. */
-function hostPath(fd: number, mount: Mount): string {
+/** Where the same file lies outside, and itself there: the same file system shows it, perhaps in another place. */
+function onHost(fd: number, mount: Mount): { readonly path: string; readonly fd: number } {
   const inner = innerPath(fd, mount);
   const wanted = fstatSync(fd, { bigint: true });
   const places = readMounts().filter(({ device, root }) => device === mount.device && isWithin(inner, root));
@@ -98,7 +93,8 @@ function hostPath(fd: number, mount: Mount): string {
   const ordered = places.sort((left, right) => left.root.length - right.root.length).slice(0, mostPlaces);
   for (const { root, target } of ordered) {
     const path = join(target, inner.slice(root === "/" ? 0 : root.length));
-    if (isThere(path, wanted)) return path === "/" ? path : path.replace(/\/$/, "");
+    const found = openSame(path, wanted);
+    if (found !== undefined) return { path: path === "/" ? path : path.replace(/\/$/, ""), fd: found };
   }
   throw noHostPath();
 }
@@ -109,6 +105,11 @@ function documentOfMount({ target }: Mount, link: string): CallerFile["document"
   return { id, isItself: link === target };
 }
 
+/** A file that an app has shown to hold, open by O_PATH: it stays that file, whatever comes to lie at its path. */
+export interface OpenCallerFile extends CallerFile, Disposable {
+  readonly fd: number;
+}
+
 /**
  * What an app's descriptor holds, by identity: the descriptor must be of a mount in the app's own sandbox, so it shows what
  * the app itself can see, and the path that counts is one of the host where the very same file lies. Throws
@@ -116,7 +117,7 @@ function documentOfMount({ target }: Mount, link: string): CallerFile["document"
  *
  * @param child a process of the app's sandbox
  */
-export function callerFile(child: number, fd: number): CallerFile {
+export function openCallerFile(child: number, fd: number): OpenCallerFile {
   const status = fstatSync(fd);
   const isFolder = status.isDirectory();
   if (!isFolder && !status.isFile()) throw invalidArgument("A descriptor must hold a file or a folder");
@@ -129,11 +130,34 @@ export function callerFile(child: number, fd: number): CallerFile {
     ? couldOpen(fd, status, isFolder ? constants.R_OK | constants.X_OK : constants.R_OK)
     : (flags & accessMode) !== constants.O_WRONLY;
   if (!readable) throw new BusCallError(portalErrors.notAllowed, "The caller cannot read the file itself");
+  const writable = mount.writable && couldOpen(fd, status, constants.W_OK);
+  const document = documentOfMount(mount, readlinkSync(`/proc/self/fd/${fd}`));
+  const found = onHost(fd, mount);
   return {
-    path: hostPath(fd, mount),
-    isFolder,
-    writable: mount.writable && couldOpen(fd, status, constants.W_OK),
-    document: documentOfMount(mount, readlinkSync(`/proc/self/fd/${fd}`)),
+    ...{ ...found, isFolder, writable, document },
     isLent: isWithin(mount.target, libraryShelf),
+    [Symbol.dispose]: () => closeSync(found.fd),
   };
+}
+
+/** The same where only what it is matters, and what is done with it is checked again then. */
+export function callerFile(child: number, fd: number): CallerFile {
+  using file = openCallerFile(child, fd);
+  const { path, isFolder, writable, document, isLent } = file;
+  return { path, isFolder, writable, document, isLent };
+}
+
+/** The folder that a file lies in, which has it under its name. Throws `NotAllowed` where it was moved meanwhile. */
+export function openFolderOf({ path, fd }: OpenCallerFile): Descriptor {
+  using root = Descriptor.open("/", O_PATH | constants.O_DIRECTORY);
+  const folder = Descriptor.beneath(root, dirname(path).slice(1) || ".", O_PATH | constants.O_DIRECTORY);
+  try {
+    using found = Descriptor.beneath(folder, basename(path) || ".", O_PATH);
+    const [wanted, there] = [fd, found.fd].map((one) => fstatSync(one, { bigint: true }));
+    if (wanted?.dev === there?.dev && wanted?.ino === there?.ino) return folder;
+  } catch {
+    // It is gone, or a link is there.
+  }
+  folder[Symbol.dispose]();
+  throw noHostPath();
 }

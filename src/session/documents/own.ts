@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { realpathSync, statSync } from "node:fs";
+import { lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { isAlive } from "../../instances/list.ts";
@@ -41,7 +41,12 @@ function documentFile(path: string, wish: Pick<ExportWish, "unique" | "transient
   } catch (error) {
     throw missing(path, wish.mayBeMissing, error);
   }
-  const found = statSync(real, { bigint: true });
+  const found = lstatSync(real, { bigint: true });
+  const wanted = statSync(path, { bigint: true });
+  // Of a file that was passed on open, the path is where it lay a moment ago.
+  if (found.dev !== wanted.dev || found.ino !== wanted.ino) {
+    throw unsupported(`${path} was moved or replaced meanwhile`, "Try again.");
+  }
   const isFolder = found.isDirectory();
   if (!isFolder && !found.isFile()) throw unsupported(`${path} is neither a file nor a folder`, "Export one of these.");
   const { dev: device, ino: inode } = isFolder ? found : statSync(dirname(real), { bigint: true });

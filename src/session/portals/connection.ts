@@ -139,7 +139,8 @@ export class PortalConnection implements LocalService {
       app: this.#app,
       emit: (from, shape, member, values) => this.emit(from, shape, member, values, this.#nameAt(from)),
       export: (path, served) => this.objects.export(path, served),
-      request: (options, work) => this.#requests.open(sender, options, work, (action) => later.push(action)),
+      request: (options, work, held = new DisposableStack()) =>
+        this.#requests.open(sender, options, { work, held }, (action) => later.push(action)),
       openSession: (options, closed) => this.#sessions.open(sender, options, closed),
       session: (handle) => this.#sessions.at(handle),
     };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { basename } from "node:path";
 import { limits } from "../../base/limits.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { valueAs } from "../../formats/dbus/types.ts";
-import { callerFile } from "../documents/callerfile.ts";
+import { type OpenCallerFile, openCallerFile } from "../documents/callerfile.ts";
 import type { CallingApp } from "./app.ts";
-import { runBackend } from "./command.ts";
+import { passedPath, runBackend } from "./command.ts";
 import { open } from "./opener.ts";
 import { definePortal, desktopPortal, type Options } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
@@ -52,16 +53,16 @@ function mailtoOf({ to, cc, bcc, subject, body }: Mail): string {
   return `mailto:${list(to)}${fields.length === 0 ? "" : "?"}${fields.map((field) => field.join("=")).join("&")}`;
 }
 
-/** Paths on the host of files that the caller itself can read. Throws `InvalidArgument`, or what `callerFile` does. */
-function attachmentsOf(app: CallingApp, options: Options): readonly string[] {
+/** Files that the caller itself can read. Throws `InvalidArgument`, or what `openCallerFile` does. */
+function attachmentsOf(app: CallingApp, options: Options, held: DisposableStack): readonly OpenCallerFile[] {
   const found = options.get("attachment_fds");
   const fds = valueAs("ah", found) ?? (options.has("attachment_fds") ? undefined : []);
   if (fds === undefined) throw invalidArgument("attachment_fds must be a list of descriptors");
   if (fds.length > limits.portalAttachments) throw invalidArgument(`At most ${limits.portalAttachments} attachments`);
   return fds.map((fd) => {
-    const { path, isFolder } = callerFile(app.child(), fd);
-    if (isFolder) throw invalidArgument("An attachment must be a file");
-    return path;
+    const file = held.use(openCallerFile(app.child(), fd));
+    if (file.isFolder) throw invalidArgument("An attachment must be a file");
+    return file;
   });
 }
 
@@ -71,19 +72,23 @@ export function emailPortal(services: BackendServices) {
     methods: {
       ComposeEmail(call, _window, options) {
         const mail = mailOf(options);
-        const attachments = attachmentsOf(call.app, options);
+        using held = new DisposableStack();
+        const files = attachmentsOf(call.app, options, held);
         const command = services.backends().commands.get("email");
-        if (command === undefined && attachments.length > 0) {
+        if (command === undefined && files.length > 0) {
           throw invalidArgument("Attachments cannot be handed on without a command for mail");
         }
         const work = async (signal: AbortSignal) => {
           if (command === undefined) {
-            return await open(services, call.app, "x-scheme-handler/mailto", mailtoOf(mail), signal);
+            const opened = { type: "x-scheme-handler/mailto", uri: mailtoOf(mail) };
+            return await open(services, call.app, opened, signal);
           }
-          await runBackend(services.loop, command, { app: call.app.id, ...mail, attachments }, signal);
+          const attachments = files.map(({ path }, index) => ({ name: basename(path), file: passedPath(index) }));
+          const descriptors = files.map(({ fd }) => fd);
+          await runBackend(services.loop, command, { app: call.app.id, ...mail, attachments }, signal, descriptors);
           return { response: 0 } as const;
         };
-        return [call.request(options, work)];
+        return [call.request(options, work, held.move())];
       },
     },
     properties: { version: () => 4 },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { limits } from "../../base/limits.ts";
 import { updatedDataDirs } from "../../engine/environment.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
@@ -9,7 +9,7 @@ import { launcherPath } from "../../instances/launcher.ts";
 import { splitCommand } from "../../store/exports/command.ts";
 import type { CallingApp } from "./app.ts";
 import type { Environment } from "./buses.ts";
-import { runBackend } from "./command.ts";
+import { passedPath, runBackend, spawnWith } from "./command.ts";
 import { permit } from "./permit.ts";
 import type { RequestOutcome } from "./request.ts";
 import type { BackendServices } from "./served.ts";
@@ -78,27 +78,45 @@ export function opensScheme({ backends, environment }: BackendServices, scheme: 
   return backends().commands.has("open") || handlerOf(`x-scheme-handler/${scheme}`, "", environment) !== undefined;
 }
 
-/**
- * Opens an address by the maker's command, else in an installed app for its type, which runs in its own sandbox.
- * @param type a MIME type, `x-scheme-handler/SCHEME` for what is no file
- */
+/** What is to be opened. */
+export interface Opened {
+  /** A MIME type, `x-scheme-handler/SCHEME` for what is no file. */
+  readonly type: string;
+  /** An address, or where a file was found: its name leads to what the app puts there, so that is for people. */
+  readonly uri: string;
+  /** The file itself. */
+  readonly fd?: number;
+}
+
+/** An app's words with the file itself where they stand between the marks by which `dowel run` hands files over. */
+function withFile(words: readonly string[], uri: string, itself: string): readonly string[] {
+  let between = false;
+  return words.map((word) => {
+    if (/^@@u?$/.test(word)) between = !between;
+    return between && word === uri ? itself : word;
+  });
+}
+
+/** Opens something by the maker's command, else in an installed app for its type, which runs in its own sandbox. */
 export async function open(
   services: BackendServices,
   app: CallingApp,
-  type: string,
-  uri: string,
+  { type, uri, fd }: Opened,
   signal: AbortSignal,
 ): Promise<RequestOutcome> {
   const { loop, backends, environment } = services;
   if (!(await permit(services, app, ["desktop-used-apps", type], "yes", { uri }, signal))) return { response: 1 };
+  const files = fd === undefined ? [] : [fd];
+  const itself = fd === undefined ? uri : `file://${passedPath(0)}`;
   const command = backends().commands.get("open");
   if (command !== undefined) {
-    await runBackend(loop, command, { app: app.id, uri, type }, signal);
+    const name = fd === undefined ? {} : { name: basename(fileURLToPath(uri)) };
+    await runBackend(loop, command, { app: app.id, uri: itself, ...name, type }, signal, files);
     return { response: 0 };
   }
   const words = handlerOf(type, uri, environment);
   if (words === undefined) return { response: 2 };
-  const child = spawn(launcherPath(), words, { cwd: "/", detached: true, stdio: "ignore" });
+  const child = spawnWith(launcherPath(), withFile(words, uri, itself), files, ["ignore", "ignore", "ignore"], true);
   // What becomes of the app is its own affair; the engine must only not throw.
   child.on("error", services.failed);
   return { response: child.pid === undefined ? 2 : 0 };

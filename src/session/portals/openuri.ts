@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from "node:child_process";
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { limits } from "../../base/limits.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
-import { callerFile } from "../documents/callerfile.ts";
+import type { EventLoop } from "../../loop/loop.ts";
+import { type OpenCallerFile, openCallerFile, openFolderOf } from "../documents/callerfile.ts";
+import { passedPath, runBackend } from "./command.ts";
 import { portalErrors } from "./errors.ts";
 import { open, opensScheme } from "./opener.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
@@ -24,7 +24,7 @@ const shape = {
   properties: { version: "u" },
 } as const satisfies InterfaceShape;
 
-const run = promisify(execFile);
+const typeMilliseconds = 10_000;
 /** RFC 3986, section 3.1. */
 const schemePattern = /^[a-z][a-z0-9+.-]*$/;
 
@@ -37,12 +37,13 @@ function schemeOf(uri: string): string {
   return scheme;
 }
 
-/** The MIME type of a file by its name and content, as far as file(1) or the folder itself tells. */
-async function typeOf(path: string, isFolder: boolean): Promise<string> {
+/** The MIME type of a file by its content, as far as file(1) or the folder itself tells. */
+async function typeOf(loop: EventLoop, { fd, isFolder }: OpenCallerFile, signal: AbortSignal): Promise<string> {
   if (isFolder) return "inode/directory";
   try {
-    const { stdout } = await run("file", ["--brief", "--mime-type", "--", path], { timeout: 10_000 });
-    return stdout.trim();
+    const words = ["file", "--brief", "--mime-type", "--dereference", "--", passedPath(0)];
+    const late = AbortSignal.any([signal, AbortSignal.timeout(typeMilliseconds)]);
+    return (await runBackend(loop, words, {}, late, [fd])).trim();
   } catch {
     return "application/octet-stream";
   }
@@ -55,22 +56,26 @@ export function openUriPortal(services: BackendServices) {
     methods: {
       OpenURI(call, _window, uri, options) {
         const type = `x-scheme-handler/${schemeOf(uri)}`;
-        return [call.request(options, (signal) => open(services, call.app, type, uri, signal))];
+        return [call.request(options, (signal) => open(services, call.app, { type, uri }, signal))];
       },
       OpenFile(call, _window, fd, options) {
-        const { path, isFolder, writable } = callerFile(call.app.child(), fd);
-        if (switchOf(options, "writable", false) && !writable) {
+        using held = new DisposableStack();
+        const file = held.use(openCallerFile(call.app.child(), fd));
+        if (switchOf(options, "writable", false) && !file.writable) {
           throw new BusCallError(portalErrors.notAllowed, "The caller cannot write to the file itself");
         }
         const work = async (signal: AbortSignal) => {
-          const type = await loop.during(typeOf(path, isFolder));
-          return await open(services, call.app, type, pathToFileURL(path).href, signal);
+          const opened = { type: await typeOf(loop, file, signal), uri: pathToFileURL(file.path).href, fd: file.fd };
+          return await open(services, call.app, opened, signal);
         };
-        return [call.request(options, work)];
+        return [call.request(options, work, held.move())];
       },
       OpenDirectory(call, _window, fd, options) {
-        const uri = pathToFileURL(dirname(callerFile(call.app.child(), fd).path)).href;
-        return [call.request(options, (signal) => open(services, call.app, "inode/directory", uri, signal))];
+        using held = new DisposableStack();
+        const file = held.use(openCallerFile(call.app.child(), fd));
+        const folder = held.use(openFolderOf(file));
+        const opened = { type: "inode/directory", uri: pathToFileURL(dirname(file.path)).href, fd: folder.fd };
+        return [call.request(options, (signal) => open(services, call.app, opened, signal), held.move())];
       },
       SchemeSupported(_call, scheme) {
         if (!schemePattern.test(scheme)) throw invalidArgument("That is no scheme");

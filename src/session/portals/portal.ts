@@ -23,8 +23,10 @@ export interface PortalCall extends Caller {
    * Opens a request named by the caller's `handle_token`, and returns its path, which is the method's answer. The work
    * begins when the answer has gone; what it resolves to goes into `Response`. Its signal fires when the caller closes
    * the request or goes. Throws `InvalidArgument`, `Exists`, or `LimitsExceeded` for too many.
+   *
+   * @param held what the work needs; disposed of when the work has ended, or where the request is not opened
    */
-  readonly request: (options: Options, work: RequestWork) => string;
+  readonly request: (options: Options, work: RequestWork, held?: DisposableStack) => string;
   /** Opens a session named by the caller's `session_handle_token`. Throws as `request`. */
   readonly openSession: (options: Options, closed: () => void) => Session;
   /** A session that this very connection has opened. Throws `NotFound`. */

@@ -34,9 +34,16 @@ export class Requests {
   }
 
   /** Opens a request; `later` runs its work when the method has answered. */
-  open(sender: string, options: Options, work: RequestWork, later: (action: () => void) => void): string {
+  open(
+    sender: string,
+    options: Options,
+    { work, held }: { readonly work: RequestWork; readonly held: DisposableStack },
+    later: (action: () => void) => void,
+  ): string {
+    using opening = held.move();
     const path = handlePath("request", sender, tokenOf(options, "handle_token"));
     checkRoom(this.#open, path, limits.portalRequests);
+    const kept = opening.move();
     const controller = new AbortController();
     this.#open.set(path, controller);
     const exported = this.#connection.objects.export(
@@ -50,15 +57,20 @@ export class Requests {
         },
       }),
     );
-    later(() => void this.#work(path, controller, work, exported));
+    later(() => void this.#work(path, controller, work, { exported, kept }));
     return path;
   }
 
-  async #work(path: string, controller: AbortController, work: RequestWork, exported: Disposable): Promise<void> {
+  async #work(
+    path: string,
+    controller: AbortController,
+    work: RequestWork,
+    { exported, kept }: { readonly exported: Disposable; readonly kept: Disposable },
+  ): Promise<void> {
     const { signal } = controller;
     const closed = new Promise<undefined>((resolve) => signal.addEventListener("abort", () => resolve(undefined)));
     // A backend that does not listen to the signal must not keep the request open.
-    const working = this.#outcome(work, signal);
+    const working = this.#outcome(work, signal).finally(() => kept[Symbol.dispose]());
     const outcome = await Promise.race([working, closed]);
     if (outcome?.lasting === undefined || signal.aborted) this.#end(path, exported);
     if (outcome === undefined || signal.aborted) {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, closeSync, constants, existsSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { BusPeer } from "../../../src/dbus/peer.ts";
 import { variant } from "../../../src/formats/dbus/types.ts";
 import { noBackends } from "../../../src/session/portals/backends.ts";
@@ -84,7 +84,8 @@ describe("OpenURI", () => {
     const path = world.file("letter.txt", "hello\n");
     const fd = openSync(path, "r");
     expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd])).toEqual([0, new Map()]);
-    expect(said()).toEqual({ app: "org.example.App", uri: `file://${path}`, type: "text/plain" });
+    const uri = "file:///proc/self/fd/3";
+    expect(said()).toEqual({ app: "org.example.App", uri, name: "letter.txt", type: "text/plain" });
     const writable = { writable: variant("b", true) };
     expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd], writable)).toEqual([0, new Map()]);
     const wasOpen = openSync(path, "r+");
@@ -94,12 +95,25 @@ describe("OpenURI", () => {
     }
     closeSync(wasOpen);
     expect(await request(app, "OpenURI", "OpenDirectory", "sh", ["", fd])).toEqual([0, new Map()]);
-    expect(said()).toMatchObject({ uri: `file://${world.folder}`, type: "inode/directory" });
+    expect(said()).toMatchObject({ uri, name: basename(world.folder), type: "inode/directory" });
     rmSync(path);
     symlinkSync("/etc/passwd", path);
     for (const member of ["OpenFile", "OpenDirectory"]) {
       expect(await errorOf(request(app, "OpenURI", member, "sh", ["", fd]))).toBe(notAllowed);
     }
+    closeSync(fd);
+  });
+
+  test("opens the file that the app holds, whatever it puts in its place while somebody is asked", async () => {
+    const path = world.file("swapped.txt", "its own");
+    const secret = world.file("secret.txt", "secret");
+    const fd = openSync(path, "r");
+    command("ask", `ln -sf ${secret} ${path}`);
+    command("open", `cat /proc/self/fd/3 > ${world.folder}/content`);
+    says = "ask";
+    expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd])).toEqual([0, new Map()]);
+    expect(readFileSync(path, "utf8")).toBe("secret");
+    expect(readFileSync(join(world.folder, "content"), "utf8")).toBe("its own");
     closeSync(fd);
   });
 
@@ -168,16 +182,23 @@ describe("Email", () => {
     });
   });
 
-  test("hands files on that the app holds open, by their paths, and nothing else", async () => {
+  test("hands files on that the app holds open, and nothing else", async () => {
     const path = world.file("picture.png", "x");
     const [file, folder] = [openSync(path, "r"), openSync(world.folder, "r")];
     const closed = world.file("closed", "closed");
     chmodSync(closed, 0o200);
     const named = openSync(closed, O_PATH);
     const attach = (...fds: readonly number[]) => compose({ attachment_fds: variant("ah", fds) });
-    command("email");
-    expect(await attach(file)).toEqual([0, new Map()]);
-    expect(said()).toMatchObject({ attachments: [path] });
+    const other = openSync(world.file("other.txt", "y"), "r");
+    command("email", `cat /proc/self/fd/3 /proc/self/fd/4 > ${world.folder}/content`);
+    expect(await attach(file, other)).toEqual([0, new Map()]);
+    const attachments = [
+      { name: basename(path), file: "/proc/self/fd/3" },
+      { name: "other.txt", file: "/proc/self/fd/4" },
+    ];
+    expect(said()).toMatchObject({ attachments });
+    expect(readFileSync(join(world.folder, "content"), "utf8")).toBe("xy");
+    closeSync(other);
     expect(await errorOf(attach(folder))).toBe(invalid);
     expect(await errorOf(attach(file, named))).toBe(notAllowed);
     expect(await errorOf(compose({ attachment_fds: variant("s", path) }))).toBe(invalid);
