@@ -5,12 +5,8 @@ import { formatSize } from "../render/size.ts";
 import type { Column } from "../render/table.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { jsonFlag, optionalArgument, textFlag } from "./flags.ts";
-
-interface Flags {
-  readonly columns?: string;
-  readonly json?: boolean;
-}
+import { optionalArgument } from "./flags.ts";
+import { type ListingFlags, listing, listingFlags } from "./listing.ts";
 
 function size(name: string, title: string, description: string): Column {
   return { name, title, shownByDefault: true, description, format: (value) => formatSize(Number(value)) };
@@ -26,26 +22,19 @@ const columns: readonly Column[] = [
   size("other", "Other", "Everything else"),
 ];
 
-function run(context: Context, flags: Flags, id?: string): Result {
+function run(context: Context, flags: ListingFlags, id?: string): Result {
   const rows = describeSizes(id, context.signal);
-  return {
-    kind: "table",
-    columns,
-    rows,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "There are no data of apps",
-  };
+  return listing(columns, rows, flags, "There are no data of apps");
 }
 
-export default defineCommand<Flags, [string?]>({
+export default defineCommand<ListingFlags, [string?]>({
   brief: "Show what apps keep on disk",
   examples: [
     ["data", "shows sizes for all apps and their profiles"],
     ["data --json org.example.App", "shows those of one app in bytes, for programs"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; 'help' lists them", "COLUMNS") },
+    flags: listingFlags,
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },
   },

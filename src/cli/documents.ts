@@ -5,12 +5,8 @@ import { withDocuments } from "../session/documents/reach.ts";
 import type { ExportedDocument } from "../session/documents/types.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { jsonFlag, optionalArgument, textFlag } from "./flags.ts";
-
-interface Flags {
-  readonly json?: boolean;
-  readonly columns?: string;
-}
+import { optionalArgument } from "./flags.ts";
+import { type ListingFlags, listing, listingFlags } from "./listing.ts";
 
 const columns: readonly Column[] = [
   { name: "id", title: "ID", shownByDefault: true, description: "Id of the document" },
@@ -31,19 +27,12 @@ function rowsOf(documents: readonly ExportedDocument[], wanted: string | undefin
   });
 }
 
-async function run({ signal }: Context, flags: Flags, app?: string): Promise<Result> {
+async function run({ signal }: Context, flags: ListingFlags, app?: string): Promise<Result> {
   const rows = rowsOf(await withDocuments(signal, (documents) => documents.list(app)), app);
-  return {
-    kind: "table",
-    columns,
-    rows,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "Nothing is exported",
-  };
+  return listing(columns, rows, flags, "Nothing is exported");
 }
 
-export default defineCommand<Flags, [string?]>({
+export default defineCommand<ListingFlags, [string?]>({
   brief: "Show the files that were exported to apps",
   description: "Lists what the document portal of the session keeps, or, where there is none, what Dowel does.",
   examples: [
@@ -52,7 +41,7 @@ export default defineCommand<Flags, [string?]>({
     ["documents --json", "prints all as JSON"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    flags: listingFlags,
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },
   },

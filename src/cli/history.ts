@@ -4,15 +4,14 @@ import type { Result } from "../render/result.ts";
 import type { Column } from "../render/table.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { type InstallationFlags, installationFlags, jsonFlag, switchFlag, textFlag } from "./flags.ts";
+import { type InstallationFlags, installationFlags, switchFlag, textFlag } from "./flags.ts";
+import { type ListingFlags, listing, listingFlags } from "./listing.ts";
 import { installationsToRead } from "./transaction.ts";
 
-interface Flags extends InstallationFlags {
+interface Flags extends InstallationFlags, ListingFlags {
   readonly since?: string;
   readonly until?: string;
   readonly reverse?: boolean;
-  readonly columns?: string;
-  readonly json?: boolean;
 }
 
 type Value = string | number | boolean;
@@ -51,14 +50,7 @@ function run(_context: Context, flags: Flags): Result {
     reverse: flags.reverse,
   });
   const table = rows.map((row) => ({ ...row }));
-  return {
-    kind: "table",
-    columns,
-    rows: table,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "Nothing was changed",
-  };
+  return listing(columns, table, flags, "Nothing was changed");
 }
 
 export default defineCommand<Flags, []>({
@@ -73,11 +65,10 @@ export default defineCommand<Flags, []>({
   parameters: {
     flags: {
       ...installationFlags,
-      ...jsonFlag,
+      ...listingFlags,
       since: textFlag("Only changes since then", "TIME"),
       until: textFlag("Only changes until then", "TIME"),
       reverse: switchFlag("Newest first"),
-      columns: textFlag("Columns to show; 'help' lists them", "COLUMNS"),
     },
     aliases: { u: "user", j: "json" },
   },

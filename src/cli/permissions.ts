@@ -5,9 +5,10 @@ import { permissionEntries, permissionEntry, withPermissionStore } from "../sess
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { textArgument } from "./flags.ts";
-import { type PermissionTableFlags, permissionTableFlags, showPermissions } from "./permissiontable.ts";
+import { type ListingFlags, listingFlags } from "./listing.ts";
+import { showPermissions } from "./permissiontable.ts";
 
-async function run({ signal }: Context, flags: PermissionTableFlags, table?: string, id?: string): Promise<Result> {
+async function run({ signal }: Context, flags: ListingFlags, table?: string, id?: string): Promise<Result> {
   const entries = await withPermissionStore(process.env, signal, async (store) => {
     if (table !== undefined && id !== undefined) return [await permissionEntry(store, table, id)];
     return await permissionEntries(store, table === undefined ? permissionTables(process.env) : [table]);
@@ -15,7 +16,7 @@ async function run({ signal }: Context, flags: PermissionTableFlags, table?: str
   return showPermissions(entries, flags);
 }
 
-export default defineCommand<PermissionTableFlags, string[]>({
+export default defineCommand<ListingFlags, string[]>({
   brief: "Show what apps may do through portals",
   description: "Asks the permission store of the session. TABLE is a portal's, ID what the permission is about.",
   examples: [
@@ -24,7 +25,7 @@ export default defineCommand<PermissionTableFlags, string[]>({
     ["permissions --json", "prints all as JSON"],
   ],
   parameters: {
-    flags: permissionTableFlags,
+    flags: listingFlags,
     aliases: { j: "json" },
     positional: { kind: "array", parameter: textArgument("Table, then id", "TABLE [ID]"), maximum: 2 },
   },

@@ -3,14 +3,7 @@ import { formatVariant } from "../formats/dbus/format.ts";
 import type { Result } from "../render/result.ts";
 import type { Column, Row } from "../render/table.ts";
 import type { StoredPermissions } from "../session/permissions/types.ts";
-import { jsonFlag, textFlag } from "./flags.ts";
-
-export interface PermissionTableFlags {
-  readonly json?: boolean;
-  readonly columns?: string;
-}
-
-export const permissionTableFlags = { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") };
+import { type ListingFlags, listing } from "./listing.ts";
 
 const columns: readonly Column[] = [
   { name: "table", title: "Table", shownByDefault: true, description: "Table of a portal" },
@@ -21,11 +14,7 @@ const columns: readonly Column[] = [
 ];
 
 /** A line for each app of each entry; entries that name no app get one too, unless one app is asked for. */
-export function showPermissions(
-  entries: readonly StoredPermissions[],
-  flags: PermissionTableFlags,
-  app?: string,
-): Result {
+export function showPermissions(entries: readonly StoredPermissions[], flags: ListingFlags, app?: string): Result {
   const rows = entries.flatMap(({ table, id, apps, data }): Row[] => {
     const entry = { table, object: id, data: formatVariant(data) };
     if (apps.size === 0 && app === undefined) return [{ ...entry, app: "", permissions: "" }];
@@ -33,12 +22,5 @@ export function showPermissions(
       .filter(([name]) => app === undefined || name === app)
       .map(([name, permissions]) => ({ ...entry, app: name, permissions: permissions.join(",") }));
   });
-  return {
-    kind: "table",
-    columns,
-    rows,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "Nothing is stored",
-  };
+  return listing(columns, rows, flags, "Nothing is stored");
 }

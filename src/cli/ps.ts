@@ -5,12 +5,7 @@ import { formatSize } from "../render/size.ts";
 import type { Column } from "../render/table.ts";
 import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
-import { jsonFlag, textFlag } from "./flags.ts";
-
-interface Flags {
-  readonly columns?: string;
-  readonly json?: boolean;
-}
+import { type ListingFlags, listing, listingFlags } from "./listing.ts";
 
 type Value = string | number | boolean;
 
@@ -48,7 +43,7 @@ const columns: readonly Column[] = [
   { name: "cgroup", title: "Control group", shownByDefault: false, description: "Path of its control group" },
 ];
 
-function run(_context: Context, flags: Flags): Result {
+function run(_context: Context, flags: ListingFlags): Result {
   const now = Date.now();
   const rows = runningInstances().map((one) => {
     const age = Math.max(1, now - one.started);
@@ -66,17 +61,10 @@ function run(_context: Context, flags: Flags): Result {
     };
   });
   const table = rows.map(({ info: _info, folder: _folder, ...row }) => row);
-  return {
-    kind: "table",
-    columns,
-    rows: table,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "Nothing runs",
-  };
+  return listing(columns, table, flags, "Nothing runs");
 }
 
-export default defineCommand<Flags, []>({
+export default defineCommand<ListingFlags, []>({
   brief: "List what runs",
   description: "Apps that Flatpak started for the same user are listed, too.",
   columns,
@@ -86,7 +74,7 @@ export default defineCommand<Flags, []>({
     ["ps --json", "lists them for programs"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; 'help' lists them", "COLUMNS") },
+    flags: listingFlags,
     aliases: { j: "json" },
   },
   run,

@@ -4,13 +4,11 @@ import type { Result } from "../../render/result.ts";
 import type { Column } from "../../render/table.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
-import { jsonFlag, textArgument, textFlag } from "../flags.ts";
+import { textArgument } from "../flags.ts";
 import { type LibraryFlags, libraryFlags, libraryName } from "../librarychange.ts";
+import { type ListingFlags, listing, listingFlags } from "../listing.ts";
 
-interface Flags extends LibraryFlags {
-  readonly json?: boolean;
-  readonly columns?: string;
-}
+interface Flags extends LibraryFlags, ListingFlags {}
 
 const columns: readonly Column[] = [
   { name: "name", title: "Name", shownByDefault: true, description: "Name below /run/flatpak/library" },
@@ -26,14 +24,7 @@ async function run(_context: Context, flags: Flags, app: string): Promise<Result
   const rows = found.map(({ name, path, access, available, medium, shown }) => {
     return { name, path, access, available, medium, shown };
   });
-  return {
-    kind: "table",
-    columns,
-    rows,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "Nothing was picked",
-  };
+  return listing(columns, rows, flags, "Nothing was picked");
 }
 
 export default defineCommand<Flags, [string]>({
@@ -43,7 +34,7 @@ export default defineCommand<Flags, [string]>({
     ["library list --json org.example.Photos", "prints them as JSON"],
   ],
   parameters: {
-    flags: { ...jsonFlag, ...libraryFlags, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    flags: { ...listingFlags, ...libraryFlags },
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [textArgument("App", "APP")] },
   },

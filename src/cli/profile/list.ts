@@ -4,12 +4,8 @@ import type { Result } from "../../render/result.ts";
 import type { Column } from "../../render/table.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
-import { jsonFlag, optionalArgument, textFlag } from "../flags.ts";
-
-interface Flags {
-  readonly columns?: string;
-  readonly json?: boolean;
-}
+import { optionalArgument } from "../flags.ts";
+import { type ListingFlags, listing, listingFlags } from "../listing.ts";
 
 const columns: readonly Column[] = [
   { name: "application", title: "Application", shownByDefault: true, description: "Id of the app" },
@@ -19,18 +15,11 @@ const columns: readonly Column[] = [
   { name: "path", title: "Path", shownByDefault: false, description: "Folder of the data" },
 ];
 
-function run(_context: Context, flags: Flags, id?: string): Result {
-  return {
-    kind: "table",
-    columns,
-    rows: describeProfiles(id),
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "There are no data of apps",
-  };
+function run(_context: Context, flags: ListingFlags, id?: string): Result {
+  return listing(columns, describeProfiles(id), flags, "There are no data of apps");
 }
 
-export default defineCommand<Flags, [string?]>({
+export default defineCommand<ListingFlags, [string?]>({
   brief: "List the sets of data that apps have",
   description: "Each app has the profile 'default'; further ones are made by run --profile=NAME.",
   columns,
@@ -39,7 +28,7 @@ export default defineCommand<Flags, [string?]>({
     ["profile list --json org.example.App", "lists those of one app, for programs"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; 'help' lists them", "COLUMNS") },
+    flags: listingFlags,
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },
   },

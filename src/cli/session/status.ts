@@ -6,12 +6,7 @@ import { sessionSocketPath } from "../../session/service/serve.ts";
 import { askStatus, type InstanceStatus } from "../../session/service/status.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
-import { jsonFlag, textFlag } from "../flags.ts";
-
-interface Flags {
-  readonly json?: boolean;
-  readonly columns?: string;
-}
+import { type ListingFlags, listing, listingFlags } from "../listing.ts";
 
 const columns: readonly Column[] = [
   { name: "instance", title: "Instance", shownByDefault: true, description: "Number of the instance" },
@@ -32,20 +27,13 @@ function rowsOf({ instance, app, buses }: InstanceStatus): Row[] {
   return Object.entries(buses).map(([bus, traffic]) => ({ instance, application: app, bus, ...traffic }));
 }
 
-function run(_context: Context, flags: Flags): Result {
+function run(_context: Context, flags: ListingFlags): Result {
   const status = askStatus(sessionSocketPath(runFolderPath(process.geteuid?.() ?? 0)));
   if (flags.json === true && flags.columns === undefined) return { kind: "json", value: status };
-  return {
-    kind: "table",
-    columns,
-    rows: status.instances.flatMap(rowsOf),
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "No app uses a bus now",
-  };
+  return listing(columns, status.instances.flatMap(rowsOf), flags, "No app uses a bus now");
 }
 
-export default defineCommand<Flags, []>({
+export default defineCommand<ListingFlags, []>({
   brief: "Show what the session service does",
   description: "One line for each bus of each running app. The JSON form also has what each app was denied.",
   columns,
@@ -54,7 +42,7 @@ export default defineCommand<Flags, []>({
     ["session status --json", "prints all of it as JSON"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    flags: listingFlags,
     aliases: { j: "json" },
   },
   run,

@@ -4,12 +4,8 @@ import type { Column } from "../../render/table.ts";
 import { TimerFiles } from "../../session/timers/files.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
-import { jsonFlag, optionalArgument, textFlag } from "../flags.ts";
-
-interface Flags {
-  readonly json?: boolean;
-  readonly columns?: string;
-}
+import { optionalArgument } from "../flags.ts";
+import { type ListingFlags, listing, listingFlags } from "../listing.ts";
 
 const time = (value: unknown): string =>
   `${new Date(Number(value)).toISOString().replace("T", " ").slice(0, 19)} +0000`;
@@ -24,28 +20,21 @@ const columns: readonly Column[] = [
   { name: "data", title: "Data", shownByDefault: false, description: "What the app gets with it" },
 ];
 
-async function run(_context: Context, flags: Flags, app: string | undefined): Promise<Result> {
+async function run(_context: Context, flags: ListingFlags, app: string | undefined): Promise<Result> {
   const files = new TimerFiles(process.env);
   const owners = app === undefined ? files.owners() : [app];
   const rows = owners.flatMap((owner) => files.read(owner).map((timer) => ({ app: owner, ...timer })));
-  return {
-    kind: "table",
-    columns,
-    rows,
-    asked: flags.columns,
-    json: flags.json === true,
-    whenEmpty: "No app has set a timer",
-  };
+  return listing(columns, rows, flags, "No app has set a timer");
 }
 
-export default defineCommand<Flags, [string?]>({
+export default defineCommand<ListingFlags, [string?]>({
   brief: "Show the wake-ups that apps have set",
   examples: [
     ["timers list", "lists those of all apps"],
     ["timers list --json org.example.Clock", "prints those of one app as JSON; times are in milliseconds"],
   ],
   parameters: {
-    flags: { ...jsonFlag, columns: textFlag("Columns to show; help lists them", "NAMES") },
+    flags: listingFlags,
     aliases: { j: "json" },
     positional: { kind: "tuple", parameters: [optionalArgument("App", "APP")] },
   },
