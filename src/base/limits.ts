@@ -34,7 +34,10 @@ export const limits = {
   expansionFloorBytes: 64 * MiB,
   /** What a zstd decoder must keep in memory; the reference decoder's default too. */
   zstdWindowBytes: 128 * MiB,
-  imageEntries: 10_000_000,
+  /** Headers of a tar archive; more than one may belong to an entry. */
+  tarHeaders: 10_000_000,
+  /** Entries of all layers of an image, each of which takes about 1 KiB of memory. */
+  imageEntries: 1_000_000,
   pathBytes: 4095,
   nameBytes: 255,
   pathDepth: 256,

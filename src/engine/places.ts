@@ -72,8 +72,13 @@ export function checkChangeable(place: InstallationPlace): void {
 /** Throws `NOT_PERMITTED` where the caller cannot change an installation. */
 export function checkWritable(place: InstallationPlace): void {
   if (isWritable(place.path)) return;
+  const isRoot = process.geteuid?.() === 0;
   throw new DowelError("NOT_PERMITTED", `Cannot change the installation ${place.name} in ${place.path}`, {
-    hint: place.kind === "system" ? "Run it as root, or use --user." : "Check who owns the folder.",
+    hint: isRoot
+      ? "Check whether its file system is mounted read-only."
+      : place.kind === "system"
+        ? "Run it as root, or use --user."
+        : "Check who owns the folder.",
   });
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
-import { mountComposefs, unmount } from "../sys/mounts.ts";
+import { checkOverlayOver, mountComposefs, unmount } from "../sys/mounts.ts";
 import { enableVerity } from "../sys/verity.ts";
 import { composefsOf } from "./image/composefs.ts";
 import { newFolder } from "./image/tree.ts";
@@ -21,7 +21,9 @@ import type { Deployment, ShownAs } from "./types.ts";
 export function chooseShownAs(installation: Installation): ShownAs {
   if (process.geteuid?.() !== 0 || !isRootsOwn(installation)) return "checkout";
   const { dev } = statSync(installation.tmp);
-  const answer = join(runFolder, `composefs-${dev}`);
+  // A number without a device behind it goes to another file system when the first is unmounted.
+  const { type } = statfsSync(installation.tmp);
+  const answer = join(runFolder, `composefs-${dev}-${type.toString(16)}`);
   const boot = bootId();
   const known = readAnswer(answer, boot);
   if (known !== undefined) return known;
@@ -85,7 +87,10 @@ function tryMount(installation: Installation): boolean {
     writeFileSync(image, composefsOf(tree));
     mkdirSync(target);
     const verity = enableVerity(object) !== undefined;
-    mountComposefs({ image, objects: join(folder, "objects"), target, verity });
+    const objects = join(folder, "objects");
+    mountComposefs({ image, objects, target, verity });
+    // The root of a sandbox is an overlay over it, which is one too many where this is an overlay already.
+    checkOverlayOver(target, objects);
     return readFileSync(join(target, "file")).equals(content);
   } catch (error) {
     // A full disk says nothing of what can be mounted.

@@ -86,6 +86,20 @@ export function mountComposefs(options: ComposefsMount): void {
   }
 }
 
+/**
+ * Checks that the kernel can put another overlay over two folders; it does not put more than two over each other. Needs
+ * root. Throws a `SystemError`; nothing is mounted afterwards.
+ */
+export function checkOverlayOver(above: string, beneath: string): void {
+  const layers = [above, beneath].map((path) => openSync(path, O_PATH | constants.O_DIRECTORY));
+  try {
+    const lowers = layers.map((layer) => `/proc/self/fd/${layer}`).join(":");
+    closeSync(createMount("overlay", [["lowerdir", lowers]]));
+  } finally {
+    for (const layer of layers) closeSync(layer);
+  }
+}
+
 /** From the file itself (Linux 6.12), or through a loop device where kernel or file system cannot, as tmpfs cannot. */
 function createErofs(image: number): number {
   const settings = (source: string): Setting[] => [["source", source], ["ro"], ["noacl"]];

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deployImage } from "../../src/store/deploy/deploy.ts";
 import type { Installation } from "../../src/store/installation.ts";
+import { chooseShownAs } from "../../src/store/probe.ts";
 import { hasSealedImages } from "../../src/store/seal.ts";
 import { ensureShown, hideImage, isMounted, lowerOf, mountAll } from "../../src/store/shown.ts";
 import { importImage } from "../../src/store/transfer/import.ts";
+import { unmount } from "../../src/sys/mounts.ts";
 import { openImage, TestFolder, writeApp } from "./images.ts";
 
 const size = 30_000;
@@ -58,4 +61,26 @@ test.each([
   rmSync(object, { force: true });
   writeFileSync(object, content, { mode });
   expect((await read()).equals(content)).toBe(true);
+});
+
+test("chooseShownAs() takes checkouts on an overlay, over which the kernel does not put two more", () => {
+  using folder = new TestFolder();
+  expect(chooseShownAs(folder.installation("plain"))).toBe("composefs");
+  const [lower, changes, work, top] = ["lower", "changes", "work", "top"].map((name) => join(folder.path, name));
+  for (const path of [lower, changes, work, top]) mkdirSync(path ?? "");
+  execFileSync("mount", [
+    "-t",
+    "overlay",
+    "-o",
+    `lowerdir=${lower},upperdir=${changes},workdir=${work}`,
+    "none",
+    `${top}`,
+  ]);
+  try {
+    expect(chooseShownAs(folder.installation("top/store"))).toBe("checkout");
+  } finally {
+    unmount(`${top}`);
+  }
+  // What was found does not count for another file system in the same place.
+  expect(chooseShownAs(folder.installation("top/store"))).toBe("composefs");
 });

@@ -57,7 +57,7 @@ export async function* readTar(
         if (block !== undefined) await checkEnd(source);
         return;
       }
-      if (++headers > limits.imageEntries) throw tooMany(offset);
+      if (++headers > limits.tarHeaders) throw tooMany(offset);
       const header = parseHeader(block, offset);
       if ("xgLK".includes(header.typeFlag)) {
         pending = await readExtension(source, header, global, pending);
@@ -75,7 +75,7 @@ export async function* readTar(
 }
 
 function tooMany(offset: number): DowelError {
-  return new DowelError("LIMIT_EXCEEDED", `tar archive, offset ${offset}: more than ${limits.imageEntries} entries`);
+  return new DowelError("LIMIT_EXCEEDED", `tar archive, offset ${offset}: more than ${limits.tarHeaders} headers`);
 }
 
 /** After the first block of zeros come another and any number of zeros, or the end. */

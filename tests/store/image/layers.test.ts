@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { limits } from "../../../src/base/limits.ts";
 import { type LayerEntry, LayerStack } from "../../../src/store/image/layers.ts";
 import type { FolderNode } from "../../../src/store/image/tree.ts";
 
@@ -153,4 +154,14 @@ describe("LayerStack", () => {
       }),
     );
   });
+});
+
+test("LayerStack refuses more entries than an image may have, of all its layers together", () => {
+  const result = new LayerStack();
+  const again = folder("files");
+  for (let layer = 0; layer < 2; layer++) {
+    result.beginLayer();
+    for (let at = 0; at < limits.imageEntries / 2; at++) result.add(again);
+  }
+  expect(() => result.add(again)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
 });
