@@ -96,8 +96,9 @@ export function isShown(deployment: Deployment): boolean {
 
 /**
  * Sees to it that the files of a deployment can be read: mounts its composefs image unless that is done. Only root can
- * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot. `isWhole`: this process has just
- * looked at all objects of the image.
+ * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot. `isWhole`: this process has looked
+ * at all objects of the image since it pinned them. Then they are not looked at again: the pin keeps Dowel's own changes
+ * away, and but for them only root can change them, who could do so after the mount as well.
  */
 export async function ensureShown(deployment: Deployment, signal?: AbortSignal, isWhole = false): Promise<void> {
   if (isShown(deployment)) return;

@@ -17,11 +17,11 @@ export interface LockOptions {
 }
 
 /**
- * Takes a lock on a file, which is created where it is missing (flock(2)). The lock ends with `using` or with the
- * process. Resolves to undefined where another process holds it for longer than the wait.
+ * Takes a lock on a file, which is created where it is missing (flock(2)), for its owner alone: whoever can read a file
+ * can lock it, and keep others waiting. The lock ends with `using` or with the process. Resolves to undefined where another process holds it for longer than the wait.
  */
 export async function lockFile(path: string, options: LockOptions): Promise<Disposable | undefined> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   const until = performance.now() + (options.waitMilliseconds ?? Number.POSITIVE_INFINITY);
   const operation = (options.exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
   try {

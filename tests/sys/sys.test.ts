@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -59,6 +60,13 @@ describe("makeFoldersBeneath()", () => {
 });
 
 describe("lockFile()", () => {
+  test("makes a file that nobody but its owner can lock", async () => {
+    const path = join(folder, "own");
+    using lock = await lockFile(path, { exclusive: true });
+    expect(lock).toBeDefined();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
   test("excludes other processes until it is let go", async () => {
     const path = join(folder, "lock");
     const holder = spawn("flock", ["-x", path, "sh", "-c", "echo held; read line"], {
