@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FakeSandbox, ServiceProcess } from "../tests/session/service/support.ts";
-import { Child, RawPeer, startBroker, startBus, startProxy, type TestBus } from "../tests/support/bus.ts";
+import { Child, startBroker, startBus, startProxy, type TestBus } from "../tests/support/bus.ts";
+import { benchBusMemory, pssMib, quietMilliseconds } from "./busmemory.ts";
 import { installBoth } from "./installed.ts";
 import { compare, type Line, limit, measureInTurn } from "./measure.ts";
 import { appId, dowel, dowelCommand, environment, flatpakCommand } from "./places.ts";
@@ -16,8 +16,6 @@ const policy = ["--filter", `--talk=${service}`, "--talk=org.example.Sender.*"];
 /** More connections than a bus of such a short configuration allows. */
 const manyConnections =
   '<limit name="max_completed_connections">2000</limit><limit name="max_connections_per_user">2000</limit>';
-/** After this long without traffic the gateway has given back what it does not need. */
-const quietMilliseconds = 10_000;
 
 interface Scenario {
   readonly what: string;
@@ -69,25 +67,6 @@ function compareWays(program: string, bus: string, sockets: Sockets, scenario: S
   };
 }
 
-function pssMib(pid: number): number {
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "latin1"))?.[1]) / 1024;
-}
-
-/** What the session service needs with some apps, each of which has one connection and has made a call. */
-async function serviceMemory(folder: string, bus: string, apps: number): Promise<number> {
-  const runtime = mkdtempSync(join(folder, "runtime-"));
-  await using stack = new AsyncDisposableStack();
-  const session = stack.use(await ServiceProcess.start(runtime));
-  for (let number = 1; number <= apps; number++) {
-    const sandbox = stack.use(new FakeSandbox(runtime, String(number), bus));
-    sandbox.handOver(join(runtime, "dowel/session.sock"), ["org.example.App", "session", ...policy]);
-    const client = stack.use(await RawPeer.connect(sandbox.socket));
-    await client.ask({ destination: service, path: "/", member: "Echo" });
-  }
-  await sleep(quietMilliseconds);
-  return pssMib(session.process.pid ?? 0);
-}
-
 /** The start of a program that greets the bus. */
 async function greeting(folder: string): Promise<Line> {
   await installBoth();
@@ -102,42 +81,6 @@ async function greeting(folder: string): Promise<Line> {
   const [mine, peer] = measureInTurn(commands, 15);
   if (!mine || !peer) throw new Error("unreachable");
   return compare("start, warm, of a program that greets the bus", mine, "flatpak run", peer, 0.2);
-}
-
-/** What a proxy for each app needs, in a bubblewrap of its own as Flatpak has it, with one connection and a call made. */
-async function proxiesMemory(folder: string, bus: string, apps: number): Promise<number> {
-  await using stack = new AsyncDisposableStack();
-  const program = ["bwrap", "--bind", "/", "/", "--dev", "/dev", "--die-with-parent", "xdg-dbus-proxy"];
-  const pids: number[] = [];
-  for (let number = 1; number <= apps; number++) {
-    const socket = join(folder, `proxy-${number}`);
-    const proxy = stack.use(await startProxy(program, [`unix:path=${bus}`, socket, ...policy]));
-    const client = stack.use(await RawPeer.connect(socket));
-    await client.ask({ destination: service, path: "/", member: "Echo" });
-    const { pid = 0 } = proxy.process;
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim();
-    pids.push(pid, ...(children === "" ? [] : children.split(" ").map(Number)));
-  }
-  await sleep(quietMilliseconds);
-  return pids.reduce((sum, pid) => sum + pssMib(pid), 0);
-}
-
-async function benchMemory(folder: string, bus: string): Promise<Line[]> {
-  const apps = 10;
-  const [mine, theirs] = [await serviceMemory(folder, bus, apps), await proxiesMemory(folder, bus, apps)];
-  const from = Math.ceil((apps * mine) / theirs);
-  return [
-    limit("memory of the service, one app", await serviceMemory(folder, bus, 1), "MiB", 45),
-    {
-      what: "memory of the service, ten apps",
-      dowel: `${mine.toFixed(1)} MiB`,
-      peer: `ten proxies ${theirs.toFixed(1)}, more from ${from} apps on`,
-      ratio: mine / theirs,
-      budget: "<= 1 of it",
-      kept: mine <= theirs,
-    },
-    limit("memory of the service, 100 apps", await serviceMemory(folder, bus, 100), "MiB", 60),
-  ];
 }
 
 /** Round trips on one private bus. @param then measures more with the proxies and the bus that are there */
@@ -178,7 +121,7 @@ export async function benchBus(): Promise<Line[]> {
     const memory = async (place: string, bus: TestBus, gateway: Child): Promise<Line[]> => {
       await sleep(quietMilliseconds);
       const after = limit("memory of the gateway after all that", pssMib(gateway.process.pid ?? 0), "MiB", 45);
-      return [after, ...(await benchMemory(place, bus.socket))];
+      return [after, ...(await benchBusMemory(place, bus))];
     };
     return [
       ...(await benchWays(

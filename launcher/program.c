@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,26 +27,35 @@ static void scrub_environment(void) {
 }
 
 // What changes installations runs for a second, too short for the compiler that optimizes most to repay its time. The
-// program takes the variable out of its environment, so that nothing that it starts has it.
+// program takes these variables out of its environment, so that nothing that it starts has them.
 static const char *const brief_commands[] = {"install", "update", "upgrade", "uninstall", "remove", "list", "info"};
-static char brief_option[] = "BUN_JSC_useFTLJIT=0";
+static const char *const brief_options[] = {"BUN_JSC_useFTLJIT=0", NULL};
 
-static bool is_brief(char **words) {
-  if (words[0] == NULL || words[1] == NULL) return false;
+// The service of all apps is small and idles for days: one thread collects its garbage, and not by the clock, as it has it
+// done itself when it rests.
+static const char *const service_options[] = {"BUN_JSC_numberOfGCMarkers=1", "BUN_GC_TIMER_DISABLE=1", NULL};
+
+static const char *const *options_for(char **words) {
+  static const char *const none[] = {NULL};
+  if (words[0] == NULL || words[1] == NULL) return none;
   for (size_t at = 0; at < sizeof brief_commands / sizeof *brief_commands; at++) {
-    if (strcmp(words[1], brief_commands[at]) == 0) return true;
+    if (strcmp(words[1], brief_commands[at]) == 0) return brief_options;
   }
-  return false;
+  bool serves = strcmp(words[1], "session") == 0 && words[2] != NULL && strcmp(words[2], "serve") == 0;
+  return serves ? service_options : none;
 }
 
-// Copies the environment and adds a variable; false where it has no room.
-static bool copy_environment(char **to, size_t room, char *added) {
+// Copies the environment and adds variables; false where it has no room.
+static bool copy_environment(char **to, size_t room, const char *const *added) {
   size_t count = 0;
   for (char **one = environ; *one != NULL; one++) {
-    if (count + 2 >= room) return false;
+    if (count + 1 >= room) return false;
     to[count++] = *one;
   }
-  to[count++] = added;
+  for (; *added != NULL; added++) {
+    if (count + 1 >= room) return false;
+    to[count++] = (char *)(uintptr_t)*added;
+  }
   to[count] = NULL;
   return true;
 }
@@ -66,7 +76,7 @@ _Noreturn void program_execute(char **words) {
   memcpy(path + strlen(path), program_path, sizeof program_path);
   scrub_environment();
   char *own[1024];
-  bool is_own = is_brief(words) && copy_environment(own, sizeof own / sizeof *own, brief_option);
+  bool is_own = copy_environment(own, sizeof own / sizeof *own, options_for(words));
   syscall(SYS_execve, path, words, is_own ? own : environ);
   die_with(EXIT_NOT_FOUND, STEP_PROGRAM, errno, path, "The installation of Dowel is incomplete; install it again.");
 }

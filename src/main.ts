@@ -52,7 +52,7 @@ async function runCommand(
 
 /** The launcher tells the engine how to run by variables, which nothing that is started here is to have. */
 function forgetEngineOptions(): void {
-  for (const name of Object.keys(process.env)) if (name.startsWith("BUN_JSC_")) delete process.env[name];
+  for (const name of Object.keys(process.env)) if (name.startsWith("BUN_")) delete process.env[name];
 }
 
 async function main(words: readonly string[], terminal: Terminal): Promise<number> {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { Epoll, findEngineEpoll, pollFor } from "../sys/epoll.ts";
-import { releaseMemory } from "../sys/memory.ts";
+import { forgetCompiled, releaseFilePages, releaseGarbage } from "../sys/memory.ts";
 
 /** A signal that comes between the last look and the wait is seen this late. */
 const longestWait = 2000;
 /** Nothing has happened for this long: memory is given back. */
 const releaseAfter = 6000;
+/** From then on it waits for half of the time that it has been quiet for, and at most so long: a look takes pages back. */
+const longestQuietWait = 30_000;
 /** Turns without a pause before the engine may run its own events. */
 const turnsBetweenPauses = 4096;
 /**
@@ -48,6 +50,9 @@ export class EventLoop implements Disposable {
   #engineWorks = 0;
   #vain = 0;
   #engineWatch: Disposable | undefined;
+  /** How often the engine had something to do while it was watched. */
+  #stirs = 0;
+  #quiet = 0;
   #retries: (() => void)[] = [];
   /** Told, in steps of some seconds, for how many milliseconds nothing has happened. */
   onQuiet: ((milliseconds: number) => void) | undefined;
@@ -86,23 +91,27 @@ export class EventLoop implements Disposable {
 
   /** Lets the engine work until a promise is settled, which may wait for anything. Returns what the promise does. */
   async during<T>(work: Promise<T>): Promise<T> {
-    if (this.#engineWorks++ === 0) this.#watchEngine();
+    this.#engineWorks++;
+    this.#watchEngine();
     // What is settled already goes on before the loop waits.
     this.#yields = true;
     try {
       return await work;
     } finally {
-      if (--this.#engineWorks === 0) this.#leaveEngine();
+      this.#engineWorks--;
+      this.#leaveEngine();
     }
   }
 
   #watchEngine(): void {
     engine ??= { fd: findEngineEpoll() };
     this.#vain = 0;
-    if (engine.fd !== undefined) this.#engineWatch = this.watch(engine.fd, pollFor.input, () => undefined);
+    if (engine.fd === undefined || this.#engineWatch !== undefined) return;
+    this.#engineWatch = this.watch(engine.fd, pollFor.input, () => void this.#stirs++);
   }
 
   #leaveEngine(): void {
+    if (this.#engineWorks > 0 || this.#quiet >= releaseAfter) return;
     this.#engineWatch?.[Symbol.dispose]();
     this.#engineWatch = undefined;
   }
@@ -123,26 +132,40 @@ export class EventLoop implements Disposable {
 
   async #run(signal: AbortSignal | undefined): Promise<void> {
     let active = performance.now();
-    let told = 0;
     for (let turn = 1; !this.#stopped && signal?.aborted !== true; turn++) {
-      const count = this.#epoll.wait(this.#patience());
+      this.#stirs = 0;
+      const patience = this.#patience();
+      // At the last moment, as whatever runs takes pages back.
+      if (this.#quiet >= releaseAfter) releaseFilePages();
+      const count = this.#epoll.wait(patience);
       for (let event = 0; event < count; event++) {
         this.#handlers.get(this.#epoll.idOf(event))?.(this.#epoll.maskOf(event));
       }
       this.#vain = count > 0 ? 0 : this.#vain + 1;
       const now = performance.now();
-      if (this.#ring(now) || count > 0 || this.#engineWorks > 0) {
+      if (this.#ring(now) || count > this.#stirs || this.#engineWorks > 0) {
         active = now;
-        told = 0;
-      } else if (now - active >= told + longestWait) {
-        told += longestWait;
-        if (told === releaseAfter) releaseMemory();
-        this.onQuiet?.(told);
+        this.#quiet = 0;
+        this.#leaveEngine();
       }
-      if (this.#yields || this.#engineWorks > 0 || count === 0 || turn % turnsBetweenPauses === 0) {
+      if (this.#yields || this.#engineWorks > 0 || count === this.#stirs || turn % turnsBetweenPauses === 0) {
         await this.#pause(count);
       }
+      if (now - active >= this.#quiet + longestWait) await this.#rest(now - active);
     }
+  }
+
+  /** Nothing has happened for so long. */
+  async #rest(milliseconds: number): Promise<void> {
+    const before = this.#quiet;
+    this.#quiet = milliseconds;
+    this.onQuiet?.(milliseconds);
+    if (milliseconds < releaseAfter) return;
+    this.#watchEngine();
+    if (before >= releaseAfter) return;
+    forgetCompiled();
+    await setImmediate();
+    releaseGarbage();
   }
 
   /** Runs until a promise is settled, and returns what it does. Throws the signal's reason where that fires first. */
@@ -159,11 +182,17 @@ export class EventLoop implements Disposable {
     return this.#engineWatch !== undefined && running === 1;
   }
 
+  /** Where the engine wakes the loop, a signal does. */
+  get #longestWait(): number {
+    const long = this.#quiet >= releaseAfter && this.#hearsEngine;
+    return long ? Math.min(longestQuietWait, this.#quiet / 2) : longestWait;
+  }
+
   /** How long to wait for descriptors, in milliseconds. */
   #patience(): number {
     if (this.#yields || (this.#engineWorks > 0 && !this.#hearsEngine)) return 0;
     const look = this.#vain < looksInVain ? lookMilliseconds : lullMilliseconds;
-    const longest = this.#engineWorks > 0 ? look : longestWait;
+    const longest = this.#engineWorks > 0 ? look : this.#longestWait;
     if (this.#timers.size === 0) return longest;
     let first = Number.POSITIVE_INFINITY;
     for (const { at } of this.#timers) first = Math.min(first, at);

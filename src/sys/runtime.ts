@@ -14,3 +14,11 @@ export function sleepSync(milliseconds: number): void {
 export function releaseMemory(): void {
   Bun.gc(true);
 }
+
+/**
+ * Says how many times more often than usual a function must run before the engine compiles it; 1 is usual. What runs once,
+ * at the start of a long-running process, is not worth the memory.
+ */
+export function setCompileReluctance(factor: number): void {
+  Bun.unsafe.setJITPolicy(factor);
+}

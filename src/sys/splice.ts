@@ -10,7 +10,13 @@ const SPLICE_F_MOVE = 1;
 const SPLICE_F_NONBLOCK = 2;
 const { EAGAIN, EINTR } = constants.errno;
 
-/** A pipe of this process, empty between two uses: bytes go through it without being copied (splice(2)). */
+/**
+ * A pipe of this process, empty between two uses: bytes go through it without being copied (splice(2)). Of the time that
+ * processors spend in the gateway on a MiB that passes through, medians of rounds in turn on a dbus-daemon and a
+ * dbus-broker: 1.6 and 1.5 ms in bodies of 64 KiB, against 2.0 and 1.9 ms copied; 1.0 and 0.8 against 1.0 and 1.1 ms in
+ * those of 1 MiB; 0.8 and 0.8 against 0.9 and 1.0 ms in those of 16 MiB. The calls of the system are as many in the
+ * shortest (161 a MiB) and more in the others (107 and 99 against 61 and 71).
+ */
 let pipe: { readonly input: number; readonly output: number } | undefined;
 
 function makePipe(): { readonly input: number; readonly output: number } {

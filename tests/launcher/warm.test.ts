@@ -86,7 +86,7 @@ test("dowel hands everything else to the program, without variables that would c
   expect(lines.filter((line) => /^(BUN|NODE)/.test(line)).sort()).toEqual(["BUNDLE=1", "NODE_OPTIONSX=1"]);
 });
 
-test("dowel tells the engine to spare its last compiler for what ends soon, whatever the caller says", () => {
+test("dowel tells the engine how to run what ends soon and what idles for days, whatever the caller says", () => {
   const engine = (...words: string[]) => {
     const { stdout } = dowel(words, { BUN_JSC_useFTLJIT: "1", BUN_JSC_useJIT: "0" });
     return stdout.split("\n").filter((line) => line.startsWith("BUN_"));
@@ -94,7 +94,8 @@ test("dowel tells the engine to spare its last compiler for what ends soon, what
   expect(engine("update", "-y")).toEqual(["BUN_JSC_useFTLJIT=0"]);
   expect(engine("install")).toEqual(["BUN_JSC_useFTLJIT=0"]);
   expect(engine("updates")).toEqual([]);
-  expect(engine("session", "serve")).toEqual([]);
+  expect(engine("session", "serve")).toEqual(["BUN_GC_TIMER_DISABLE=1", "BUN_JSC_numberOfGCMarkers=1"]);
+  expect(engine("session", "status")).toEqual([]);
 });
 
 test("dowel says what is missing where the program is not installed", () => {

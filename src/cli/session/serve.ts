@@ -4,8 +4,8 @@ import { instancesFolder } from "../../engine/run/instances.ts";
 import { formatError } from "../../render/error.ts";
 import { nothing, type Result } from "../../render/result.ts";
 import { runFolder } from "../../sandbox/run-folder.ts";
-import { activationSocket } from "../../session/service/activation.ts";
-import { serveSession, sessionSocketPath } from "../../session/service/serve.ts";
+import { forgetCompiled } from "../../sys/memory.ts";
+import { setCompileReluctance } from "../../sys/runtime.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "../define.ts";
 import { lingerFlag } from "../flags.ts";
@@ -14,9 +14,15 @@ interface Flags {
   readonly linger?: number;
 }
 
+/** Nothing is compiled of what runs while the service starts, and later only what runs very often. */
+const reluctance = { start: 100, later: 4 };
+
 async function run(context: Context, flags: Flags): Promise<Result> {
   const { terminal, signal } = context;
   const folder = runFolder();
+  setCompileReluctance(reluctance.start);
+  const { activationSocket } = await import("../../session/service/activation.ts");
+  const { serveSession, sessionSocketPath } = await import("../../session/service/serve.ts");
   await serveSession(
     {
       folder,
@@ -25,7 +31,12 @@ async function run(context: Context, flags: Flags): Promise<Result> {
       listener: activationSocket(process.env, process.pid),
       environment: process.env,
       lingerMilliseconds: flags.linger,
-      ready: () => terminal.out(`listening at ${sessionSocketPath(folder)}\n`),
+      ready: () => {
+        terminal.out(`listening at ${sessionSocketPath(folder)}\n`);
+        setCompileReluctance(reluctance.later);
+        // What the start has left would stay between all that comes now.
+        forgetCompiled();
+      },
       failed: (reason) => terminal.err(formatError(reason)),
     },
     signal,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomInt } from "node:crypto";
+
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { randomBytes } from "../../base/random.ts";
 import { type Message, takeMessage } from "../../dbus/message.ts";
 import { MessageHeader } from "../../formats/dbus/header.ts";
 import { SaslClient, SaslServer } from "../../formats/dbus/sasl.ts";
@@ -111,7 +112,7 @@ export class Link implements Disposable {
     this.#user = user;
     const { policy, sloppyNames, denied, local } = options;
     if (policy !== undefined) {
-      const firstSerial = randomInt(0x4000_0000, 0xc000_0000);
+      const firstSerial = 0x4000_0000 + (randomBytes(4).readUInt32LE() >>> 1);
       this.#filter = new BusFilter({
         policy,
         sloppyNames,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { randomBytes } from "../../base/random.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import {
   accessOf,

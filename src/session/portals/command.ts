@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ExecFileOptions, execFile, spawn } from "node:child_process";
 import { limits } from "../../base/limits.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { closeDescriptors, duplicateDescriptor } from "../../sys/transfer.ts";
@@ -42,6 +42,13 @@ async function outputOf(child: ChildProcess): Promise<string> {
     else reject(new Error(`${child.spawnfile} ended with ${code ?? signal}`));
   });
   return await promise;
+}
+
+/** Runs a program and resolves to what it printed; throws where it fails or takes too long. */
+export function runProgram(program: string, words: readonly string[], options: ExecFileOptions = {}): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  execFile(program, words, options, (error, stdout) => (error === null ? resolve(String(stdout)) : reject(error)));
+  return promise;
 }
 
 /**

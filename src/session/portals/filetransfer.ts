@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
+
 import { limits } from "../../base/limits.ts";
+import { randomBytes } from "../../base/random.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { documentName } from "../../metadata/documents.ts";

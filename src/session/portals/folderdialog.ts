@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { randomBytes } from "../../base/random.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { Message } from "../../dbus/message.ts";
 import type { BusPeer } from "../../dbus/peer.ts";

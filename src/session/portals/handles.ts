@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
+import { randomBytes } from "../../base/random.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import { valueAs } from "../../formats/dbus/types.ts";
 import { portalErrors } from "./errors.ts";

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { limits } from "../../base/limits.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
-import { runBackend } from "./command.ts";
+import { runBackend, runProgram } from "./command.ts";
 import { portalErrors } from "./errors.ts";
 import { type Notice, parseNotice } from "./notification/notice.ts";
 import { ShownNotices } from "./notification/shown.ts";
@@ -21,8 +19,6 @@ const shape = {
   signals: { ActionInvoked: "s id, s action, av parameter" },
   properties: { version: "u", SupportedOptions: "a{sv}" },
 } as const satisfies InterfaceShape;
-
-const run = promisify(execFile);
 
 /** Who shows notifications may hang, die or refuse; what it says is not for apps. */
 async function ownError<T>(work: Promise<T>): Promise<T> {
@@ -46,7 +42,7 @@ export function notificationPortal(services: BackendServices) {
       return;
     }
     if (await ownError(shown.show(app, id, notice))) return;
-    await loop.during(run("logger", ["--tag", app, "--", `${title}: ${body}`]));
+    await loop.during(runProgram("logger", ["--tag", app, "--", `${title}: ${body}`]));
   }
 
   return definePortal(shape, desktopPortal, ({ emit, ended }) => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../../base/errors.ts";
+import { randomBytes } from "../../base/random.ts";
 import { BusCallError } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { writeFileDurably } from "../../sys/durability.ts";

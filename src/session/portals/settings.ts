@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, statSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
 import { Decoder } from "../../base/decode.ts";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
@@ -94,7 +93,10 @@ function isWanted(namespace: string, patterns: readonly string[]): boolean {
 function changes(before: Settings, now: Settings): (readonly [string, string, Variant])[] {
   return [...now].flatMap(([namespace, keys]) =>
     [...keys]
-      .filter(([key, value]) => !isDeepStrictEqual(before.get(namespace)?.get(key), value))
+      .filter(
+        ([key, value]) =>
+          !process.getBuiltinModule("node:util").isDeepStrictEqual(before.get(namespace)?.get(key), value),
+      )
       .map(([key, value]) => [namespace, key, value] as const),
   );
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
+import { randomBytes } from "../../base/random.ts";
 import type { BusPeer } from "../../dbus/peer.ts";
 import { variant } from "../../formats/dbus/types.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";

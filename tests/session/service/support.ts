@@ -27,7 +27,7 @@ export class FakeSandbox implements AsyncDisposable {
   readonly socket: string;
   readonly #bus: string;
   readonly #app: ChildProcess;
-  readonly #listener: number;
+  readonly #listeners: ReadonlyMap<Bus, number>;
   #control: number | undefined;
   readonly #timer: ReturnType<typeof setInterval>;
   /** Connections that were asked for. */
@@ -35,14 +35,19 @@ export class FakeSandbox implements AsyncDisposable {
   /** Whether requests are answered. */
   answers = true;
 
-  constructor(folder: string, number: string, bus: string) {
+  /** @param buses those that it has sockets for; they all lead to the same bus */
+  constructor(folder: string, number: string, bus: string, buses: readonly Bus[] = ["session"]) {
     mkdirSync(join(folder, "sandboxes"), { recursive: true });
     this.number = number;
     this.socket = join(folder, "sandboxes", number);
     this.#bus = bus;
     this.#app = spawn("sleep", ["infinity"], { stdio: "ignore" });
-    this.#listener = listenUnix({ path: this.socket });
+    this.#listeners = new Map(buses.map((name) => [name, listenUnix({ path: this.socketOf(name) })]));
     this.#timer = setInterval(() => this.#serveRequests(), 2);
+  }
+
+  socketOf(bus: Bus): string {
+    return bus === "session" ? this.socket : `${this.socket}-${bus}`;
   }
 
   #serveRequests(): void {
@@ -56,14 +61,19 @@ export class FakeSandbox implements AsyncDisposable {
   }
 
   /** Hands everything over to the service at a socket. */
-  handOver(service: string, policy: readonly string[], buses: readonly Bus[] = ["session"]): void {
+  handOver(service: string, policy: readonly string[]): void {
     this.loseMonitor();
     const [mine, theirs] = socketPair("packets");
     this.#control = mine;
     const pidfd = check("pidfd_open", undefined, () => syscall(pidfdOpen, this.#app.pid));
     const words = createSealedFile("policy", Buffer.from(policy.map((word) => `${word}\0`).join("")));
     const connection = connectUnix({ path: service }, "packets");
-    sendPacket(connection, encodeHandover(this.number, buses, false), [words, pidfd, theirs, this.#listener]);
+    sendPacket(connection, encodeHandover(this.number, [...this.#listeners.keys()], false), [
+      words,
+      pidfd,
+      theirs,
+      ...this.#listeners.values(),
+    ]);
     closeDescriptors([connection, words, pidfd, theirs]);
   }
 
@@ -83,7 +93,7 @@ export class FakeSandbox implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     this.loseMonitor();
-    closeDescriptors([this.#listener]);
+    closeDescriptors([...this.#listeners.values()]);
     await this.end();
   }
 }

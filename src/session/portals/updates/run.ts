@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import type { DowelEvent } from "../../../base/events.ts";
 import { busErrors } from "../../../dbus/errors.ts";
 import type { Variant } from "../../../formats/dbus/types.ts";
@@ -26,6 +25,8 @@ async function follow(words: readonly string[], signal: AbortSignal, line: (text
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(0, errorBytes);
   });
+  // Loaded when it is needed: with what it needs it takes a MiB of memory.
+  const { createInterface } = process.getBuiltinModule("node:readline");
   const lines = createInterface({ input: child.stdout }).on("line", line);
   const closed = new Promise<void>((resolve) => lines.once("close", resolve));
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { launcherPath } from "../../../instances/launcher.ts";
 import type { EventLoop } from "../../../loop/loop.ts";
 import { pollFor } from "../../../sys/epoll.ts";
 import { FolderWatch } from "../../../sys/inotify.ts";
+import { runProgram } from "../command.ts";
 import { activeVersion, type InstalledApp, nameOf, placeOption } from "./installed.ts";
 
 /** How often a remote is asked while somebody wants to know. */
@@ -88,10 +87,10 @@ class WatchedApp {
     this.#asking = true;
     this.#askedAt = performance.now();
     const words = ["remote-info", placeOption(this.#app.place), "--show-commit", active.origin, this.#app.ref];
-    const answer = promisify(execFile)(launcherPath(), words, { cwd: "/", timeout: answerMilliseconds });
+    const answer = runProgram(launcherPath(), words, { cwd: "/", timeout: answerMilliseconds });
     this.#loop
       .during(answer)
-      .then(({ stdout }) => {
+      .then((stdout) => {
         this.#remote = stdout.trim();
         this.#tell();
       }, this.#failed)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomUUID } from "node:crypto";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "../../../base/limits.ts";
@@ -100,7 +99,7 @@ export class UsbDevices {
   async #look(): Promise<ReadonlyMap<string, UsbDevice>> {
     const devices = await readDevices(this.#host);
     const ids = new Map(devices.map((device) => [identity(device), device] as const));
-    const found = [...ids].map(([key, device]) => [key, this.#ids.get(key) ?? randomUUID(), device] as const);
+    const found = [...ids].map(([key, device]) => [key, this.#ids.get(key) ?? crypto.randomUUID(), device] as const);
     this.#ids = new Map(found.map(([key, id]) => [key, id]));
     return new Map(found.map(([, id, device]) => [id, device]));
   }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isDeepStrictEqual } from "node:util";
 import type { Variant } from "../../../formats/dbus/types.ts";
 
 type Told = ReadonlyMap<string, ReadonlyMap<string, Variant>>;
@@ -17,7 +16,7 @@ function deviceEvents(before: Told, after: Told): readonly DeviceEvent[] {
     ...[...after].flatMap(([id, device]): DeviceEvent[] => {
       const known = before.get(id);
       if (known === undefined) return [["add", id, device]];
-      return isDeepStrictEqual(known, device) ? [] : [["change", id, device]];
+      return process.getBuiltinModule("node:util").isDeepStrictEqual(known, device) ? [] : [["change", id, device]];
     }),
   ];
 }
