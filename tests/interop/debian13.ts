@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { sha256 } from "../support/layout.ts";
 import { unpackPackages } from "./mkcomposefs.ts";
+import type { ProgramSource } from "./programs.ts";
 
-/** A tree of Debian 13 with skopeo and flatpak, unpacked aside and not configured; kept between runs of the tests. */
-const debian13 = "/var/cache/dowel-tests/debian-13";
+const packages = [
+  ...["skopeo", "flatpak", "dbus-daemon"],
+  ...["pipewire", "pipewire-bin", "pipewire-pulse", "wireplumber", "pulseaudio-utils"],
+];
+/** A tree of Debian 13 with these, unpacked aside and not configured; kept between runs of the tests. */
+const debian13 = `/var/cache/dowel-tests/debian-13-${sha256(Buffer.from(packages.join())).slice(0, 8)}`;
 
 /** Makes the tree where it is missing; answers why it could not be done. */
 export async function prepareDebian13(): Promise<string | undefined> {
   if (existsSync(debian13)) return undefined;
-  return unpackPackages("trixie", ["skopeo", "flatpak", "dbus-daemon"], debian13, (tree) => {
+  return unpackPackages("trixie", packages, debian13, (tree) => {
     for (const name of ["dev", "etc", "proc", "run", "sys", "tmp", "var/tmp"]) {
       mkdirSync(join(tree, name), { recursive: true });
     }
@@ -21,12 +27,36 @@ export async function prepareDebian13(): Promise<string | undefined> {
   });
 }
 
+function librariesFolder(): string {
+  const triple = readdirSync(join(debian13, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "";
+  return join(debian13, "usr/lib", triple);
+}
+
+function loaderOf(libraries: string): readonly string[] {
+  const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? "";
+  return [join(libraries, loader), "--library-path", `${libraries}:${libraries}/pulseaudio`];
+}
+
 /** The words that start a program of the tree with its own loader and libraries, in this machine's root. */
 export function startOf(program: string): readonly string[] {
-  const triple = readdirSync(join(debian13, "usr/lib")).find((name) => name.endsWith("-linux-gnu")) ?? "";
-  const libraries = join(debian13, "usr/lib", triple);
-  const loader = readdirSync(libraries).find((name) => /^ld-linux.*\.so\.\d+$/.test(name)) ?? "";
-  return [join(libraries, loader), "--library-path", libraries, join(debian13, "usr/bin", program)];
+  return [...loaderOf(librariesFolder()), join(debian13, "usr/bin", program)];
+}
+
+/** Programs of the tree for others' sandboxes. */
+export function debian13Programs(): ProgramSource {
+  return { root: debian13, listLibraries: [...loaderOf(librariesFolder()), "--list"] };
+}
+
+/** Variables by which PipeWire and WirePlumber of the tree find what is theirs. */
+export function pipewireVariables(): Readonly<Record<string, string>> {
+  const libraries = librariesFolder();
+  const data = join(debian13, "usr/share/wireplumber");
+  return {
+    PIPEWIRE_MODULE_DIR: join(libraries, "pipewire-0.3"),
+    SPA_PLUGIN_DIR: join(libraries, "spa-0.2"),
+    ...{ WIREPLUMBER_MODULE_DIR: join(libraries, "wireplumber-0.5"), WIREPLUMBER_CONFIG_DIR: data },
+    WIREPLUMBER_DATA_DIR: data,
+  };
 }
 
 /** Only this process sees the mounts. `chroot` would not do: user namespaces cannot be made in one. */

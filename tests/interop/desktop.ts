@@ -6,7 +6,7 @@ import { hostArch } from "../../src/base/arch.ts";
 import { dowelPath, Sandpit } from "../e2e/support.ts";
 import { Child, startBus, type TestBus } from "../support/bus.ts";
 import { addImage, addLayers, sha256 } from "../support/layout.ts";
-import { copyPrograms } from "./programs.ts";
+import { copyPrograms, type ProgramSource, thisMachine } from "./programs.ts";
 
 /** dbus-daemon takes only users that have a name. */
 const nobody = 65_534;
@@ -32,17 +32,23 @@ export class Desktop implements AsyncDisposable {
   }
 
   /**
-   * @param programs what the runtime holds besides `sdbus` (sdbus.c), by name or by path
+   * @param programs what the runtime holds besides `sdbus` (sdbus.c), as `copyPrograms` takes it
    * @param folders of `/usr` that it holds whole
+   * @param source where both come from
    */
-  static async start(programs: readonly string[], folders: readonly string[] = []): Promise<Desktop> {
+  static async start(
+    programs: readonly string[],
+    folders: readonly string[] = [],
+    source: ProgramSource = thisMachine,
+  ): Promise<Desktop> {
     const pit = new Sandpit(nobody);
     const tree = pit.path("images/runtime");
     mkdirSync(join(tree, "usr/etc"), { recursive: true });
     const client = pit.path("sdbus");
     execFileSync("gcc", ["-O2", "-Wall", "-Werror", "-o", client, "tests/interop/sdbus.c", "-lsystemd"]);
-    copyPrograms(join(tree, "usr"), [...programs, client]);
-    for (const folder of folders) cpSync(join("/usr", folder), join(tree, "usr", folder), { recursive: true });
+    copyPrograms(join(tree, "usr"), [...programs, client], source);
+    for (const folder of folders)
+      cpSync(join(source.root, "usr", folder), join(tree, "usr", folder), { recursive: true });
     const metadata = `[Runtime]\nname=org.example.Tools\nruntime=${runtime}\n`;
     const tar = execFileSync("tar", ["--sort=name", "--owner=0", "--group=0", "-cf", "-", "-C", tree, "."], {
       maxBuffer: 1 << 30,

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -11,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { hostArch } from "../../src/base/arch.ts";
 import { type ImageLayout, writeImage } from "../../src/builder/image/image.ts";
 import { addParents, type Tree } from "../../src/builder/tree/types.ts";
@@ -19,18 +20,43 @@ import { openLayoutWriter } from "../../src/oci/layoutwriter.ts";
 
 const searched = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 
-function findProgram(name: string): string {
+/** Where programs come from, with the libraries of all of them. */
+export interface ProgramSource {
+  /** The root of the system that they belong to; what it lacks comes from this machine. */
+  readonly root: string;
+  /** Words that print the libraries of the program named after them. */
+  readonly listLibraries: readonly string[];
+}
+
+export const thisMachine: ProgramSource = { root: "/", listLibraries: ["ldd"] };
+
+function isModule(name: string): boolean {
+  return name.startsWith("lib/");
+}
+
+function findProgram(name: string, { root }: ProgramSource): string {
+  const own = join(root, "usr", isModule(name) ? "" : "bin", name);
+  if (existsSync(own)) return own;
   return execFileSync("which", [name], { encoding: "utf8", env: { PATH: searched.join(":") } }).trim();
 }
 
-/** The shared libraries that a program of this machine needs, the loader too; none where it is static. */
-function librariesOf(program: string): readonly string[] {
-  const text = execFileSync("sh", ["-c", 'ldd "$0" 2>/dev/null || true', program], { encoding: "utf8" });
-  return [...text.matchAll(/(\/\S+) \(0x/g)].flatMap(([, path]) => (path === undefined ? [] : [path]));
+/** The shared libraries that a program needs, the loader too, and where each belongs; none where it is static. */
+function librariesOf(program: string, { root, listLibraries }: ProgramSource): ReadonlyMap<string, string> {
+  const text = execFileSync("sh", ["-c", '"$@" 2>/dev/null || true', "sh", ...listLibraries, program], {
+    encoding: "utf8",
+  });
+  const found = [...text.matchAll(/(\/\S+)(?: => (\/\S+))? \(0x/g)];
+  return new Map(
+    found.map(([, name = "", path = name]) => [join("/", path === name ? relative(root, name) : name), path]),
+  );
 }
 
-/** Copies programs of this machine with their libraries into a tree that shall be somebody's `/usr`. */
-export function copyPrograms(usr: string, names: readonly string[]): void {
+/**
+ * Copies programs with their libraries into a tree that shall be somebody's `/usr`.
+ *
+ * @param names of programs or paths of them; or modules as `lib/NAME`, which keep their place
+ */
+export function copyPrograms(usr: string, names: readonly string[], source = thisMachine): void {
   const copied = new Set<string>();
   const copy = (from: string, to: string): void => {
     if (copied.has(to)) return;
@@ -39,9 +65,9 @@ export function copyPrograms(usr: string, names: readonly string[]): void {
     copyFileSync(realpathSync(from), join(usr, to));
   };
   for (const name of names) {
-    const program = findProgram(name);
-    copy(program, join("bin", basename(name)));
-    for (const library of librariesOf(program)) copy(library, library.replace(/^(\/usr)?\//, ""));
+    const program = findProgram(name, source);
+    copy(program, isModule(name) ? name : join("bin", basename(name)));
+    for (const [place, path] of librariesOf(program, source)) copy(path, place.replace(/^(\/usr)?\//, ""));
   }
 }
 

@@ -1,21 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { until } from "../support/until.ts";
 import { Desktop } from "./desktop.ts";
+import { type ProgramSource, thisMachine } from "./programs.ts";
 
 const node = (name: string, kind: string): string =>
   `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
 const camera =
   "{ factory = spa-node-factory args = { factory.name = videotestsrc node.name = eye node.description = Eye media.class = Video/Source media.role = Camera } }";
 
+/** One version of PipeWire and its like. */
+interface SoundVersion {
+  readonly source: ProgramSource;
+  readonly startOf: (program: string) => readonly string[];
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export const installed: SoundVersion = { source: thisMachine, startOf: (program) => [program], variables: {} };
+
 /**
  * A desktop whose PipeWire has a loudspeaker, `speaker`, a microphone, `room`, and a camera, `eye`; with WirePlumber, and
  * the server for PulseAudio's clients.
  */
-export async function startSoundWorld(programs: readonly string[], folders: readonly string[] = []): Promise<Desktop> {
-  const desktop = await Desktop.start(programs, folders);
+export async function startSoundWorld(
+  programs: readonly string[],
+  folders: readonly string[] = [],
+  { source, startOf, variables }: SoundVersion = installed,
+): Promise<Desktop> {
+  const desktop = await Desktop.start(programs, folders, source);
   const { pit } = desktop;
-  const folder = pit.path("home/.config/pipewire/pipewire.conf.d");
+  const configuration = pit.path("home/.config/pipewire");
+  cpSync(join(source.root, "usr/share/pipewire"), configuration, { recursive: true });
+  const folder = `${configuration}/pipewire.conf.d`;
   mkdirSync(folder, { recursive: true });
   const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual"), camera];
   const libraries = "context.spa-libs = { videotestsrc = videotestsrc/libspa-videotestsrc }";
@@ -26,7 +43,7 @@ export async function startSoundWorld(programs: readonly string[], folders: read
     ["wireplumber", undefined],
     ["pipewire-pulse", "pulse/native"],
   ] as const) {
-    desktop.host([program]);
+    desktop.host(startOf(program), variables);
     if (socket !== undefined)
       await until(program, () => statSync(pit.path("run", socket), { throwIfNoEntry: false })?.isSocket());
   }

@@ -18,6 +18,7 @@ const streamKeys = new Set([
   "node.autoconnect",
   "node.want-driver",
   "node.always-process",
+  "node.async",
   "node.pause-on-idle",
   "node.suspend-on-idle",
   "node.passive",
