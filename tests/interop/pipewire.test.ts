@@ -2,7 +2,7 @@
 // PipeWire with WirePlumber, as apps reach it by its own protocol: what plays is heard, what records needs leave.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../support/until.ts";
@@ -39,6 +39,7 @@ const newer = () => ({ source: debian13Programs(), startOf, variables: pipewireV
 function buildCamera(): string {
   const libraries = ["libpipewire-0.3", "libsystemd"];
   const flags = execFileSync("pkg-config", ["--cflags", "--libs", ...libraries], { encoding: "utf8" });
+  chmodSync(programs, 0o755);
   const program = join(programs, "camera");
   const words = ["-O2", "-Wall", "-Werror", "-o", program, "tests/interop/camera.c", ...flags.trim().split(/\s+/)];
   execFileSync("gcc", words);
@@ -75,7 +76,10 @@ describe.each([
 
   beforeAll(async () => {
     if (missing !== undefined) return;
-    desktop = await startSoundWorld([...shell, ...tools, ...modules, buildCamera()], ["share/pipewire"], version());
+    const camera = buildCamera();
+    desktop = await startSoundWorld([...shell, ...tools, ...modules, camera], ["share/pipewire"], version());
+    desktop.host([camera, "serve"]);
+    await until("the camera", () => look("pw-cli", "ls", "Node").includes('node.name = "eye"'));
     desktop.install(id, "[Context]\nsockets=pulseaudio;\n");
     const { pit } = desktop;
     const data = pit.path("home/.var/app", id, "data");
@@ -156,7 +160,7 @@ echo end`;
       set("no");
       const { stdout } = await running.outcome;
       expect(stdout).toBe("0\n");
-      expect(said()).toMatch(/^access 0\nsees eye\n(sees camera\n)?frames\n(error .*\n)?ended/);
+      expect(said()).toMatch(/^access 0\nsees eye\n(sees camera\n)*frames\n(error .*\n)?ended/);
       expect(await desktop.output(id, "camera portal")).toBe(refused);
     },
   );

@@ -7,8 +7,6 @@ import { type ProgramSource, thisMachine } from "./programs.ts";
 
 const node = (name: string, kind: string): string =>
   `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
-const camera =
-  "{ factory = spa-node-factory args = { factory.name = videotestsrc node.name = eye node.description = Eye media.class = Video/Source media.role = Camera } }";
 
 /** One version of PipeWire and its like. */
 interface SoundVersion {
@@ -20,8 +18,8 @@ interface SoundVersion {
 export const installed: SoundVersion = { source: thisMachine, startOf: (program) => [program], variables: {} };
 
 /**
- * A desktop whose PipeWire has a loudspeaker, `speaker`, a microphone, `room`, and a camera, `eye`; with WirePlumber, and
- * the server for PulseAudio's clients.
+ * A desktop whose PipeWire has a loudspeaker, `speaker`, and a microphone, `room`; with WirePlumber, and the server for
+ * PulseAudio's clients.
  */
 export async function startSoundWorld(
   programs: readonly string[],
@@ -34,9 +32,8 @@ export async function startSoundWorld(
   cpSync(join(source.root, "usr/share/pipewire"), configuration, { recursive: true });
   const folder = `${configuration}/pipewire.conf.d`;
   mkdirSync(folder, { recursive: true });
-  const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual"), camera];
-  const libraries = "context.spa-libs = { videotestsrc = videotestsrc/libspa-videotestsrc }";
-  writeFileSync(`${folder}/test.conf`, `${libraries}\ncontext.objects = [ ${nodes.join(" ")} ]\n`);
+  const nodes = [node("speaker", "Audio/Sink"), node("room", "Audio/Source/Virtual")];
+  writeFileSync(`${folder}/test.conf`, `context.objects = [ ${nodes.join(" ")} ]\n`);
   pit.own(pit.path("home"));
   for (const [program, socket] of [
     ["pipewire", "pipewire-0"],

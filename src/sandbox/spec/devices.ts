@@ -23,6 +23,14 @@ export interface DeviceInput {
   readonly shared: string | undefined;
 }
 
+/**
+ * Whether a device of ALSA's plays, or is needed to: by these nothing is recorded. The others are microphones
+ * (`pcmC0D0c`), MIDI, and what a card's driver has for itself.
+ */
+function isPlayback(name: string): boolean {
+  return /^(controlC\d+|pcmC\d+D\d+p|timer)$/.test(name);
+}
+
 /** `/dev`: a small one of its own with the devices that are granted, or the host's. */
 export function addDevices(root: RootBuilder, host: Host, { granted, sound, shared }: DeviceInput): void {
   if (granted("all")) {
@@ -35,7 +43,7 @@ export function addDevices(root: RootBuilder, host: Host, { granted, sound, shar
   root.special("dev", "/dev");
   root.assume("/dev/shm");
   const names = ["ntsync", ...Object.entries(nodesOf).flatMap(([name, nodes]) => (granted(name) ? nodes : []))];
-  if (sound) names.push("snd");
+  if (sound) names.push(...host.list("/dev/snd").filter(isPlayback).map((name) => `snd/${name}`));
   for (const name of names) {
     const path = `/dev/${name}`;
     const node = host.lookAt(path);

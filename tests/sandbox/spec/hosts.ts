@@ -38,7 +38,12 @@ const desktop: FakeMachine = {
     "/dev/dri": folder,
     "/dev/kvm": { type: "device" },
     "/dev/shm": folder,
-    "/dev/snd": folder,
+    ...Object.fromEntries(
+      ["controlC0", "hwC0D0", "midiC0D0", "pcmC0D0c", "pcmC0D0p", "seq", "timer"].map((name) => [
+        `/dev/snd/${name}`,
+        { type: "device" },
+      ]),
+    ),
     "/media/stick": folder,
     "/run/cups/cups.sock": socket,
     "/run/dbus/system_bus_socket": socket,
