@@ -4,7 +4,8 @@
 //   camera portal   asks the Camera portal for leave and a connection to PipeWire
 //   camera direct   connects to PipeWire as it finds it
 // Who films prints what the portal answers, the nodes that it sees, `frames` once some have come, which differ and lie in memory
-// of its own, and `ended` when they end.
+// of its own, and `ended` when they end. On a busy machine one stream of many gets no picture, whoever stands between it
+// and PipeWire; who gets none within some seconds is killed by SIGALRM, and can begin anew.
 #include <pipewire/pipewire.h>
 #include <spa/param/video/format-utils.h>
 #include <stdio.h>
@@ -14,12 +15,11 @@
 
 static const char desktop[] = "org.freedesktop.portal.Desktop", object[] = "/org/freedesktop/portal/desktop";
 static const char camera[] = "org.freedesktop.portal.Camera";
-enum { wanted = 5, width = 64, height = 48, stride = width * 4 };
+enum { wanted = 5, width = 64, height = 48, stride = width * 4, patience = 15 };
 
 static struct pw_main_loop *loop;
 static struct pw_core *core;
 static struct pw_stream *stream;
-static struct spa_hook stream_hook;
 static int synced, frames;
 static uint32_t last;
 
@@ -71,7 +71,9 @@ static void process(void *data) {
   // A picture that is the same as the one before is none that has come.
   if (sum == 0 || sum == last) return;
   last = sum;
-  if (++frames == wanted) printf("frames\n");
+  if (++frames != wanted) return;
+  alarm(0);
+  printf("frames\n");
 }
 
 static void changed(void *data, enum pw_stream_state old, enum pw_stream_state state, const char *error) {
@@ -118,7 +120,8 @@ static void serve(void) {
   uint8_t room[512];
   struct spa_pod_builder builder = SPA_POD_BUILDER_INIT(room, sizeof room);
   stream = pw_stream_new(core, "eye", pw_properties_new(PW_KEY_MEDIA_CLASS, "Video/Source", PW_KEY_MEDIA_ROLE, "Camera", PW_KEY_NODE_NAME, "eye", PW_KEY_NODE_DESCRIPTION, "Eye", NULL));
-  pw_stream_add_listener(stream, &stream_hook, &source_events, NULL);
+  static struct spa_hook hook;
+  pw_stream_add_listener(stream, &hook, &source_events, NULL);
   const struct spa_pod *format = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat,
     SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video), SPA_FORMAT_mediaSubtype, SPA_POD_Id(SPA_MEDIA_SUBTYPE_raw),
     SPA_FORMAT_VIDEO_format, SPA_POD_Id(SPA_VIDEO_FORMAT_BGRx), SPA_FORMAT_VIDEO_size, SPA_POD_Rectangle(&SPA_RECTANGLE(width, height)),
@@ -130,32 +133,17 @@ static void film(void) {
   uint8_t room[1024];
   struct spa_pod_builder builder = SPA_POD_BUILDER_INIT(room, sizeof room);
   stream = pw_stream_new(core, "film", pw_properties_new(PW_KEY_MEDIA_TYPE, "Video", PW_KEY_MEDIA_CATEGORY, "Capture", PW_KEY_MEDIA_ROLE, "Camera", NULL));
-  pw_stream_add_listener(stream, &stream_hook, &stream_events, NULL);
+  static struct spa_hook hook;
+  pw_stream_add_listener(stream, &hook, &stream_events, NULL);
   const struct spa_pod *format = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_Format, SPA_PARAM_EnumFormat,
     SPA_FORMAT_mediaType, SPA_POD_Id(SPA_MEDIA_TYPE_video), SPA_FORMAT_mediaSubtype, SPA_POD_Id(SPA_MEDIA_SUBTYPE_raw));
   int error = pw_stream_connect(stream, PW_DIRECTION_INPUT, PW_ID_ANY, PW_STREAM_FLAG_AUTOCONNECT | PW_STREAM_FLAG_MAP_BUFFERS, &format, 1);
   if (error < 0) changed(NULL, 0, PW_STREAM_STATE_ERROR, strerror(-error));
 }
 
-// Of many streams that begin on a busy machine, one gets no picture, whoever filters or does not: it begins anew.
-static void hurry(void *data, uint64_t times) {
-  (void)data, (void)times;
-  if (frames >= wanted) return;
-  spa_hook_remove(&stream_hook);
-  pw_stream_destroy(stream);
-  film();
-}
-
-static void call_every(struct timespec every, void (*call)(void *, uint64_t)) {
-  struct pw_loop *events = pw_main_loop_get_loop(loop);
-  pw_loop_update_timer(events, pw_loop_add_timer(events, call, NULL), &every, &every, false);
-}
-
 static void done(void *data, uint32_t id, int serial) {
   (void)data;
-  if (id != PW_ID_CORE || serial != synced) return;
-  film();
-  call_every((struct timespec){.tv_sec = 5}, hurry);
+  if (id == PW_ID_CORE && serial == synced) film();
 }
 
 static void failed(void *data, uint32_t id, int serial, int result, const char *message) {
@@ -181,9 +169,14 @@ int main(int argc, char **argv) {
   pw_core_add_listener(core, &hook, &core_events, NULL);
   pw_registry_add_listener(pw_core_get_registry(core, PW_VERSION_REGISTRY, 0), &registry_hook, &registry_events, NULL);
   if (argc == 2 && strcmp(argv[1], "serve") == 0) {
+    struct pw_loop *events = pw_main_loop_get_loop(loop);
+    struct timespec every = {.tv_nsec = 40000000};
     serve();
-    call_every((struct timespec){.tv_nsec = 40000000}, tick);
-  } else synced = pw_core_sync(core, PW_ID_CORE, 0);
+    pw_loop_update_timer(events, pw_loop_add_timer(events, tick, NULL), &every, &every, false);
+  } else {
+    synced = pw_core_sync(core, PW_ID_CORE, 0);
+    alarm(patience);
+  }
   pw_main_loop_run(loop);
   return 0;
 }

@@ -43,7 +43,13 @@ export function addDevices(root: RootBuilder, host: Host, { granted, sound, shar
   root.special("dev", "/dev");
   root.assume("/dev/shm");
   const names = ["ntsync", ...Object.entries(nodesOf).flatMap(([name, nodes]) => (granted(name) ? nodes : []))];
-  if (sound) names.push(...host.list("/dev/snd").filter(isPlayback).map((name) => `snd/${name}`));
+  if (sound)
+    names.push(
+      ...host
+        .list("/dev/snd")
+        .filter(isPlayback)
+        .map((name) => `snd/${name}`),
+    );
   for (const name of names) {
     const path = `/dev/${name}`;
     const node = host.lookAt(path);
