@@ -96,9 +96,9 @@ export function isShown(deployment: Deployment): boolean {
 
 /**
  * Sees to it that the files of a deployment can be read: mounts its composefs image unless that is done. Only root can
- * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot. `isWhole`: this process has looked
- * at all objects of the image since it pinned them. Then they are not looked at again: the pin keeps Dowel's own changes
- * away, and but for them only root can change them, who could do so after the mount as well.
+ * mount; throws `UNSUPPORTED` for others where nobody has done it since the last boot. `isWhole`: this process has written
+ * the image, and looked at all its objects since it pinned them. Then neither is looked at again: the pin keeps Dowel's own
+ * changes away, and but for them only root can change them, who could do so after the mount as well.
  */
 export async function ensureShown(deployment: Deployment, signal?: AbortSignal, isWhole = false): Promise<void> {
   if (isShown(deployment)) return;
@@ -152,9 +152,10 @@ function trustedImage(
   }
   const image = imageFile(installation, commit);
   if (isSealed(installation, commit, imageDigest)) return { image, verity: true };
+  if (isWhole) return { image, verity: sealImage(installation, commit, imageDigest) };
   const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
   if (digest === imageDigest) {
-    if (!isWhole) requireObjects(installation, commit);
+    requireObjects(installation, commit);
     return { image, verity: sealImage(installation, commit, imageDigest) };
   }
   throw new DowelError("STORE_INVALID", `${image}: digest is ${digest}, expected ${imageDigest}`);

@@ -15,7 +15,8 @@ import { deployImage } from "../../src/store/deploy/deploy.ts";
 import { collectGarbage } from "../../src/store/garbage.ts";
 import { LayerStack } from "../../src/store/image/layers.ts";
 import { canonicalEntry } from "../../src/store/image/unpack.ts";
-import { treeAnnotation, treeDigest } from "../../src/store/image/voucher.ts";
+import { viewOf } from "../../src/store/image/view.ts";
+import { treeAnnotation, treeDigest, viewAnnotation, viewDigest } from "../../src/store/image/voucher.ts";
 import { importImage } from "../../src/store/transfer/import.ts";
 import { noise } from "../formats/zstd-chunked/support.ts";
 import { appMetadata, TestFolder } from "../store/images.ts";
@@ -80,13 +81,18 @@ class Front implements AsyncDisposable {
 
 type Files = Parameters<typeof appLayer>[0];
 
-async function publish(folder: TestFolder, front: Front, name: string, files: Files, tree?: string) {
+async function publish(
+  folder: TestFolder,
+  front: Front,
+  name: string,
+  files: Files,
+  said: Readonly<Record<string, string>> = {},
+) {
   const { blob, layer } = await appLayer(files);
   const { annotations, diffId } = layer;
   const made = { mediaType: "application/vnd.oci.image.layer.v1.tar+zstd", data: blob, diffId, annotations };
   const layout = join(folder.path, name);
-  const vouched = tree === undefined ? {} : { [treeAnnotation]: tree };
-  addLayers(layout, { ref, metadata: appMetadata("org.test.Hello"), annotations: vouched }, [made]);
+  addLayers(layout, { ref, metadata: appMetadata("org.test.Hello"), annotations: said }, [made]);
   await push(`oci:${layout}`, `oci+http://${front.host}`);
   return { layer, document: await front.repository.resolve("stable") };
 }
@@ -170,8 +176,16 @@ test("importImage() fetches the whole table where no delta fits, or where it lie
   expect((await fetched(front, installation, third)).bytes).toBeGreaterThan(tableBytes(third));
 });
 
-/** Publishes a layer whose tree the manifest vouches for. */
-async function vouched(folder: TestFolder, front: Front, name: string, files: Files): Promise<Published> {
+type Annotation = typeof treeAnnotation | typeof viewAnnotation;
+
+/** Publishes a layer that the manifest vouches for. */
+async function vouched(
+  folder: TestFolder,
+  front: Front,
+  name: string,
+  files: Files,
+  by: Annotation = viewAnnotation,
+): Promise<Published> {
   const stack = new LayerStack();
   stack.beginLayer();
   for (const { entry, body } of appInputs(files)) {
@@ -180,35 +194,39 @@ async function vouched(folder: TestFolder, front: Front, name: string, files: Fi
     const inline = bytes.length > 0 && bytes.length <= inlineThreshold ? bytes : undefined;
     stack.add(canonicalEntry(entry, { size: bytes.length, digest, inline }));
   }
-  return await publish(folder, front, name, files, treeDigest(stack.root));
+  const said = by === treeAnnotation ? treeDigest(stack.root) : viewDigest(viewOf(stack.root, "app", name));
+  return await publish(folder, front, name, files, { [by]: said });
 }
 
 const tocFiles = (installation: ReturnType<TestFolder["installation"]>): string[] =>
   readdirSync(installation.layers).filter((name) => name.endsWith(".toc"));
 
-test("an update to a tree that the manifest vouches for is made of the one before, again and again", async () => {
-  using folder = new TestFolder();
-  await using front = await Front.start(folder, true);
-  const installation = folder.installation();
-  const fresh = folder.installation("fresh");
-  await fetched(front, installation, await vouched(folder, front, "v0", old));
-  const versions: Files[] = [
-    next,
-    { ...next, "files/added": noise(3000, 5001), [names[7] ?? ""]: "small" },
-    Object.fromEntries(Object.entries(next).filter((_, at) => at !== 33)),
-    { ...old, "files/added": noise(3000, 5002) },
-  ];
-  for (const [at, files] of versions.entries()) {
-    const published = await vouched(folder, front, `v${at + 1}`, files);
-    const update = await fetched(front, installation, published);
-    expect(update.bytes).toBeLessThan(15_000);
-    const { commit } = await importImage(installation, front.repository, published.document);
-    expect(readdirSync(join(installation.images, commit)).some((name) => name.startsWith("record-"))).toBe(true);
-    expect(update.imageDigest).toBe((await fetched(front, fresh, published)).imageDigest);
-    await collectGarbage(installation);
-  }
-  expect(tocFiles(installation)).toHaveLength(readdirSync(installation.images).length);
-});
+test.each([treeAnnotation, viewAnnotation] as const)(
+  "an update that the manifest vouches for by %s is made of the one before, again and again",
+  async (by) => {
+    using folder = new TestFolder();
+    await using front = await Front.start(folder, true);
+    const installation = folder.installation();
+    const fresh = folder.installation("fresh");
+    await fetched(front, installation, await vouched(folder, front, "v0", old, by));
+    const versions: Files[] = [
+      next,
+      { ...next, "files/added": noise(3000, 5001), [names[7] ?? ""]: "small" },
+      Object.fromEntries(Object.entries(next).filter((_, at) => at !== 33)),
+      { ...old, "files/added": noise(3000, 5002) },
+    ];
+    for (const [at, files] of versions.entries()) {
+      const published = await vouched(folder, front, `v${at + 1}`, files, by);
+      const update = await fetched(front, installation, published);
+      expect(update.bytes).toBeLessThan(15_000);
+      const { commit } = await importImage(installation, front.repository, published.document);
+      expect(readdirSync(join(installation.images, commit)).some((name) => name.startsWith("record-"))).toBe(true);
+      expect(update.imageDigest).toBe((await fetched(front, fresh, published)).imageDigest);
+      await collectGarbage(installation);
+    }
+    expect(tocFiles(installation)).toHaveLength(readdirSync(installation.images).length);
+  },
+);
 
 test.each(["the table that is kept is damaged", "the record of the layer before is gone", "the delta lies"])(
   "an update comes as it would without the version before where %s",

@@ -180,6 +180,11 @@ test("FileSizes knows the sizes of files, and of nothing else", () => {
     undefined,
     undefined,
   ]);
+  expect([sizes.of("belowsome", 5), sizes.of("belowsome", 4), sizes.of("below/some", 5)]).toEqual([
+    sizes.of("below/some"),
+    undefined,
+    sizes.of("below/some"),
+  ]);
   expect(() => sizes.of("dangling-too")).toThrow("ELOOP");
   expect(() => new FileSizes(join(path, "missing"))).toThrow("ENOENT");
 });

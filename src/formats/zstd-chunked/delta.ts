@@ -78,10 +78,10 @@ export function applyTocDelta(
   return packed;
 }
 
-/** Told of each piece of a table that a delta makes, in order: those that are copied, or the bytes of a new one. */
+/** Told of each piece of a table that a delta makes, in order: those that are copied, or a new one and where it ends. */
 interface PieceVisitor {
   copied(first: number, count: number): void;
-  added(piece: Buffer): void;
+  added(piece: Buffer, end: number): void;
 }
 
 /** The table that a delta makes of an earlier one, and the level to pack it with. Throws as `applyTocDelta`. */
@@ -102,7 +102,7 @@ export function carryOut(
     else if (text[at] === 43) {
       const piece = text.subarray(at + 1, end);
       result.addPiece(piece);
-      visitor?.added(piece);
+      visitor?.added(piece, result.size);
     } else {
       const { first, count, shift } = readCopy(table, text.toString("latin1", at, end));
       result.addPiece(table.bytes(first, first + count), shift);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { encodeUtf8 } from "../../base/text.ts";
 import { carryOut } from "./delta.ts";
-import { refuse, Table } from "./delta-table.ts";
+import { refuse, separator, Table } from "./delta-table.ts";
 import type { TocEntry } from "./toc.ts";
 import { parseToc } from "./toc-parse.ts";
 
 const open = '{"version":1,"entries":[';
 const start = Buffer.from(`${open}{"type":"`);
+const separatorBytes = Buffer.from(separator);
 const chunkType = Buffer.from('chunk"');
 
 /** What became of a table of contents by deltas. Nothing vouches for it but what is made of it. */
@@ -33,33 +34,63 @@ interface EditStep {
 export function editToc(first: Uint8Array, steps: readonly EditStep[], payloadEnd: number): TocEdit {
   let json = first;
   let from: readonly number[] | undefined;
+  /** Where entries begin that the last step added. */
+  let fresh: number[] = [];
   for (const { delta, unpackedSize } of steps) {
     const table = new EntryTable(json);
     const next: number[] = [];
     const before = from;
+    fresh = [];
     const visitor = {
       copied: (piece: number, count: number) => table.addEntries(piece, count, next),
-      added: (piece: Buffer) => {
-        if (!isChunk(piece)) next.push(-1);
+      added: (piece: Buffer, end: number) => {
+        if (piece.includes(separatorBytes)) refuse("a line has several pieces");
+        if (isChunk(piece)) return;
+        next.push(-1);
+        fresh.push(end - piece.length);
       },
     };
     json = carryOut(table.pieces, delta, unpackedSize, visitor).json;
     from = before === undefined ? next : next.map((entry) => (entry < 0 ? -1 : (before[entry] ?? -1)));
   }
   if (from === undefined) refuse("there is none");
-  return { json, from, added: readAdded(json, from, payloadEnd) };
+  requireStart(json);
+  const texts = steps.length === 1 ? fresh.map((at) => textAt(json, at)) : textsOf(json, from);
+  return { json, from, added: parseToc(encodeUtf8(`${open}${texts.join(",")}]}`), payloadEnd).entries };
 }
 
 function isChunk(piece: Buffer): boolean {
   return chunkType.every((byte, at) => piece[at] === byte);
 }
 
-function readAdded(json: Uint8Array, from: readonly number[], payloadEnd: number): readonly TocEntry[] {
+/** The entries that are new, where it is not known where they are. */
+function textsOf(json: Uint8Array, from: readonly number[]): readonly string[] {
   const table = new EntryTable(json);
-  if (table.count !== from.length) refuse(`it makes ${table.count} entries, not ${from.length}`);
-  const texts: string[] = [];
-  for (const [entry, earlier] of from.entries()) if (earlier < 0) texts.push(table.text(entry));
-  return parseToc(encodeUtf8(`${open}${texts.join(",")}]}`), payloadEnd).entries;
+  return from.flatMap((earlier, entry) => (earlier < 0 ? [textAt(json, table.start(entry))] : []));
+}
+
+/** The JSON of the entry whose piece begins at a place, and of its chunks. */
+function textAt(json: Uint8Array, start: number): string {
+  const bytes = bytesOf(json);
+  let end = bytes.indexOf(separatorBytes, start);
+  while (
+    end >= 0 &&
+    isChunk(bytes.subarray(end + separatorBytes.length, end + separatorBytes.length + chunkType.length))
+  )
+    end = bytes.indexOf(separatorBytes, end + 1);
+  const text = bytes.toString("utf8", start, end < 0 ? bytes.length : end);
+  const entry = start === 0 ? text.slice(open.length) : `{"type":"${text}`;
+  return end < 0 ? entry.slice(0, entry.lastIndexOf("]")) : `${entry}}`;
+}
+
+function requireStart(json: Uint8Array): void {
+  if (json.length < start.length || bytesOf(json).compare(start, 0, start.length, 0, start.length) !== 0) {
+    refuse("the table must begin with its version and its entries");
+  }
+}
+
+function bytesOf(json: Uint8Array): Buffer {
+  return Buffer.from(json.buffer, json.byteOffset, json.byteLength);
 }
 
 /** A table of contents by entries: each is one piece and those of the chunks behind it. */
@@ -71,20 +102,13 @@ class EntryTable {
   readonly #firsts: number[] = [];
 
   constructor(json: Uint8Array) {
-    const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
-    if (bytes.length < start.length || bytes.compare(start, 0, start.length, 0, start.length) !== 0) {
-      refuse("the table must begin with its version and its entries");
-    }
+    requireStart(json);
     this.pieces = new Table(json);
     this.#entries = new Int32Array(this.pieces.count);
     for (let piece = 0; piece < this.pieces.count; piece++) {
       const isEntry = piece === 0 || !this.pieces.startsWith(piece, chunkType);
       this.#entries[piece] = isEntry ? this.#firsts.push(piece) - 1 : -1;
     }
-  }
-
-  get count(): number {
-    return this.#firsts.length;
   }
 
   /** Adds the numbers of the entries that begin in a run of pieces. */
@@ -95,12 +119,8 @@ class EntryTable {
     }
   }
 
-  /** The JSON of an entry and its chunks. */
-  text(entry: number): string {
-    const first = this.#firsts[entry] ?? 0;
-    const end = this.#firsts[entry + 1] ?? this.pieces.count;
-    const bytes = this.pieces.bytes(first, end).toString("utf8");
-    const text = first === 0 ? bytes.slice(open.length) : `{"type":"${bytes}`;
-    return end < this.pieces.count ? `${text}}` : text.slice(0, text.lastIndexOf("]"));
+  /** Where the piece of an entry begins. */
+  start(entry: number): number {
+    return this.pieces.start(this.#firsts[entry] ?? 0);
   }
 }

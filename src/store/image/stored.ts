@@ -44,7 +44,10 @@ export interface StoredImage extends ImageFacts {
   readonly files: number;
   /** How many objects the import added; 0 where the image was here already. */
   readonly newObjects: number;
-  /** Whether each object was looked at, and is as large as it should be, under the pin that the importer still holds. */
+  /**
+   * Whether the image was written just now, and each object was looked at and is as large as it should be, under the pin
+   * that the importer still holds.
+   */
   readonly isWhole: boolean;
 }
 
@@ -89,7 +92,7 @@ export function writeImage(
 ): StoredImage {
   const folder = imageFolder(installation, image.commit);
   const lacksRecords = [...records.keys()].some((name) => !existsSync(join(folder, name)));
-  if (storedDigest(folder) === image.imageDigest && !lacksRecords) return image;
+  if (storedDigest(folder) === image.imageDigest && !lacksRecords) return { ...image, isWhole: false };
   const staged = mkdtempSync(join(installation.tmp, "image-"));
   try {
     const files: Readonly<Record<string, Uint8Array | string>> = {

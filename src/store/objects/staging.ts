@@ -48,7 +48,7 @@ export class ObjectStaging implements AsyncDisposable {
     this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
     this.#places = { staged: this.#folder, objects: installation.objects, name: "own", umask: process.umask() };
     this.#sizes = new FileSizes(installation.objects);
-    this.#stager = new Stager(this.#places, (digest) => this.#sizes.of(objectName(digest)));
+    this.#stager = new Stager(this.#places, (digest) => this.#sizes.of(digest, 2));
   }
 
   /**
@@ -187,7 +187,7 @@ export class ObjectStaging implements AsyncDisposable {
       this.#known.set(folder, known);
     }
     if (!known) return false;
-    const found = this.#seen.get(digest) ?? this.#sizes.of(objectName(digest));
+    const found = this.#seen.get(digest) ?? this.#sizes.of(digest, 2);
     if (found === undefined) return false;
     this.#seen.set(digest, found);
     return size === undefined || size === found;

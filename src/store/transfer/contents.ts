@@ -17,6 +17,8 @@ export class LayerContents implements Held {
   readonly #staging: ObjectStaging;
   readonly #contents = new Map<string, FileContent>();
   readonly #before = new Set<string>();
+  /** What was looked for in vain: plans are made anew when files were patched. */
+  readonly #missing = new Set<string>();
   #buffer = Buffer.allocUnsafeSlow(scanBytes);
 
   constructor(index: ContentIndex, staging: ObjectStaging) {
@@ -27,9 +29,12 @@ export class LayerContents implements Held {
   /** Whether the content is here. */
   file(digest: string): boolean {
     if (this.#contents.has(digest)) return true;
+    if (this.#missing.has(digest)) return false;
     const content = this.#index.find(hexOf(digest));
-    if (content === undefined) return false;
-    if (content.inline === undefined && !this.#staging.has(content.digest, content.size)) return false;
+    if (content === undefined || (content.inline === undefined && !this.#staging.has(content.digest, content.size))) {
+      this.#missing.add(digest);
+      return false;
+    }
     this.#contents.set(digest, content);
     this.#before.add(digest);
     return true;

@@ -41,7 +41,8 @@ export async function fetchEdited(
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
   const result = merge(edit.from, record, fresh);
-  if (result !== undefined) keepToc(installation, diffId, edit.kept, places);
+  const kept = result === undefined ? undefined : await edit.kept;
+  if (kept !== undefined) keepToc(installation, diffId, kept, places);
   return result;
 }
 

@@ -13,7 +13,7 @@ import type { ImageSource } from "../../oci/source.ts";
 import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
-import { packZstd } from "../../sys/zstd.ts";
+import { packZstdAside } from "../../sys/zstd.ts";
 import type { Installation } from "../installation.ts";
 
 const deltasAtOnce = 4;
@@ -44,8 +44,8 @@ const claimBytes = claimHead.length + 2 * 71 + 2;
  * What `keepToc` is to keep of a table that was made without being packed as the manifest's is: it says the digest of that,
  * and is packed quickly. What is made of it is checked as what is made of any other.
  */
-function claimed(json: Uint8Array, { tocDigest }: ChunkedPlaces): Uint8Array {
-  const packed = packZstd(json, 1);
+async function claimed(json: Uint8Array, { tocDigest }: ChunkedPlaces): Promise<Uint8Array> {
+  const packed = await packZstdAside(json, 1);
   const claim = `${claimHead}${tocDigest} sha256:${hash("sha256", packed, "hex")}\n`;
   return Buffer.concat([encodeUtf8(claim), packed]);
 }
@@ -67,8 +67,8 @@ function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): U
 /** A table that was made of an earlier one, and that one's layer. */
 export interface EditedTable extends Pick<TocEdit, "from" | "added"> {
   readonly fromLayer: Digest;
-  /** For `keepToc`. */
-  readonly kept: Uint8Array;
+  /** For `keepToc`; undefined where that failed. It is made while other work goes on. */
+  readonly kept: Promise<Uint8Array | undefined>;
 }
 
 /** The deltas that hang on an image's manifest, as far as they lead from what is here. */
@@ -78,6 +78,8 @@ export class TocDeltas {
   readonly #manifest: Digest | undefined;
   readonly #signal: AbortSignal | undefined;
   #deltas: readonly FoundDelta[] | undefined;
+  /** The earlier tables that were looked for, by the digests of the layer and of the table. */
+  readonly #kept = new Map<string, Uint8Array | undefined>();
   #bytes = 0;
 
   /** `manifest` is undefined where nothing of an earlier version is here: then nobody is asked for deltas. */
@@ -129,7 +131,7 @@ export class TocDeltas {
       });
       const json = unpackTable(found.table, "earlier table of contents");
       const { json: made, ...edit } = editToc(json, steps, places.payloadEnd);
-      return { ...edit, kept: claimed(made, places), fromLayer: first.fromLayer };
+      return { ...edit, kept: claimed(made, places).catch(() => undefined), fromLayer: first.fromLayer };
     });
   }
 
@@ -153,10 +155,16 @@ export class TocDeltas {
     const tables = this.#deltas.filter(({ makes }) => makes === "table");
     let table: Uint8Array | undefined;
     const way = wayTo(tables, places.tocDigest, (delta) => {
-      table = keptToc(this.#installation, delta);
+      table = this.#keptToc(delta);
       return table !== undefined;
     });
     return way === undefined || table === undefined || sizeOf(way) > places.toc.size ? undefined : { table, way };
+  }
+
+  #keptToc(delta: FoundDelta): Uint8Array | undefined {
+    const key = `${delta.fromLayer} ${delta.from}`;
+    if (!this.#kept.has(key)) this.#kept.set(key, keptToc(this.#installation, delta));
+    return this.#kept.get(key);
   }
 
   /**
@@ -165,7 +173,7 @@ export class TocDeltas {
    */
   forFiles(tocDigest: string): readonly FoundDelta[] {
     const deltas = this.#deltas ?? [];
-    const way = wayTo(deltas, tocDigest, (delta) => keptToc(this.#installation, delta) !== undefined);
+    const way = wayTo(deltas, tocDigest, (delta) => this.#keptToc(delta) !== undefined);
     return (way ?? []).flatMap(
       ({ from, to }) => deltas.find((one) => one.makes === "files" && one.from === from && one.to === to) ?? [],
     );
