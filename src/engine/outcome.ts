@@ -15,7 +15,11 @@ export function failureOf(failed: readonly FailedOperation[], total: number): Do
     return new DowelError(code, lines.join(), { ...(hint === undefined ? {} : { hint }), cause: first.error });
   }
   return new DowelError("TRANSACTION_FAILED", `${failed.length} of ${total} operations failed:\n${lines.join("\n")}`, {
-    hint: "The others were carried out.",
+    ...(failed.length < total
+      ? { hint: "The others were carried out." }
+      : first.error.hint
+        ? { hint: first.error.hint }
+        : {}),
     cause: first.error,
   });
 }

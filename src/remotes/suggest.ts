@@ -3,12 +3,15 @@ import { editDistance } from "../base/suggest.ts";
 
 const mostSuggestions = 5;
 const longestCompared = 64;
+/** A name within another one says something from this length on. */
+const shortestPart = 3;
 
 function unlikeness(wanted: string, name: string): number {
   const left = wanted.toLowerCase();
   const right = name.toLowerCase();
   if (left === right) return 0;
-  if (right.includes(left) || left.includes(right)) return 1;
+  const shorter = Math.min(left.length, right.length);
+  if (shorter >= shortestPart && (right.includes(left) || left.includes(right))) return 1;
   const lastLeft = left.slice(left.lastIndexOf(".") + 1);
   const lastRight = right.slice(right.lastIndexOf(".") + 1);
   if (lastLeft === lastRight) return 2;

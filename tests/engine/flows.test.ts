@@ -7,7 +7,7 @@ import { prepareInstall } from "../../src/engine/prepareinstall.ts";
 import { prepareUninstall } from "../../src/engine/prepareuninstall.ts";
 import { prepareUpdate } from "../../src/engine/prepareupdate.ts";
 import { formatRef } from "../../src/metadata/ref.ts";
-import { addRemote, listRemotes, modifyRemote } from "../../src/remotes/config.ts";
+import { addRemote, deleteRemote, listRemotes, modifyRemote } from "../../src/remotes/config.ts";
 import { currentRef, listDeployments } from "../../src/store/deployments.ts";
 import type { Installation } from "../../src/store/installation.ts";
 import { changeSetting } from "../../src/store/settings.ts";
@@ -43,11 +43,14 @@ test("install takes several refs, and their runtime once", async () => {
   expect(events.filter(({ type }) => type === "operation.done")).toHaveLength(3);
 });
 
-test("install refuses what is there already, updates it with orUpdate, and redoes it with reinstall", async () => {
+test("install passes over what is there already and refuses it from another remote, updates it with orUpdate, and redoes it with reinstall", async () => {
   using folder = new TestFolder();
   const { layout, store } = await sample(folder);
   await install(store, ["local", "org.test.Hello"]);
-  await expect(install(store, ["local", "org.test.Hello"])).rejects.toMatchObject({ code: "ALREADY_INSTALLED" });
+  expect(await install(store, ["local", "org.test.Hello"])).toMatchObject({ installed: [], updated: [] });
+  await addRemote(store, "other", { url: `oci:${layout}` });
+  await expect(install(store, ["other", "org.test.Hello"])).rejects.toMatchObject({ code: "ALREADY_INSTALLED" });
+  await deleteRemote(store, "other", { force: true });
   expect(await install(store, ["local", "org.test.Hello"], { orUpdate: true })).toMatchObject({ updated: [] });
   expect((await install(store, ["org.test.Hello"], { reinstall: true })).installed).toHaveLength(1);
   const commit = addSample(layout, { ref: hello, files: { new: "version" } });

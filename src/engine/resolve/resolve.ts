@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
 import { formatRef } from "../../metadata/ref.ts";
+import type { Deployment } from "../../store/types.ts";
 import { makePlan } from "../plan.ts";
 import type { Operation, Plan, PlanBasis } from "../types.ts";
 import { Draft } from "./draft.ts";
@@ -47,18 +48,21 @@ function runtimesFirst(requests: readonly Request[]): readonly Request[] {
   return [...requests.filter(isRuntime), ...requests.filter((request) => !isRuntime(request))];
 }
 
-/** Of several refs those that are there already are passed over; where that leaves nothing, it is an error. */
+/** What is there already is passed over; where nothing is left and some of it is asked of another remote, it is an error. */
 function checkNotInstalled(draft: Draft, requests: readonly Request[]): void {
   const { orUpdate, reinstall } = draft.facts.options;
-  if (orUpdate === true || reinstall === true || requests.length === 0) return;
-  const present = requests.map((request) =>
-    request.kind === "install" ? draft.present(request.candidate.image.ref) : undefined,
-  );
-  const [first] = present;
-  if (first === undefined || present.includes(undefined)) return;
-  const names = [...new Set(present.flatMap((deployment) => (deployment ? [formatRef(deployment.ref)] : [])))];
+  if (orUpdate === true || reinstall === true) return;
+  const foreign: Deployment[] = [];
+  for (const request of requests) {
+    const present = request.kind === "install" ? draft.present(request.candidate.image.ref) : undefined;
+    if (request.kind !== "install" || present === undefined) return;
+    if (present.origin !== request.candidate.origin) foreign.push(present);
+  }
+  const [first] = foreign;
+  if (first === undefined) return;
+  const names = [...new Set(foreign.map(({ ref }) => formatRef(ref)))];
   throw new DowelError("ALREADY_INSTALLED", `${names.join(", ")} is installed already, from ${first.origin}`, {
-    hint: "Use --or-update or --reinstall.",
+    hint: "Use update, or --reinstall to take it from elsewhere.",
   });
 }
 

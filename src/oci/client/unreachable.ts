@@ -20,6 +20,12 @@ function codeOf(cause: unknown): string {
   return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
+/** What `fetch` says of connections in its own words, as others say it. */
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "the connection was refused",
+  ENOTFOUND: "no such host",
+};
+
 function hintOf(code: string, url: URL): string {
   if (untimely.includes(code)) {
     const now = new Date().toISOString().slice(0, 16).replace("T", " ");
@@ -34,7 +40,7 @@ function hintOf(code: string, url: URL): string {
 
 /** The error of a request that got no answer: by `cause`, it says what may help. */
 export function unreachable(url: URL, method: string, cause: unknown): DowelError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
   return new DowelError("REGISTRY_UNREACHABLE", `${describeRequest(method, url)}: ${reason}`, {
     hint: hintOf(codeOf(cause), url),
     cause,
