@@ -181,7 +181,7 @@ export default defineCommand<Flags, [string, string?]>({
       size: switchFlag("Show what it costs on disk, and what removing it frees"),
       showSize: switchFlag("Print the size in bytes"),
       showMetadata: switchFlag("Print the metadata"),
-      showPermissions: switchFlag("Print the permissions"),
+      showPermissions: switchFlag("Print the permissions; sockets=pulseaudio is playback without the microphone"),
       fileAccess: textFlag("Print what the app can do with a path: hidden, read-only or read-write", "PATH"),
       profile: textFlag("Permissions, limits and access of one of the app's profiles", "NAME"),
       showLocation: switchFlag("Print the folder"),

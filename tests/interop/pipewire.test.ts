@@ -148,11 +148,14 @@ echo end`;
     async () => {
       const { pit } = desktop;
       const set = (answer: string) => pit.succeed(["permission-set", "devices", "camera", id, answer]);
+      const why = () => pit.succeed(["why", id, "camera"]);
+      expect(why()).toContain(`to allow it: dowel permission-set devices camera ${id} yes`);
       expect(await desktop.output(id, "camera portal")).toBe(refused);
       const direct = await desktop.output(id, "camera direct");
       expect(direct).not.toContain("eye");
       expect(direct).not.toContain("frames");
       set("yes");
+      expect(why()).toStartWith(`${id} may use cameras\n`);
       const running = desktop.run(id, "until camera portal > $XDG_DATA_HOME/said; do :; done; echo $?");
       const file = pit.path("home/.var/app", id, "data/said");
       const said = () => readFileSync(file, "utf8");

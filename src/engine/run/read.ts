@@ -70,6 +70,17 @@ export function effectivePermissionsText(request: RunRequest): string {
   return formatOverrides(withoutDenials(effectivePermissions(request)));
 }
 
+/** The id of an installed app, and whether its permissions give it sound, or all devices. */
+export function devicesOf(request: RunRequest): {
+  readonly app: string;
+  readonly hasSound: boolean;
+  readonly hasAllDevices: boolean;
+} {
+  const { sockets, devices } = withoutDenials(effectivePermissions(request));
+  const app = locateMain(new RecordingHost(), request).deployment.ref.id;
+  return { app, hasSound: sockets.has("pulseaudio"), hasAllDevices: devices.has("all") };
+}
+
 /** What the kernel's Landlock adds to a sandbox, by its version (landlock(7)). */
 function describeLandlock(version: number): string {
   if (version < 2) return "none in this kernel (Linux 5.19 has it)";

@@ -66,6 +66,15 @@ function readPolicy(path: string): PortalPolicy | undefined {
   }
 }
 
+/** Decisions for all users of this machine, made by its owner. */
+export const portalPolicyPath = "/etc/dowel/portals.json";
+
+/** What the machine's policy says; undefined where no rule fits. Throws `POLICY_INVALID` or `IO`. */
+export function ruleOfMachine(app: string, table: string, id: string): Decision | undefined {
+  const policy = readPolicy(portalPolicyPath);
+  return policy === undefined ? undefined : decideBy(policy, app, table, id);
+}
+
 /** Appends to a log. Where an app has its folder it could be made a link, or a pipe that would be waited for. */
 function appendLine(path: string, line: string): void {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;

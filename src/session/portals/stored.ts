@@ -8,7 +8,7 @@ import type { Decide, Decision } from "./decide.ts";
 const answerMilliseconds = 5000;
 
 /** The first of an app's permissions, where it is one of those that portals know. */
-function decisionIn(permissions: readonly string[] | undefined): Decision | undefined {
+export function decisionIn(permissions: readonly string[] | undefined): Decision | undefined {
   const [first] = permissions ?? [];
   return first === "yes" || first === "no" || first === "ask" ? first : undefined;
 }

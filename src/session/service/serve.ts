@@ -23,7 +23,7 @@ import { type Environment, HostBuses } from "../portals/buses.ts";
 import type { Decide } from "../portals/decide.ts";
 import { Desktop } from "../portals/desktop.ts";
 import { PortalHost } from "../portals/host.ts";
-import { backendsOfFile, decideByFile } from "../portals/policy.ts";
+import { backendsOfFile, decideByFile, portalPolicyPath } from "../portals/policy.ts";
 import { Questions } from "../portals/questions.ts";
 import { servedPortals } from "../portals/served.ts";
 import { fileChanges } from "../portals/source.ts";
@@ -60,9 +60,6 @@ export interface ServeOptions {
 export function sessionSocketPath(runFolder: string): string {
   return `${runFolder}/session.sock`;
 }
-
-/** Decisions for all users of this machine, made by its owner. */
-const portalPolicyPath = "/etc/dowel/portals.json";
 
 const buffer = new FixedBuffer(4096);
 
