@@ -26,7 +26,7 @@ test_limits_show_in_ps_and_info() {
   dowel kill "$app"
   wait $! || [ $? = 137 ]
   dowel override --system --reset "$app"
-  [ -z "$(find /sys/fs/cgroup -name 'dowel-*')" ]
+  [ -z "$(find /sys/fs/cgroup -name 'dowel-[0-9]*')" ]
 }
 
 test_a_user_without_a_group_of_its_own_gets_a_scope() {

@@ -120,8 +120,9 @@ test_the_timer_of_updates_is_set_and_its_unit_updates() {
   cp -r /mnt/two/. /var/tmp/images/
   systemctl enable --now dowel-update.timer
   [ "$(systemctl show -P ActiveState dowel-update.timer)" = active ]
-  [ -n "$(systemctl show -P NextElapseUSecRealtime dowel-update.timer)" ]
+  systemctl show -P TimersCalendar dowel-update.timer | grep OnCalendar
   systemctl start dowel-update.service
   grep -q two "$text"
   grep "\"to\":" /var/lib/dowel/background.json
+  systemctl disable --now dowel-update.timer
 }

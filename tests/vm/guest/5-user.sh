@@ -40,6 +40,7 @@ test_the_units_are_in_their_place() {
   mkdir -p /etc/systemd/user/$unit.d
   printf '[Service]\nExecStart=\nExecStart=/usr/bin/dowel session serve --linger=4\n' >/etc/systemd/user/$unit.d/soon.conf
   # Tests before this one may have left a service that an app started.
+  manager stop dowel-session.socket dowel-session.service || true
   rm -f "/run/user/$(id -u tester)/dowel/session.sock"
   manager daemon-reload
   manager enable --now dowel-session.socket
