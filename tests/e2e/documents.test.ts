@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are exported one by one where the session has no document portal: Dowel shows them itself.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { once } from "node:events";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { instancesIn } from "../support/appclient.ts";
-import { makeLayout, ordinaryUser, Sandpit } from "./support.ts";
+import { WaitingApp } from "./runningapps.ts";
+import { ordinaryUser, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
 const shelf = "/run/flatpak/doc";
@@ -17,30 +16,15 @@ for (const [who, uid] of [
   describe(`documents of ${who} without a portal`, () => {
     const pit = new Sandpit(uid);
     const letter = pit.path("work/letter");
-    let running: ReturnType<Sandpit["start"]>;
-    let number = "";
-
-    beforeAll(async () => {
-      const layout = makeLayout(pit.path("images"));
-      writeFileSync(letter, "dear");
-      for (const path of [pit.path("images"), pit.path("home"), pit.path("work"), letter]) pit.own(path);
-      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
-      running = pit.start(["run", id, "wait"]);
-      await once(running.child.stdout, "data");
-      [number = ""] = instancesIn(pit.path("run"));
-    });
-    afterAll(async () => {
-      running.child.kill("SIGTERM");
-      await running.outcome;
-      pit[Symbol.dispose]();
-    });
+    const waiting = new WaitingApp(pit, id, () => writeFileSync(letter, "dear"));
 
     /** What the running app sees of a document, and one that is started now. */
     function seen(path: string): Record<string, unknown>[] {
       const words = ["files", path];
-      return [pit.succeed(["enter", number, "/app/bin/probe", ...words]), pit.succeed(["run", id, ...words])].map(
-        (text) => JSON.parse(text),
-      );
+      return [
+        pit.succeed(["enter", waiting.number, "/app/bin/probe", ...words]),
+        pit.succeed(["run", id, ...words]),
+      ].map((text) => JSON.parse(text));
     }
 
     const documents = (...words: string[]) => JSON.parse(pit.succeed(["documents", "--json", ...words]));

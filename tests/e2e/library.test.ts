@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Folders that a user picks for an app, in sandboxes that run and in those that are started later.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { once } from "node:events";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { instancesIn } from "../support/appclient.ts";
-import { makeLayout, ordinaryUser, Sandpit } from "./support.ts";
+import { WaitingApp } from "./runningapps.ts";
+import { ordinaryUser, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
 const shelf = "/run/flatpak/library";
@@ -16,35 +15,21 @@ for (const [who, uid] of [
   describe(`library of ${who}`, () => {
     const pit = new Sandpit(uid);
     const pictures = pit.path("work/Pictures");
-    let running: ReturnType<Sandpit["start"]>;
-    let number = "";
-
-    beforeAll(async () => {
-      const layout = makeLayout(pit.path("images"));
+    const waiting = new WaitingApp(pit, id, () => {
       mkdirSync(pictures);
       writeFileSync(`${pictures}/one`, "picture");
-      for (const name of ["images", "home", "work"]) pit.own(pit.path(name));
-      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
-      running = pit.start(["run", id, "wait"]);
-      await once(running.child.stdout, "data");
-      [number = ""] = instancesIn(pit.path("run"));
-    });
-    afterAll(async () => {
-      running.child.kill("SIGTERM");
-      await running.outcome;
-      pit[Symbol.dispose]();
     });
 
     /** What the running app sees at a path of the shelf. */
     function seen(path: string): unknown {
-      return JSON.parse(pit.succeed(["enter", number, "/app/bin/probe", "files", `${shelf}/${path}`]));
+      return JSON.parse(pit.succeed(["enter", waiting.number, "/app/bin/probe", "files", `${shelf}/${path}`]));
     }
 
     test("library add shows a folder to an app that runs, to read and write", () => {
       const change = JSON.parse(pit.succeed(["library", "add", "--json", id, pictures]));
       expect(change).toEqual({
         folder: { name: "Pictures", path: pictures, access: "rw" },
-        instances: [number],
+        instances: [waiting.number],
         failed: [],
       });
       expect(seen("Pictures/one")).toMatchObject({ content: "picture", write: "OK" });

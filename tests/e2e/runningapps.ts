@@ -1,17 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
+import { afterAll, beforeAll } from "bun:test";
 import { once } from "node:events";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BusPeer } from "../../src/dbus/peer.ts";
-import type { AppClient } from "../support/appclient.ts";
+import { type AppClient, instancesIn } from "../support/appclient.ts";
 import { addImage } from "../support/layout.ts";
-import { appRef, type Sandpit } from "./support.ts";
+import { appRef, makeLayout, type Sandpit } from "./support.ts";
 
 /** A running sandbox: a connection of it, and its files as it sees them. */
 export interface Running {
   readonly peer: BusPeer;
   readonly instance: string;
   readonly root: string;
+}
+
+/** An app that is installed and waits while the tests of a group run. */
+export class WaitingApp {
+  /** Of its instance. */
+  number = "";
+
+  /** Registers what starts it before the tests and ends it, and all of its user's, after them. @param prepare runs first */
+  constructor(pit: Sandpit, id: string, prepare: () => void) {
+    let running: ReturnType<Sandpit["start"]> | undefined;
+    beforeAll(async () => {
+      const layout = makeLayout(pit.path("images"));
+      prepare();
+      for (const name of ["images", "home", "work"]) pit.own(pit.path(name));
+      pit.succeed(["install", "--user", "-y", `oci:${layout}`, id]);
+      running = pit.start(["run", id, "wait"]);
+      await once(running.child.stdout, "data");
+      [this.number = ""] = instancesIn(pit.path("run"));
+    });
+    afterAll(async () => {
+      running?.child.kill("SIGTERM");
+      await running?.outcome;
+      pit[Symbol.dispose]();
+    });
+  }
 }
 
 /** Adds the app of a layout once more, by another id and without what it exports. */
