@@ -132,7 +132,11 @@ function told(what: string, mine: number, peer: string): Line {
   return { what, dowel: `${mine.toFixed(1)} MiB`, peer, budget: "", kept: true };
 }
 
-/** What buses take of memory. */
+/**
+ * What buses take of memory, when nothing has happened for a while. Measured on a quiet machine with two cores: the service
+ * 8.0 MiB with one app, 10.2 with ten, 18.0 with 100; ten proxies 10.3. A program that only waits in the same loop, which
+ * is what the engine takes in any case, has 6.2 MiB of it.
+ */
 export async function benchBusMemory(folder: string, { socket, address }: TestBus): Promise<Line[]> {
   const mine = await serviceMemory(folder, socket, manyApps);
   const theirs = await proxiesMemory(folder, address, manyApps);

@@ -185,7 +185,9 @@ export class LibraryKeeper implements Disposable {
   ): Promise<void> {
     const isUnsure = !isSure && folder.medium !== undefined;
     const moved = old !== undefined && (old.available !== folder.available || old.mounts !== folder.mounts);
-    if (isUnsure || moved) {
+    // Who added it has shown it, and the medium went before it was first looked at here.
+    const wentAtOnce = old === undefined && folder.medium !== undefined && !folder.available;
+    if (isUnsure || moved || wentAtOnce) {
       await follow(this.#place.instances, name, folder.name, folder.available ? folder : undefined);
     }
     if (old === undefined) this.#tell(name, { kind: "Added", folder });
