@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { messageType } from "../../src/formats/dbus/header.ts";
 import { encodeMessage, type MessageFields } from "../../src/formats/dbus/write.ts";
 import { dowelPath } from "../e2e/support.ts";
@@ -69,5 +70,33 @@ describe("a long body", () => {
     await client.settle();
     await hidden.settle();
     expect(hidden.received.filter(({ type }) => type === messageType.call)).toEqual([]);
+  });
+
+  test("of which only a part comes reaches nobody, and its connection ends", async () => {
+    for (const part of [100, 20_000, 100_000, 250_000]) {
+      const client = await RawPeer.connect(socket);
+      const { name } = client;
+      friend.received.length = 0;
+      const whole = encodeMessage({ ...long, type: messageType.call, serial: 99, destination: "org.test.Friend" });
+      expect(whole.length).toBeGreaterThan(part);
+      client.write(whole.subarray(0, part));
+      client.end();
+      await client.until(() => client.closed);
+      while ((await friend.callBus("NameHasOwner", name)).values[0] === 1) await setImmediate();
+      using next = await RawPeer.connect(socket);
+      await next.settle();
+      expect(friend.received.filter(({ member }) => member === "Do")).toEqual([]);
+    }
+  });
+
+  test("whose receiver goes away ends its connection alone", async () => {
+    using other = await RawPeer.connect(socket);
+    const client = await RawPeer.connect(socket);
+    friend.send({ ...long, type: messageType.call, destination: other.name });
+    friend.send({ ...long, type: messageType.call, destination: client.name });
+    client[Symbol.dispose]();
+    while ((await friend.callBus("NameHasOwner", client.name)).values[0] === 1) await setImmediate();
+    await other.until(() => other.received.some(({ member }) => member === "Do"));
+    await other.settle();
   });
 });
