@@ -9,11 +9,6 @@ export function packZstd(bytes: Uint8Array, level: number): Uint8Array {
   return Bun.zstdCompressSync(bytes, { level });
 }
 
-/** As `packZstd`, by a thread of the engine. */
-export async function packZstdAside(bytes: Uint8Array, level: number): Promise<Uint8Array> {
-  return await Bun.zstdCompress(bytes, { level });
-}
-
 /** What a stream of node:zlib works with: calls that are done when they return, with memory of the caller. */
 interface Engine {
   readonly _handle: {

@@ -41,8 +41,7 @@ export async function fetchEdited(
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
   const result = merge(edit.from, record, fresh);
-  const kept = result === undefined ? undefined : await edit.kept;
-  if (kept !== undefined) keepToc(installation, diffId, kept, places);
+  if (result !== undefined) keepToc(installation, diffId, edit.kept, places);
   return result;
 }
 

@@ -13,7 +13,7 @@ import type { ImageSource } from "../../oci/source.ts";
 import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
-import { packZstdAside } from "../../sys/zstd.ts";
+import { packZstd } from "../../sys/zstd.ts";
 import type { Installation } from "../installation.ts";
 
 const deltasAtOnce = 4;
@@ -44,8 +44,8 @@ const claimBytes = claimHead.length + 2 * 71 + 2;
  * What `keepToc` is to keep of a table that was made without being packed as the manifest's is: it says the digest of that,
  * and is packed quickly. What is made of it is checked as what is made of any other.
  */
-async function claimed(json: Uint8Array, { tocDigest }: ChunkedPlaces): Promise<Uint8Array> {
-  const packed = await packZstdAside(json, 1);
+function claimed(json: Uint8Array, { tocDigest }: ChunkedPlaces): Uint8Array {
+  const packed = packZstd(json, 1);
   const claim = `${claimHead}${tocDigest} sha256:${hash("sha256", packed, "hex")}\n`;
   return Buffer.concat([encodeUtf8(claim), packed]);
 }
@@ -67,8 +67,8 @@ function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): U
 /** A table that was made of an earlier one, and that one's layer. */
 export interface EditedTable extends Pick<TocEdit, "from" | "added"> {
   readonly fromLayer: Digest;
-  /** For `keepToc`; undefined where that failed. It is made while other work goes on. */
-  readonly kept: Promise<Uint8Array | undefined>;
+  /** For `keepToc`. */
+  readonly kept: Uint8Array;
 }
 
 /** The deltas that hang on an image's manifest, as far as they lead from what is here. */
@@ -131,7 +131,7 @@ export class TocDeltas {
       });
       const json = unpackTable(found.table, "earlier table of contents");
       const { json: made, ...edit } = editToc(json, steps, places.payloadEnd);
-      return { ...edit, kept: claimed(made, places).catch(() => undefined), fromLayer: first.fromLayer };
+      return { ...edit, kept: claimed(made, places), fromLayer: first.fromLayer };
     });
   }
 
