@@ -35,6 +35,26 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined;
 }
 
+/** What went wrong with a file, for people; errno(3). What is not here is told in the words of who threw it. */
+const plainReasons: Readonly<Record<string, string>> = {
+  EACCES: "permission is denied",
+  EBUSY: "it is in use",
+  EEXIST: "it exists already",
+  EFBIG: "it would be too large",
+  EIO: "the disk has an error",
+  EISDIR: "it is a folder",
+  ELOOP: "there are symbolic links where none may be, or too many",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
+  ENFILE: "too many files are open on this machine",
+  ENOENT: "there is no such file or folder",
+  ENOTDIR: "a part of the path is no folder",
+  ENOTEMPTY: "the folder is not empty",
+  EPERM: "that is not permitted",
+  EROFS: "the file system is read-only",
+  EXDEV: "it is on another file system",
+};
+
 /** Turns the error of a file operation into one that names the path; a full disk gets its own code. */
 export function fileError(error: unknown, action: string, path: string): DowelError {
   if (error instanceof DowelError) return error;
@@ -45,7 +65,7 @@ export function fileError(error: unknown, action: string, path: string): DowelEr
       cause: error,
     });
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = plainReasons[errno ?? ""] ?? (error instanceof Error ? error.message : String(error));
   const code = errno === "EACCES" || errno === "EPERM" ? "NOT_PERMITTED" : "IO";
   return new DowelError(code, `Cannot ${action} ${path}: ${reason}`, { cause: error });
 }

@@ -51,6 +51,8 @@ function singleFields(found: RemoteInfo, flags: Flags): string[] {
   return fields.flatMap(([asked, value]) => (asked === true ? [value] : []));
 }
 
+const sizeText = (bytes: number): string => (bytes === 0 ? "unknown" : formatSize(bytes));
+
 function describe(found: RemoteInfo): string {
   const head = found.summary === "" ? found.name : `${found.name} - ${found.summary}`;
   const fields = formatFields([
@@ -61,8 +63,8 @@ function describe(found: RemoteInfo): string {
     ["Version", found.version],
     ["License", found.license],
     ["Remote", found.remote],
-    ["Download", formatSize(found.downloadSize)],
-    ["Installed", formatSize(found.installedSize)],
+    ["Download", sizeText(found.downloadSize)],
+    ["Installed", sizeText(found.installedSize)],
     ["Runtime", found.runtime],
     ["Sdk", found.sdk],
     ["End-of-life", found.endOfLife],

@@ -26,7 +26,8 @@ interface Flags extends SelectionFlags {
 }
 
 const shortCommit = (value: string | number | boolean): string => String(value).slice(0, 12);
-const size = (value: string | number | boolean): string => formatSize(Number(value));
+// An image need not say how large it is.
+const size = (value: string | number | boolean): string => (value === 0 ? "" : formatSize(Number(value)));
 
 const columns: readonly Column[] = [
   { name: "name", title: "Name", shownByDefault: true, description: "Name" },

@@ -27,7 +27,7 @@ async function run(context: Context, flags: Flags, ...words: string[]): Promise<
   const rows = await withReporter(context, false, (report) =>
     search(installationsToRead(flags), words.join(" "), { arch, report, signal: context.signal }),
   );
-  return { kind: "table", columns, rows, asked, json, whenEmpty: "No matches found" };
+  return { kind: "table", columns, rows, asked, json, whenEmpty: "No matches found", emptyIsNews: true };
 }
 
 export default defineCommand<Flags, string[]>({

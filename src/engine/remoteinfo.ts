@@ -45,7 +45,7 @@ export interface RemoteInfo {
   readonly version: string;
   readonly license: string;
   readonly remote: string;
-  /** Bytes. */
+  /** Bytes; 0 where the image does not say. */
   readonly downloadSize: number;
   readonly installedSize: number;
   /** `ID/ARCH/BRANCH`, or empty. */

@@ -17,6 +17,8 @@ export type Result =
       readonly json: boolean;
       /** Said on standard error where there are no rows and a person looks. */
       readonly whenEmpty?: string;
+      /** Whether it is said also where nobody looks: where no rows are no answer to what was asked. */
+      readonly emptyIsNews?: boolean;
     };
 
 export const nothing: Result = { kind: "nothing" };
@@ -49,6 +51,6 @@ function printTable(result: Extract<Result, { kind: "table" }>, terminal: Termin
   }
   const columns = chooseColumns(result.columns, result.asked, result.rows);
   terminal.out(formatTable(columns, result.rows, terminal.fancy));
-  if (result.rows.length === 0 && terminal.fancy && result.whenEmpty !== undefined)
-    terminal.err(`${result.whenEmpty}\n`);
+  const isSaid = result.rows.length === 0 && (terminal.fancy || result.emptyIsNews === true);
+  if (isSaid && result.whenEmpty !== undefined) terminal.err(`${result.whenEmpty}\n`);
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
@@ -8,6 +7,7 @@ import { limits } from "../base/limits.ts";
 import { version } from "../base/version.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { writeFileDurably } from "../sys/durability.ts";
+import { userName } from "../sys/username.ts";
 import type { Installation } from "./installation.ts";
 import type { Deployment } from "./types.ts";
 
@@ -43,7 +43,7 @@ type What = Omit<JournalEntry, "time" | "user" | "tool" | "version">;
  * A failure is reported, and the change itself does not fail, so that a full disk can still be made emptier.
  */
 function note(installation: Pick<Installation, "path">, what: What, shortens: boolean, report: Report): void {
-  const entry: JournalEntry = { time: Date.now() / 1000, ...what, user: callerName(), tool: "dowel", version };
+  const entry: JournalEntry = { time: Date.now() / 1000, ...what, user: userName(), tool: "dowel", version };
   const path = journalPath(installation);
   try {
     const size = append(path, `${JSON.stringify(entry)}\n`);
@@ -108,14 +108,6 @@ function shorten(path: string): void {
   const bytes = readFileSync(path);
   const from = bytes.indexOf(0x0a, Math.floor(bytes.length / 2)) + 1;
   writeFileDurably(path, bytes.subarray(from));
-}
-
-function callerName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? "");
-  }
 }
 
 /** The changes that are noted, oldest first; what cannot be read is left out. */

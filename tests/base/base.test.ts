@@ -39,6 +39,13 @@ describe("errors", () => {
     expect(fileError(own, "read", "/a")).toBe(own);
   });
 
+  test("fileError() says in plain words what is wrong, and the path once", () => {
+    const missing = Object.assign(new Error("ENOENT: no such file or directory, open '/a'"), { code: "ENOENT" });
+    expect(fileError(missing, "read", "/a").message).toBe("Cannot read /a: there is no such file or folder");
+    const unknown = Object.assign(new Error("EDOM: x"), { code: "EDOM" });
+    expect(fileError(unknown, "read", "/a").message).toBe("Cannot read /a: EDOM: x");
+  });
+
   test("errnoOf() knows only errno names", () => {
     expect(errnoOf({ code: "ENOENT" })).toBe("ENOENT");
     expect(errnoOf(new DowelError("IO", "x"))).toBeUndefined();

@@ -31,6 +31,11 @@ test("a remote of a .flatpakrepo file is added, changed, searched, asked and sho
   pit.succeed(["remote-modify", "--user", "--enable", "shop"]);
   const [found] = JSON.parse(pit.succeed(["search", "--user", "--json", "probe"]));
   expect(found).toMatchObject({ application_id: "org.example.Probe", branch: "stable", remotes: "shop" });
+  expect(pit.dowel(["search", "--user", "nothing-like-it"])).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "No matches found\n",
+  });
   expect(pit.succeed(["remote-info", "--user", "--show-ref", "shop", "org.example.Probe"])).toBe(`${appRef}\n`);
   const info = JSON.parse(pit.succeed(["remote-info", "--user", "--json", "--log", "shop", "org.example.Probe"]));
   expect(info).toMatchObject({ ref: appRef, remote: "shop", log: [{ commit: info.commit }] });

@@ -91,7 +91,9 @@ describe("tables", () => {
     expect(terminal.written).toContain("application");
     const piped = new Recorder(false);
     printResult({ ...result, json: true }, piped);
-    expect(piped.written).toBe("[]\n");
+    expect(piped).toMatchObject({ written: "[]\n", errors: "" });
+    printResult({ ...result, emptyIsNews: true }, piped);
+    expect(piped.errors).toBe("Nothing here\n");
   });
 });
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
+import { userName } from "../../sys/username.ts";
 import { runTool } from "../tools.ts";
 import type { Recipe } from "./decode.ts";
 import { hostMirrors } from "./mirrors.ts";
@@ -118,7 +118,8 @@ function chooseMode(folder: string): Mode {
     const before = ["--mount", "--propagation=private", "mmdebstrap", "--mode=root"];
     return { program: "unshare", before, variables: { TMPDIR: folder } };
   }
-  const { username, uid } = userInfo();
+  const uid = process.getuid?.() ?? 0;
+  const username = userName(uid);
   const lines = existsSync("/etc/subuid") ? readFileSync("/etc/subuid", "utf8").split("\n") : [];
   if (lines.some((line) => line.startsWith(`${username}:`) || line.startsWith(`${uid}:`))) {
     return { program: "mmdebstrap", before: ["--mode=unshare"], variables: {} };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { variant } from "../../formats/dbus/types.ts";
+import { userName } from "../../sys/username.ts";
 import { permit } from "./permit.ts";
 import { definePortal, desktopPortal } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
@@ -30,8 +30,8 @@ export function accountPortal(services: BackendServices) {
           if (!(await permit(services, call.app, ["account", "account"], "ask", { reason }, signal))) {
             return { response: 1 } as const;
           }
-          const { username, uid } = userInfo();
-          const texts = { id: username, name: fullName(readFileSync("/etc/passwd", "utf8"), uid), image: "" };
+          const uid = process.getuid?.() ?? 0;
+          const texts = { id: userName(uid), name: fullName(readFileSync("/etc/passwd", "utf8"), uid), image: "" };
           const results = new Map(Object.entries(texts).map(([key, text]) => [key, variant("s", text)]));
           return { response: 0, results } as const;
         };

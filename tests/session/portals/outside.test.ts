@@ -2,7 +2,6 @@
 // Portals that lead out of the sandbox: addresses, files, mail, and who the user is.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, closeSync, constants, existsSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { userInfo } from "node:os";
 import { basename, join } from "node:path";
 import type { BusPeer } from "../../../src/dbus/peer.ts";
 import { variant } from "../../../src/formats/dbus/types.ts";
@@ -10,6 +9,7 @@ import { noBackends } from "../../../src/session/portals/backends.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { handlerOf } from "../../../src/session/portals/opener.ts";
 import { O_PATH } from "../../../src/sys/beneath.ts";
+import { userName } from "../../../src/sys/username.ts";
 import { at, errorOf, options, request } from "./caller.ts";
 import { PortalWorld } from "./support.ts";
 
@@ -231,7 +231,7 @@ describe("Account", () => {
     command("ask");
     const [response, results] = (await who()) as [number, Map<string, unknown>];
     expect(response).toBe(0);
-    expect(results.get("id")).toEqual(variant("s", userInfo().username));
+    expect(results.get("id")).toEqual(variant("s", userName()));
     says = "yes";
     expect((await who())[0]).toBe(0);
     says = "no";
