@@ -9,6 +9,7 @@ import { formatPlace, openPlace } from "../remotes/place.ts";
 import { verifyImage } from "../remotes/trust/verify.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 import { deployImage } from "../store/deploy/deploy.ts";
+import { activeDeployment } from "../store/deployments.ts";
 import { loadImage as loadStored, objectSizes, type StoredImage } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
 import { notePull } from "../store/journal.ts";
@@ -132,6 +133,13 @@ export async function importOperation(operation: FetchOperation, context: FetchC
   return await importFrom(operation.image.place, operation, context);
 }
 
+/** Others may have removed the runtime since this was planned. Throws `RUNTIME_NOT_FOUND`. */
+function checkRuntime({ ref, reliesOn }: FetchOperation, installation: Installation): void {
+  if (reliesOn === undefined || activeDeployment(installation, reliesOn) !== undefined) return;
+  const problem = `${formatRef(ref)} needs ${formatRef(reliesOn)}, which has been removed meanwhile`;
+  throw new DowelError("RUNTIME_NOT_FOUND", problem, { hint: "Run the same command again." });
+}
+
 /** Makes the imported image of an install or update the active deployment. Errors leave what was deployed before. */
 export async function deployOperation(
   operation: FetchOperation,
@@ -141,7 +149,8 @@ export async function deployOperation(
   const { installation, report, signal, keepVersions } = context;
   const { origin, previousIds } = operation;
   const source = formatPlace(operation.image.place);
-  const options = { origin, source, previousIds, keepVersions, report, signal };
+  const check = (): void => checkRuntime(operation, installation);
+  const options = { origin, source, previousIds, keepVersions, report, signal, check };
   const deployment = await deployImage(installation, await prepareExtra(image, context), options);
   forgetPulled(installation, image.commit);
   if (operation.operation === "install" && operation.pin) await pinRuntime(installation, formatRef(operation.ref));

@@ -29,6 +29,8 @@ interface FetchOperation {
   readonly newRemote: NewRemote | undefined;
   /** Full refs of other operations of the plan that must have been done before. */
   readonly needs: readonly string[];
+  /** The runtime of the same installation on which it will run; where that has gone meanwhile, nothing is deployed. */
+  readonly reliesOn: Ref | undefined;
   /** Ids that the app had before, oldest first. */
   readonly previousIds: readonly string[];
   /** Nobody asked for it by name: a failure of it is a warning. */
@@ -54,6 +56,8 @@ export interface UninstallOperation {
   readonly ref: Ref;
   readonly deployment: Deployment;
   readonly deleteData: boolean;
+  /** It goes even where an app has come to run on it. */
+  readonly forced: boolean;
   readonly needs: readonly string[];
 }
 

@@ -14,6 +14,11 @@ export interface WaitOptions {
   readonly waitMilliseconds?: number | undefined;
 }
 
+export interface CheckOptions {
+  /** Looks once more at what was decided before; called under the lock for changes. What it throws ends the change. */
+  readonly check?: (() => void) | undefined;
+}
+
 /** Interrupted transfers are kept so long, in milliseconds. */
 const keepBlobs = 7 * 24 * 3600 * 1000;
 

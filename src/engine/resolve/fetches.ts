@@ -79,6 +79,13 @@ function needsFor(draft: Draft, candidate: Candidate, before: Deployment | undef
   return undefined;
 }
 
+/** The runtime that the installation has, or is to have, for an image. */
+function reliesOn(draft: Draft, { image: { runtime } }: Candidate): Ref | undefined {
+  if (draft.facts.options.noDeps === true || runtime === undefined) return undefined;
+  const coming = draft.operations.get(formatRef(runtime))?.operation ?? "uninstall";
+  return coming !== "uninstall" || draft.present(runtime) !== undefined ? runtime : undefined;
+}
+
 /** Updates what is needed or related and is here already, as far as that costs no further question to a remote. */
 function updatePresent(draft: Draft, ref: Ref, origin: string): boolean {
   const present = draft.present(ref);
@@ -201,6 +208,7 @@ export function addInstall(draft: Draft, candidate: Candidate, role: Role, previ
     operation: "install",
     ...{ ref, image, origin, needs, previousIds, pin },
     newRemote: candidate.newRemote,
+    reliesOn: reliesOn(draft, candidate),
     optional: role === "related",
     subpaths: subpathsFor(draft.facts, ref, present, isRequested),
     reinstall: present !== undefined,
@@ -241,6 +249,7 @@ function addUpdateTo(draft: Draft, deployment: Deployment, candidate: Candidate,
     draft.operations.set(formatRef(ref), {
       operation: "update",
       ...{ ref, image: candidate.image, origin: candidate.origin, newRemote: candidate.newRemote, needs },
+      reliesOn: reliesOn(draft, candidate),
       previousIds: deployment.previousIds ?? [],
       subpaths,
       optional: role === "related",

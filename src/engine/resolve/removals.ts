@@ -28,7 +28,7 @@ function withExtensions(wanted: readonly Deployment[], draft: Draft): readonly D
 }
 
 /** The apps that would lack a runtime that goes. */
-function usersOf(ref: Ref, staying: readonly Dependent[]): readonly Dependent[] {
+export function usersOf(ref: Ref, staying: readonly Dependent[]): readonly Dependent[] {
   if (ref.kind === "app" || staying.some(({ deployment }) => sameRef(deployment.ref, ref))) return [];
   return staying.filter(({ runtime }) => runtime !== undefined && sameRef(runtime, ref));
 }
@@ -36,13 +36,19 @@ function usersOf(ref: Ref, staying: readonly Dependent[]): readonly Dependent[] 
 function checkUnused(ref: Ref, staying: readonly Dependent[], draft: Draft): void {
   const users = usersOf(ref, staying);
   if (users.length === 0) return;
-  const names = users.map(({ deployment }) => formatRef(deployment.ref)).join(", ");
   const isElsewhere = users.every(({ installation }) => installation !== draft.facts.target);
   if (draft.facts.options.removesAll === true && isElsewhere) {
-    draft.warn(`${formatRef(ref)} is used by ${names} in another installation`);
+    draft.warn(`${formatRef(ref)} is used by ${namesOf(users)} in another installation`);
     return;
   }
-  draft.fatal ??= new DowelError("RUNTIME_USED", `${formatRef(ref)} is used by ${names}`, {
+  draft.fatal ??= runtimeUsed(ref, users);
+}
+
+const namesOf = (users: readonly Dependent[]): string =>
+  users.map(({ deployment }) => formatRef(deployment.ref)).join(", ");
+
+export function runtimeUsed(ref: Ref, users: readonly Dependent[]): DowelError {
+  return new DowelError("RUNTIME_USED", `${formatRef(ref)} is used by ${namesOf(users)}`, {
     hint: "Uninstall them as well, or use --force-remove.",
   });
 }
@@ -59,7 +65,14 @@ export function addRemovals(draft: Draft, wanted: readonly Deployment[], needs: 
   const operations = all.map((deployment): UninstallOperation => {
     const elsewhere = staying.some(({ deployment: other }) => other.ref.id === deployment.ref.id);
     const deleteData = options.deleteData === true && deployment.ref.kind === "app" && !elsewhere;
-    return { operation: "uninstall", ref: deployment.ref, deployment, deleteData, needs };
+    return {
+      operation: "uninstall",
+      ref: deployment.ref,
+      deployment,
+      deleteData,
+      forced: options.forceRemove === true,
+      needs,
+    };
   });
   for (const kind of ["app", "runtime"] as const) {
     for (const operation of operations.filter(({ ref }) => ref.kind === kind)) {

@@ -94,7 +94,14 @@ function prune(draft: Draft, requests: readonly Request[]): void {
     const present = draft.present(deployment.ref);
     if (!prunes || present === undefined || operations.has(formatRef(deployment.ref))) continue;
     const { ref } = present;
-    operations.set(formatRef(ref), { operation: "uninstall", ref, deployment: present, deleteData: false, needs });
+    operations.set(formatRef(ref), {
+      operation: "uninstall",
+      ref,
+      deployment: present,
+      deleteData: false,
+      forced: false,
+      needs,
+    });
   }
 }
 

@@ -18,7 +18,7 @@ import { linkExports, publishExports } from "../exports/publish.ts";
 import { imageFile, type StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { type Change, noteOrWarn } from "../journal.ts";
-import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
+import { type CheckOptions, lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
 import { keptVersions } from "../settings.ts";
 import { ensureShown, unmountUnused } from "../shown.ts";
 import type { Deployment } from "../types.ts";
@@ -27,7 +27,7 @@ import { removeFolder } from "./remove.ts";
 import { retire } from "./retire.ts";
 import { type StageOptions, stageDeployment } from "./stage.ts";
 
-export interface DeployOptions extends WaitOptions, StageOptions {
+export interface DeployOptions extends WaitOptions, CheckOptions, StageOptions {
   /** How many versions stay beside the active one, to go back to; where that is not said, what the installation says. */
   readonly keepVersions?: number | undefined;
 }
@@ -52,6 +52,7 @@ export async function deployImage(
   using _pin = await pinObjects(installation, options);
   using _lock = await lockForChange(installation, options);
   checkCancelled(signal);
+  options.check?.();
   requireImage(installation, image.ref, image.commit);
   const before = tryRead(() => activeDeployment(installation, image.ref));
   const deployment = stageDeployment(installation, image, options);

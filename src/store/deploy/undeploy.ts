@@ -16,7 +16,7 @@ import {
 import { publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
 import { noteOrWarn } from "../journal.ts";
-import { lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
+import { type CheckOptions, lockForChange, pinObjects, type WaitOptions } from "../locks.ts";
 import { swapLink } from "./links.ts";
 import { removeFolder } from "./remove.ts";
 import { retire } from "./retire.ts";
@@ -25,11 +25,16 @@ import { retire } from "./retire.ts";
  * Removes all deployments of a ref and its exports; another branch of the app becomes current, if there is one. What
  * runs stays readable until it ends. The image and the objects stay until `collectGarbage`. Throws `NOT_INSTALLED`, `STORE_LOCKED`.
  */
-export async function undeploy(installation: Installation, ref: Ref, options: WaitOptions = {}): Promise<void> {
+export async function undeploy(
+  installation: Installation,
+  ref: Ref,
+  options: WaitOptions & CheckOptions = {},
+): Promise<void> {
   requireDeployment(installation, ref);
   using _pin = await pinObjects(installation, options);
   using _lock = await lockForChange(installation, options);
   const active = requireDeployment(installation, ref);
+  options.check?.();
   const folder = refFolder(installation, ref);
   // Noted first: where the journal says so, what a crash leaves of the deployment is not mended but removed.
   noteOrWarn(installation, "uninstall", active, active.commit, options.report);
