@@ -29,6 +29,7 @@ function run(context: Context, flags: ListingFlags, id?: string): Result {
 
 export default defineCommand<ListingFlags, [string?]>({
   brief: "Show what apps keep on disk",
+  columns,
   examples: [
     ["data", "shows sizes for all apps and their profiles"],
     ["data --json org.example.App", "shows those of one app in bytes, for programs"],

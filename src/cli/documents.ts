@@ -35,6 +35,7 @@ async function run({ signal }: Context, flags: ListingFlags, app?: string): Prom
 export default defineCommand<ListingFlags, [string?]>({
   brief: "Show the files that were exported to apps",
   description: "Lists what the document portal of the session keeps, or, where there is none, what Dowel does.",
+  columns,
   examples: [
     ["documents", "lists all"],
     ["documents org.example.App", "lists what one app has"],

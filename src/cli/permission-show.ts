@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { textArgument } from "./flags.ts";
 import { type ListingFlags, listingFlags } from "./listing.ts";
-import { showPermissions } from "./permissiontable.ts";
+import { permissionColumns, showPermissions } from "./permissiontable.ts";
 
 async function run({ signal }: Context, flags: ListingFlags, app: string): Promise<Result> {
   const tables = permissionTables(process.env);
@@ -16,6 +16,7 @@ async function run({ signal }: Context, flags: ListingFlags, app: string): Promi
 
 export default defineCommand<ListingFlags, [string]>({
   brief: "Show what one app may do through portals",
+  columns: permissionColumns,
   examples: [
     ["permission-show org.example.App", "lists what the permission store has of the app"],
     ["permission-show --json org.example.App", "prints it as JSON"],

@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 import { defineCommand } from "./define.ts";
 import { textArgument } from "./flags.ts";
 import { type ListingFlags, listingFlags } from "./listing.ts";
-import { showPermissions } from "./permissiontable.ts";
+import { permissionColumns, showPermissions } from "./permissiontable.ts";
 
 async function run({ signal }: Context, flags: ListingFlags, table?: string, id?: string): Promise<Result> {
   const entries = await withPermissionStore(process.env, signal, async (store) => {
@@ -19,6 +19,7 @@ async function run({ signal }: Context, flags: ListingFlags, table?: string, id?
 export default defineCommand<ListingFlags, string[]>({
   brief: "Show what apps may do through portals",
   description: "Asks the permission store of the session. TABLE is a portal's, ID what the permission is about.",
+  columns: permissionColumns,
   examples: [
     ["permissions", "lists all tables"],
     ["permissions devices camera", "lists who may use the camera"],

@@ -5,7 +5,7 @@ import type { Column, Row } from "../render/table.ts";
 import type { StoredPermissions } from "../session/permissions/types.ts";
 import { type ListingFlags, listing } from "./listing.ts";
 
-const columns: readonly Column[] = [
+export const permissionColumns: readonly Column[] = [
   { name: "table", title: "Table", shownByDefault: true, description: "Table of a portal" },
   { name: "object", title: "Object", shownByDefault: true, description: "What the permission is about" },
   { name: "app", title: "App", shownByDefault: true, description: "Id of the app" },
@@ -22,5 +22,5 @@ export function showPermissions(entries: readonly StoredPermissions[], flags: Li
       .filter(([name]) => app === undefined || name === app)
       .map(([name, permissions]) => ({ ...entry, app: name, permissions: permissions.join(",") }));
   });
-  return listing(columns, rows, flags, "Nothing is stored");
+  return listing(permissionColumns, rows, flags, "Nothing is stored");
 }

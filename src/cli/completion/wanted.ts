@@ -42,8 +42,6 @@ function scan(words: readonly string[], withValue: ReadonlySet<string>, endAtFir
   return { before, open, optionsEnded };
 }
 
-const isColumns = (placeholder: string): boolean => /^(COLUMNS|NAMES)$/.test(placeholder);
-
 /** What may stand at the cursor behind a command's name; `words` are those between. */
 export function wantedBy(command: DefinedCommand, { words, current }: TypedLine): Wanted {
   const options = optionsOf(command.source);
@@ -52,7 +50,7 @@ export function wantedBy(command: DefinedCommand, { words, current }: TypedLine)
     const option = options.find(({ names }) => names.includes(name));
     if (option?.placeholder === undefined) return { kind: "nothing" };
     const { placeholder, values } = option;
-    return { kind: "value", placeholder, values: isColumns(placeholder) ? columns(typed) : values, typed, before };
+    return { kind: "value", placeholder, values: placeholder === "COLUMNS" ? columns(typed) : values, typed, before };
   };
   const columns = (typed: string): string[] => {
     const chosen = typed.slice(0, typed.lastIndexOf(",") + 1);

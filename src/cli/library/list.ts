@@ -29,6 +29,7 @@ async function run(_context: Context, flags: Flags, app: string): Promise<Result
 
 export default defineCommand<Flags, [string]>({
   brief: "Show the folders that were picked for an app",
+  columns,
   examples: [
     ["library list org.example.Photos", "lists them"],
     ["library list --json org.example.Photos", "prints them as JSON"],

@@ -29,6 +29,7 @@ async function run(_context: Context, flags: ListingFlags, app: string | undefin
 
 export default defineCommand<ListingFlags, [string?]>({
   brief: "Show the wake-ups that apps have set",
+  columns,
   examples: [
     ["timers list", "lists those of all apps"],
     ["timers list --json org.example.Clock", "prints those of one app as JSON; times are in milliseconds"],

@@ -50,3 +50,10 @@ test("candidatesFor() has nothing where no argument is taken", async () => {
   expect(await at("list", "")).toEqual([]);
   expect(await at("list", "--unknown=")).toEqual([]);
 });
+
+test("every command that has --columns says which there are", async () => {
+  for (const [name, { load }] of Object.entries(commands)) {
+    const { flags, columns } = (await load()).default.source;
+    expect(`${name} ${columns.length > 0}`).toBe(`${name} ${"columns" in flags}`);
+  }
+});
