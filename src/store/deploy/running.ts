@@ -79,9 +79,11 @@ function rootOf(pid: string): string | undefined {
   }
 }
 
+/** Whether a process is the launcher, on the way to a sandbox or beside one; what keeps the session service is neither. */
 function isLauncher(pid: string): boolean {
   try {
-    return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, "") === "dowel";
+    if (basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, "") !== "dowel") return false;
+    return !readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith("dowel-keep\0");
   } catch {
     return false;
   }
