@@ -193,8 +193,8 @@ export const limits = {
   /** A command to the sound server, and a piece of sound (FRAME_SIZE_MAX_ALLOW of PulseAudio). */
   soundCommandBytes: 256 * KiB,
   soundDataBytes: 16 * MiB,
-  /** Streams that one connection to the sound server has opened to record, since its start. */
-  soundRecordings: 4096,
+  /** Commands that one connection to the sound server has sent and that are not answered. */
+  soundCommandsWaiting: 16_384,
   /** Refusals that a client of the sound server, or of PipeWire, has not read. */
   soundRefusals: 1024,
   /** A message of PipeWire's protocol, its descriptors (28 go at once), and those that came before their message. */

@@ -25,6 +25,7 @@ function longWord(type: number, value: bigint): Uint8Array {
 /** Values as POD, each padded; a struct is made of such values. */
 export const write = {
   int: (value: number): Uint8Array => word(podType.int, value),
+  id: (value: number): Uint8Array => word(podType.id, value),
   long: (value: bigint): Uint8Array => longWord(podType.long, value),
   /** @param index which of the descriptors beside the message */
   descriptor: (index: number): Uint8Array => longWord(podType.descriptor, BigInt(index)),

@@ -21,6 +21,11 @@ export interface Facts {
 
 /** How objects are held that a client binds, by their interface; of others it can only read what comes by itself. */
 const kinds: Readonly<Record<string, Kind>> = { Node: "node", Port: "port", Client: "client", Core: "core" };
+/** Objects of older versions have other numbers for their methods and events. Throws `SOUND_PROTOCOL`. */
+function checkVersion(version: number): void {
+  if (version < 3) throw new DowelError("SOUND_PROTOCOL", `A client wants version ${version} of an interface`);
+}
+
 const anyone: Facts = { granted: new Set(), sinks: new Set(), heard: undefined };
 
 /**
@@ -36,8 +41,9 @@ export class PipewireFilter {
   readonly #refusals: Uint8Array[] = [];
   #greeted = false;
   #hasInputs = false;
-  /** The newest state of the registry that the client was told of. */
+  /** The newest state of the registry that the client was told of, and that it said it knows. */
   #generation = 0n;
+  #known = 0n;
   #cookie: number | undefined;
   #facts = anyone;
   /** For whose waiting message the facts are. */
@@ -82,6 +88,7 @@ export class PipewireFilter {
     const generation = generationOf(message);
     if (generation !== undefined && generation > this.#generation)
       throw new DowelError("SOUND_PROTOCOL", "A client says that it knows what it was not told");
+    if (generation !== undefined && generation > this.#known) this.#known = generation;
     const object = this.#objects.get(message.id);
     const { opcode } = message;
     const { methods } = protocol.clientNode;
@@ -128,7 +135,7 @@ export class PipewireFilter {
       case methods.getRegistry: {
         if (!this.#settled("client")) return "wait";
         const values = valuesOf(message);
-        values.skip();
+        checkVersion(values.int());
         this.#objects.add(values.int(), "registry", true);
         return "pass";
       }
@@ -145,6 +152,7 @@ export class PipewireFilter {
     const [factory, type, version] = [values.text(), values.text(), values.int()];
     const properties = values.optionalStruct()?.dictionary() ?? new Map<string, string>();
     const id = values.int();
+    checkVersion(version);
     const needs =
       factory === "client-node" && type === `${protocol.interfacePrefix}ClientNode`
         ? this.#view.needs(properties)
@@ -183,7 +191,8 @@ export class PipewireFilter {
     if (message.opcode !== protocol.registry.methods.bind)
       return this.#refuse(message, message.id, "an app removes nothing of others");
     const values = valuesOf(message);
-    const [global, type, , id] = [values.int(), values.text(), values.int(), values.int()];
+    const [global, type, version, id] = [values.int(), values.text(), values.int(), values.int()];
+    checkVersion(version);
     const seen = this.#objects.get(message.id)?.shown.get(global);
     if (seen === undefined || type !== `${protocol.interfacePrefix}${seen.global.type}`) {
       this.#objects.add(id, "nothing", false);
@@ -191,7 +200,9 @@ export class PipewireFilter {
       return protocol.noObject(message);
     }
     this.#objects.add(id, kinds[seen.global.type] ?? "readOnly", seen.own);
-    return "pass";
+    // Who never says what they know would get whatever has the number by now.
+    const isSilent = this.#known === 0n && this.#generation > 0n;
+    return isSilent ? protocol.withGeneration(message, this.#generation) : "pass";
   }
 
   #callClientNode(message: Message, mediaClass: string): Verdict {

@@ -75,22 +75,37 @@ export function valuesOf({ bytes, at, length }: Message): PodReader {
  */
 function footerOf({ bytes, at, length }: Message): Uint8Array {
   const end = at + length;
-  const reader = PodReader.values(bytes, at + headerBytes, end);
+  const start = at + headerBytes;
+  const reader = PodReader.values(bytes, start, end);
   reader.skip();
+  // PipeWire looks for it right behind the values, padded or not; all that it writes itself is.
+  if (end > start && new DataView(bytes.buffer, bytes.byteOffset).getUint32(start, true) % podHeaderBytes !== 0)
+    throw new DowelError("SOUND_PROTOCOL", "The values of a message for PipeWire are not padded");
   return bytes.slice(reader.offset, end);
 }
 
-/** The state of the registry that a footer names; undefined where it names none. Throws `SOUND_PROTOCOL`. */
+/** The newest state of the registry that a footer names; undefined where it names none. Throws `SOUND_PROTOCOL`. */
 export function generationOf(message: Message): bigint | undefined {
   const footer = footerOf(message);
   if (footer.length === 0) return undefined;
   const reader = PodReader.values(footer, 0, footer.length).struct();
-  let last: bigint | undefined;
+  let newest: bigint | undefined;
   while (!reader.done) {
     const [kind, content] = [reader.id(), reader.struct()];
-    if (kind === 0) last = content.long();
+    if (kind !== 0) continue;
+    // PipeWire takes each by itself, as a number without sign, and keeps the largest.
+    const named = BigInt.asUintN(64, content.long());
+    if (newest === undefined || named > newest) newest = named;
   }
-  return last;
+  return newest;
+}
+
+/** The same message, which says that its sender knows a state of the registry. Throws `SOUND_PROTOCOL`. */
+export function withGeneration(message: Message, generation: bigint): Uint8Array {
+  const { id, opcode, serial, bytes, at, length } = message;
+  const values = bytes.subarray(at + headerBytes, at + length - footerOf(message).length);
+  const footer = write.struct(write.id(0), write.struct(write.long(generation)));
+  return encodeMessage(id, opcode, serial, values, footer);
 }
 
 const nothing = new Uint8Array();

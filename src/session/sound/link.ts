@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DowelError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
 import type { Output } from "../../loop/endpoint.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { type Direction, type Guard, GuardedLink, type GuardedOptions } from "../guard/link.ts";
+import { OwnStreams } from "./own.ts";
 import {
   type Command,
-  isAuth,
+  command,
+  malformed,
+  namesByIndex,
   needsOf,
-  opensRecording,
   refusal,
   type Source,
   sourceTold,
@@ -23,8 +24,8 @@ class SoundGuard implements Guard {
   /** What the last answer was, and whether that is for the command that waits. */
   #granted: ReadonlySet<Source> = new Set();
   #answered = false;
-  /** Tags of commands that opened a stream; kept, as a client may give other commands the same. */
-  readonly #opening = new Set<number>();
+  #greeted = false;
+  readonly #own = new OwnStreams();
   readonly #heard = new Set<Source>();
 
   constructor(options: GuardedOptions<Source>, to: Readonly<Record<Direction, Output>>) {
@@ -35,21 +36,28 @@ class SoundGuard implements Guard {
     };
   }
 
-  #fromClient(command: Command, bytes: Uint8Array, at: number): Fate {
-    if (isAuth(command)) withoutSharedMemory(bytes, at);
-    const needs = needsOf(command);
-    if (needs !== "nothing" && needs !== "refused" && opensRecording(command) && !this.#answered) return "wait";
+  #fromClient(message: Command, bytes: Uint8Array, at: number): Fate {
+    if (message.number === command.auth) this.#greet(bytes, at);
+    const needs = needsOf(message);
+    const opensRecording = message.number === command.createRecordStream;
+    if (opensRecording && !this.#answered) return "wait";
     this.#options.traffic.messages++;
-    if (needs === "nothing") return "pass";
-    if (needs === "refused") return this.#refuse(command);
+    const doing = namesByIndex(message);
+    const isOthers = doing !== undefined && !this.#own.has(doing, message.numbers[0]);
+    if (needs === "refused" || isOthers) return this.#refuse(message);
     // What is said about a stream that is open needs nothing, but where it would change what is heard.
-    if (!opensRecording(command)) {
-      return needs === "monitor" && !this.#granted.has(needs) ? this.#refuse(command) : "pass";
-    }
-    this.#answered = false;
-    if (!this.#granted.has(needs) || this.#opening.size >= limits.soundRecordings) return this.#refuse(command);
-    this.#opening.add(command.tag);
+    const asks = opensRecording || needs === "monitor";
+    if (opensRecording) this.#answered = false;
+    if (needs !== "nothing" && asks && !this.#granted.has(needs)) return this.#refuse(message);
+    this.#own.ask(message);
     return "pass";
+  }
+
+  /** Once: what the server tells depends on the version that it was told. */
+  #greet(bytes: Uint8Array, at: number): void {
+    if (this.#greeted) throw malformed("two greetings");
+    this.#greeted = true;
+    withoutSharedMemory(bytes, at);
   }
 
   #refuse({ tag }: Command): Fate {
@@ -59,7 +67,7 @@ class SoundGuard implements Guard {
   }
 
   #fromServer(message: Command): Fate {
-    const source = sourceTold(message, this.#opening);
+    const source = sourceTold(message, this.#own.hear(message) === "records");
     this.#options.traffic.messages++;
     if (source === undefined) return "pass";
     // What a stream has that was to have the usual source is known only now; nothing of it has passed yet.

@@ -12,18 +12,22 @@ const versionMask = 0xffff;
 const accessDenied = 1;
 
 /** Commands by their number in the protocol; numbers are only ever added to. */
-const command = {
+export const command = {
   error: 0,
   reply: 2,
+  createPlaybackStream: 3,
+  deletePlaybackStream: 4,
   createRecordStream: 5,
+  deleteRecordStream: 6,
   auth: 8,
+  playbackStreamKilled: 64,
+  recordStreamKilled: 65,
   recordStreamMoved: 79,
-  updateRecordProperties: 80,
 } as const;
 
 /** What a client needs to be heard and to show devices: streams for playback and samples, and questions. */
 const playback = new Set([
-  ...[3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 27, 28, 29, 30, 31, 32, 33, 34, 35],
+  ...[3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 29, 31, 33, 34, 35],
   ...[37, 41, 42, 43, 46, 60, 69, 72, 74, 81, 82, 84, 85, 88, 89],
 ]);
 /** The same for streams that record. */
@@ -35,7 +39,8 @@ export interface Frame {
   readonly isCommand: boolean;
 }
 
-function malformed(what: string): DowelError {
+/** The error of a client that breaks the protocol. */
+export function malformed(what: string): DowelError {
   return new DowelError("SOUND_PROTOCOL", `A client of the sound server says what makes no sense: ${what}`);
 }
 
@@ -121,11 +126,17 @@ class Tokens {
     return Buffer.from(this.#bytes.subarray(token.start, token.end - 1)).toString("utf8");
   }
 
-  /** All texts that are left, names of properties among them. */
-  texts(): string[] {
-    const found: string[] = [];
+  /** All that is left. A list of properties ends with no text. */
+  rest(): { texts: string[]; names: string[]; numbers: number[] } {
+    const found = { texts: [] as string[], names: [] as string[], numbers: [] as number[] };
+    let inList = false;
     for (let token = this.next(); token !== undefined; token = this.next()) {
-      if (token.tag === "t") found.push(this.text(token));
+      const { tag } = token;
+      if (tag === "t") (inList ? found.names : found.texts).push(this.text(token));
+      if (tag === "N" && !inList) found.texts.push("");
+      if (tag === "L" && !inList) found.numbers.push(this.#view.getUint32(token.start));
+      if (tag === "P") inList = true;
+      else if (tag === "N") inList = false;
     }
     return found;
   }
@@ -135,17 +146,19 @@ class Tokens {
 export interface Command {
   readonly number: number;
   readonly tag: number;
-  /** The texts in it, in order. */
+  /** The texts in it, in order; empty for none. */
   readonly texts: readonly string[];
+  /** The names of all properties. */
+  readonly names: readonly string[];
+  /** The numbers in it, in order. */
+  readonly numbers: readonly number[];
 }
 
 /** Reads a packet with a command. Throws `SOUND_PROTOCOL`. */
 export function readCommand(bytes: Uint8Array, at: number, length: number): Command {
   const tokens = new Tokens(bytes, at + frameBytes, at + length);
   const [number, tag] = [tokens.number(), tokens.number()];
-  const looksInside = number === command.createRecordStream || number === command.updateRecordProperties;
-  const isAnswer = number === command.reply || number === command.recordStreamMoved;
-  return { number, tag, texts: looksInside || isAnswer ? tokens.texts() : [] };
+  return { number, tag, ...tokens.rest() };
 }
 
 /** Takes out of a client's greeting what it can of shared memory. */
@@ -153,7 +166,8 @@ export function withoutSharedMemory(bytes: Uint8Array, at: number): void {
   // Behind the command and its tag, five bytes each, comes the type of the version.
   const version = at + frameBytes + 11;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint8(version - 1) !== "L".charCodeAt(0)) throw malformed("no version");
+  const isThere = readFrame(bytes, at).length >= version + 4 - at;
+  if (!isThere || view.getUint8(version - 1) !== "L".charCodeAt(0)) throw malformed("no version");
   view.setUint32(version, view.getUint32(version) & versionMask);
 }
 
@@ -164,30 +178,42 @@ function sourceOf(device: string): Source {
   return device.endsWith(".monitor") || device === "@DEFAULT_MONITOR@" ? "monitor" : "microphone";
 }
 
-/** Properties by which a stream would choose for itself what it records. */
-const choices = ["stream.capture.sink", "stream.monitor", "target.object", "node.target", "media.class"];
+/** Properties by which a stream would choose for itself what it is, where it goes, or what it records. */
+const choice =
+  /^(media\.class|stream\.(capture\.sink|monitor)|(client|device|factory|link|node|object|pipewire|port|priority|session|target)\..*)$/;
+/** Of a stream that is to record, which number says whose sound alone it is to get. */
+const directOnInput = 3;
+const noIndex = 0xffff_ffff;
 
 /** What a command of a client needs: nothing, a source at least, or what nobody gets here. */
-export function needsOf({ number, texts }: Command): "nothing" | "refused" | Source {
-  if (playback.has(number)) return "nothing";
+export function needsOf({ number, texts, names, numbers }: Command): "nothing" | "refused" | Source {
+  const chooses = names.some((name) => choice.test(name));
+  // What a client says of itself its streams have as well.
+  if (playback.has(number)) return chooses ? "refused" : "nothing";
   if (!recording.has(number)) return "refused";
-  return texts.some((text) => sourceOf(text) === "monitor" || choices.includes(text)) ? "monitor" : "microphone";
+  const isDirect = number === command.createRecordStream && (numbers[directOnInput] ?? noIndex) !== noIndex;
+  return chooses || isDirect || texts.some((text) => sourceOf(text) === "monitor") ? "monitor" : "microphone";
 }
 
-export function isAuth({ number }: Command): boolean {
-  return number === command.auth;
+/** Streams of a client, by what they do. */
+export type Doing = "plays" | "records";
+
+/** Questions and changes that name a stream by its index, which all clients share: its answer, volume and silence. */
+const byIndex: ReadonlyMap<number, Doing> = new Map([
+  ...[29, 37, 69].map((number) => [number, "plays"] as const),
+  ...[31, 98, 99].map((number) => [number, "records"] as const),
+]);
+
+/** What the stream does that a command names by its index; undefined where it names none. */
+export function namesByIndex({ number }: Command): Doing | undefined {
+  return byIndex.get(number);
 }
 
-export function opensRecording({ number }: Command): boolean {
-  return number === command.createRecordStream;
-}
-
-/** Which source a message of the server says that a stream of the client has: the answer to its opening, and a move. */
-export function sourceTold(message: Command, opening: ReadonlySet<number>): Source | undefined {
-  const tells =
-    message.number === command.recordStreamMoved || (message.number === command.reply && opening.has(message.tag));
-  // Clients of old versions are not told; then it could be any.
-  return tells ? sourceOf(message.texts[0] ?? ".monitor") : undefined;
+/** Which source a message of the server says that a stream of the client has. @param opened whether it answers its opening */
+export function sourceTold(message: Command, opened: boolean): Source | undefined {
+  const tells = message.number === command.recordStreamMoved || opened;
+  // Clients of old versions are not told, and of what is no device there is no name; then it could be any.
+  return tells ? sourceOf(message.texts[0] || ".monitor") : undefined;
 }
 
 /** The packet that refuses a command. */

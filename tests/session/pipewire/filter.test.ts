@@ -4,7 +4,13 @@ import { DowelError } from "../../../src/base/errors.ts";
 import { PodReader } from "../../../src/formats/pod/read.ts";
 import { write } from "../../../src/formats/pod/write.ts";
 import { type Facts, PipewireFilter } from "../../../src/session/pipewire/filter.ts";
-import { encodeMessage, headerBytes, readMessage, valuesOf } from "../../../src/session/pipewire/message.ts";
+import {
+  encodeMessage,
+  generationOf,
+  headerBytes,
+  readMessage,
+  valuesOf,
+} from "../../../src/session/pipewire/message.ts";
 import type { Verdict } from "../../../src/session/pipewire/stream.ts";
 import { cameraView, type Source, soundView } from "../../../src/session/pipewire/view.ts";
 import { events, footer, methods } from "./messages.ts";
@@ -214,6 +220,62 @@ describe("a client", () => {
     talk.hears(events.removeId(3));
     talk.says(methods.bind(2, 99, "Node", 3));
     expect(insteadOf(talk.says(methods.any(3, 3)))).toEqual(noMethod);
+  });
+
+  test.each([
+    ["a registry", (version: number) => methods.any(0, 5, write.int(version), write.int(9))],
+    [
+      "a node",
+      (version: number) =>
+        methods.any(2, 1, write.int(30), write.text("PipeWire:Interface:Node"), write.int(version), write.int(9)),
+    ],
+    [
+      "a stream",
+      (version: number) => {
+        const texts = ["client-node", "PipeWire:Interface:ClientNode"].map(write.text);
+        return methods.any(0, 6, ...texts, write.int(version), write.struct(write.dictionary(new Map())), write.int(9));
+      },
+    ],
+  ])("wants %s of an old version, whose methods have other numbers: the connection ends", (_name, ask) => {
+    const talk = new Talk();
+    talk.hears(events.global(2, 30, "Node", speaker));
+    for (const version of [0, 2, -1]) expect(() => talk.says(ask(version))).toThrow(DowelError);
+    expect(talk.says(ask(3))).not.toBe("wait");
+  });
+
+  test("never says what it knows: its binds name the state that it was told of", () => {
+    const talk = new Talk();
+    talk.hears(events.global(2, 30, "Node", speaker, 5n));
+    const bind = methods.bind(2, 30, "Node", 3);
+    const said = readMessage(talk.says(bind) as Uint8Array, 0);
+    expect(Buffer.from(said.bytes).equals(Buffer.concat([bind, footer(5n)]).fill(said.bytes[4] ?? 0, 4, 5))).toBe(true);
+    expect(generationOf(said)).toBe(5n);
+    // Who says that it knows less gets nothing that came since, by PipeWire itself.
+    const again = encodeMessage(2, 1, 0, methods.bind(2, 30, "Node", 4).subarray(headerBytes), footer(4n));
+    expect(talk.says(again)).toBe("pass");
+    expect(talk.says(methods.bind(2, 30, "Node", 5))).toBe("pass");
+  });
+
+  test.each([
+    ["a number without sign", footer(-1n)],
+    [
+      "one of two numbers",
+      write.struct(write.id(0), write.struct(write.long(9n)), write.id(0), write.struct(write.long(1n))),
+    ],
+  ])("claims a later state by %s: the connection ends", (_name, known) => {
+    const talk = new Talk();
+    talk.hears(events.global(2, 30, "Node", speaker, 5n));
+    const values = methods.bind(2, 30, "Node", 3).subarray(headerBytes);
+    expect(() => talk.says(encodeMessage(2, 1, 0, values, known))).toThrow(DowelError);
+  });
+
+  test("puts a footer where PipeWire finds it and a careful reader does not: the connection ends", () => {
+    const talk = new Talk();
+    const values = Buffer.from(methods.bind(2, 30, "Node", 3).subarray(headerBytes));
+    // Four bytes more in the struct, and no padding behind.
+    values.writeUInt32LE(values.readUInt32LE(0) + 4, 0);
+    const shifted = Buffer.concat([values, Buffer.alloc(4), footer(9n), Buffer.alloc(4)]);
+    expect(() => talk.says(encodeMessage(2, 1, 0, shifted))).toThrow(DowelError);
   });
 
   test("claims to know a later state than it was told of: the connection ends", () => {

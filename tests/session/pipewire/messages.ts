@@ -28,8 +28,7 @@ export const methods = {
 
 /** Behind a message: which state of the registry its sender knows. */
 export function footer(generation: bigint): Uint8Array {
-  const kind = Buffer.from("0400000003000000 0000000000000000".replaceAll(" ", ""), "hex");
-  return struct(kind, struct(write.long(generation)));
+  return struct(write.id(0), struct(write.long(generation)));
 }
 
 /** Events as PipeWire sends them. */

@@ -4,36 +4,71 @@ import { DowelError } from "../../../src/base/errors.ts";
 import {
   frameBytes,
   needsOf,
-  readCommand,
   readFrame,
   refusal,
   sourceTold,
   withoutSharedMemory,
 } from "../../../src/session/sound/pulse.ts";
+import { packet, properties, read } from "./packets.ts";
 
-/** A packet of values: numbers as `L`, texts as `t`, and whatever else as bytes. */
-function packet(...values: readonly (number | string | Buffer)[]): Buffer {
-  const body = values.map((value) => {
-    if (typeof value === "string") return Buffer.from(`t${value}\0`);
-    if (typeof value !== "number") return value;
-    const bytes = Buffer.from("L0000");
-    bytes.writeUInt32BE(value >>> 0, 1);
-    return bytes;
-  });
-  const head = Buffer.alloc(frameBytes);
-  head.writeUInt32BE(Buffer.concat(body).length, 0);
-  head.writeUInt32BE(0xffff_ffff, 4);
-  return Buffer.concat([head, ...body]);
-}
-
-const read = (bytes: Buffer) => readCommand(bytes, 0, bytes.length);
-const opening = (...texts: (string | Buffer)[]) =>
+const opening = (...texts: (number | string | Buffer)[]) =>
   read(packet(5, 7, Buffer.from("a\0\0\0\0\0\0m\x01\0"), -1, ...texts));
+
+/** What would reach others, or the server itself, by its number. */
+const attacks: ReadonlyMap<number, string> = new Map([
+  ...([
+    [7, "exit"],
+    [19, "remove a sample"],
+    [27, "who a client is"],
+    [28, "all clients"],
+  ] as const),
+  ...([
+    [30, "all that plays"],
+    [32, "all that records"],
+    [36, "a sink's volume"],
+    [38, "a source's volume"],
+  ] as const),
+  ...([
+    [39, "a sink's silence"],
+    [40, "a source's silence"],
+    [44, "default sink"],
+    [45, "default source"],
+  ] as const),
+  ...([
+    [48, "kill a client"],
+    [49, "kill what plays"],
+    [50, "kill what records"],
+    [51, "load a module"],
+  ] as const),
+  ...([
+    [52, "unload a module"],
+    [53, "autoload"],
+    [67, "move what plays"],
+    [68, "move what records"],
+  ] as const),
+  ...([
+    [70, "suspend a sink"],
+    [71, "suspend a source"],
+    [87, "an extension"],
+    [90, "a card's profile"],
+  ] as const),
+  ...([
+    [96, "a sink's port"],
+    [97, "a source's port"],
+    [100, "a port's latency"],
+    [101, "srbchannel"],
+  ] as const),
+  ...([
+    [102, "no srbchannel"],
+    [103, "memory of a descriptor"],
+    [104, "an object's message"],
+  ] as const),
+]);
 
 describe("needsOf()", () => {
   test("lets apps play, and refuses what changes the server", () => {
     for (const number of [3, 8, 9, 20, 22, 24, 41]) expect(needsOf(read(packet(number, 1)))).toBe("nothing");
-    for (const number of [7, 19, 36, 44, 48, 51, 68, 87, 90, 101, 103, 104, 500]) {
+    for (const number of [...attacks.keys(), 500]) {
       expect(needsOf(read(packet(number, 1)))).toBe("refused");
     }
   });
@@ -43,20 +78,45 @@ describe("needsOf()", () => {
     expect(needsOf(opening(Buffer.from("N")))).toBe("microphone");
     for (const name of ["alsa_output.usb.monitor", "@DEFAULT_MONITOR@"]) expect(needsOf(opening(name))).toBe("monitor");
     for (const key of ["stream.capture.sink", "target.object", "media.class"]) {
-      const properties = [Buffer.from("P"), key, 5, Buffer.from("x\0\0\0\x05true\0"), Buffer.from("N")];
-      expect(needsOf(opening(Buffer.from("N"), ...(properties as Buffer[])))).toBe("monitor");
-      expect(needsOf(read(packet(80, 1, 0, 2, ...(properties as Buffer[]))))).toBe("monitor");
+      expect(needsOf(opening(Buffer.from("N"), ...properties(key)))).toBe("monitor");
+      expect(needsOf(read(packet(80, 1, 0, 2, ...properties(key))))).toBe("monitor");
+    }
+  });
+});
+
+describe("needsOf() sees what is to record others by", () => {
+  const none = Buffer.from("N");
+  /** A stream as version 13 opens it: what it names, and whose sound alone it is to get. */
+  const stream = (name: string | Buffer, direct: number): Buffer[] => [
+    packet(name).subarray(frameBytes),
+    packet(-1, Buffer.from("0"), -1, Buffer.from("000000"), ...properties("media.name"), direct).subarray(frameBytes),
+  ];
+
+  test.each([
+    ["no device", opening(...stream(none, -1)), "microphone"],
+    ["the stream of another app", opening(...stream(none, 12)), "monitor"],
+    ["a monitor by name, and no index", opening(...stream("@DEFAULT_MONITOR@", -1)), "monitor"],
+    ["the name of a property as a device", opening(...stream("stream.capture.sink", -1)), "microphone"],
+  ] as const)("%s", (_name, message, needs) => {
+    expect(needsOf(message)).toBe(needs);
+  });
+
+  test.each([3, 9, 15, 18, 81, 82])("what %d says of a stream or client that plays", (number) => {
+    expect(needsOf(read(packet(number, 1, ...properties("media.name", "application.name"))))).toBe("nothing");
+    const forbidden = ["target.object", "node.target", "stream.capture.sink", "stream.monitor", "media.class"];
+    for (const name of [...forbidden, "priority.session", "pipewire.access", "object.linger", "node.driver"]) {
+      expect(needsOf(read(packet(number, 1, ...properties("media.name", name))))).toBe("refused");
     }
   });
 });
 
 test("sourceTold() believes what the server says of a stream, and expects the worst where it says nothing", () => {
-  const tags = new Set([7]);
-  expect(sourceTold(read(packet(2, 7, 0, "in.usb")), tags)).toBe("microphone");
-  expect(sourceTold(read(packet(2, 7, 0, "out.usb.monitor")), tags)).toBe("monitor");
-  expect(sourceTold(read(packet(2, 7, 0)), tags)).toBe("monitor");
-  expect(sourceTold(read(packet(2, 8, 0, "out.usb.monitor")), tags)).toBeUndefined();
-  expect(sourceTold(read(packet(79, -1, 0, 1, "out.usb.monitor")), tags)).toBe("monitor");
+  expect(sourceTold(read(packet(2, 7, 0, "in.usb")), true)).toBe("microphone");
+  expect(sourceTold(read(packet(2, 7, 0, "out.usb.monitor")), true)).toBe("monitor");
+  expect(sourceTold(read(packet(2, 7, 0)), true)).toBe("monitor");
+  expect(sourceTold(read(packet(2, 7, 0, Buffer.from("N"), "in.usb")), true)).toBe("monitor");
+  expect(sourceTold(read(packet(2, 8, 0, "out.usb.monitor")), false)).toBeUndefined();
+  expect(sourceTold(read(packet(79, -1, 0, 1, "out.usb.monitor")), false)).toBe("monitor");
 });
 
 test("withoutSharedMemory() leaves the version alone", () => {
@@ -99,5 +159,7 @@ describe("what is no command", () => {
 
   test("the greeting without a version ends the connection", () => {
     expect(() => withoutSharedMemory(packet(8, 0, "x"), 0)).toThrow(DowelError);
+    // Nor is it what comes behind.
+    expect(() => withoutSharedMemory(Buffer.concat([packet(8, 0), packet(8, 0, 9)]), 0)).toThrow(DowelError);
   });
 });
