@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { errnoOf } from "../../src/base/errors.ts";
+import { O_PATH } from "../../src/sys/beneath.ts";
 import { dowelPath, makeLayout, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
@@ -108,6 +109,10 @@ describe("run --file-forwarding", () => {
     expect(found).toMatchObject({ content: "inside" });
   });
 
+  test("leaves a descriptor alone that is not open", () => {
+    expect(words([], "@@", "/proc/self/fd/99", "@@")).toEqual(["/proc/self/fd/99"]);
+  });
+
   test("leaves names alone that the app can see, that are not there, or that it shall not get", () => {
     expect(words(["--filesystem=home"], "@@", letter, "@@")).toEqual([letter]);
     expect(words([], "@@", pit.path("home/missing"), "@@")).toEqual([pit.path("home/missing")]);
@@ -116,10 +121,10 @@ describe("run --file-forwarding", () => {
   });
 
   /** What an app finds at the name of a file that it was passed open, and that a link lies in the place of. */
-  function passed(environment: Readonly<Record<string, string>>): unknown {
+  function passed(environment: Readonly<Record<string, string>>, flags: string | number): unknown {
     const path = pit.path("home/passed.txt");
     writeFileSync(path, "passed on");
-    const fd = openSync(path, "r");
+    const fd = openSync(path, flags);
     renameSync(path, pit.path("home/kept.txt"));
     symlinkSync(letter, path);
     const words = ["run", "--file-forwarding", id, "files", "@@", "/proc/self/fd/3", "@@"];
@@ -130,23 +135,27 @@ describe("run --file-forwarding", () => {
     });
     closeSync(fd);
     rmSync(path);
-    return JSON.parse(stdout);
+    const found = JSON.parse(stdout);
+    // Each gets a document of its own, since what an app has got it keeps while the session lasts.
+    pit.succeed(["document-unexport", pit.path("home/kept.txt")], { environment });
+    return found;
   }
 
   const kept = {
     path: expect.stringMatching(/^\/run\/flatpak\/doc\/[0-9a-f]+\/kept\.txt$/),
     content: "passed on",
-    write: "OK",
   };
 
-  test("hands over a file that was passed open, whatever lies in its place", () => {
-    expect(passed({})).toMatchObject(kept);
+  test("hands over a file that was passed open, whatever lies in its place, and to be read if it is open for that", () => {
+    for (const flags of ["r+", O_PATH]) expect(passed({}, flags)).toMatchObject({ ...kept, write: "OK" });
+    expect(passed({}, "r")).toMatchObject({ ...kept, write: "EACCES" });
   });
 
   const noPortal = { DBUS_SESSION_BUS_ADDRESS: `unix:path=${pit.path("run/nothing")}`, XDG_RUNTIME_DIR: "" };
 
   test("does the same itself where there is no portal", () => {
-    expect(passed(noPortal)).toMatchObject(kept);
+    for (const flags of ["r+", O_PATH]) expect(passed(noPortal, flags)).toMatchObject({ ...kept, write: "OK" });
+    expect(passed(noPortal, "r")).toMatchObject({ ...kept, write: "EROFS" });
     const environment = noPortal;
     const said = pit.succeed(["run", "--file-forwarding", id, "files", "@@", letter, "@@"], { environment });
     expect(JSON.parse(said)).toMatchObject({

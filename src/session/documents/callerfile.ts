@@ -26,6 +26,26 @@ export interface CallerFile {
 const mostPlaces = 256;
 const accessMode = 0o3;
 
+/** What proc(5) says of a descriptor in its fdinfo. */
+function descriptorField(fd: number, key: string): string {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
+  return new RegExp(`^${key}:\\s*(\\S+)`, "m").exec(text)?.[1] ?? "";
+}
+
+function descriptorFlags(fd: number): number {
+  return Number.parseInt(descriptorField(fd, "flags"), 8);
+}
+
+/** Whether a descriptor lets its holder read and no more; one of O_PATH says nothing of that, nor one that is not open. */
+export function isForReading(fd: number): boolean {
+  try {
+    const flags = descriptorFlags(fd);
+    return (flags & O_PATH) === 0 && (flags & accessMode) === constants.O_RDONLY;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * How a descriptor was opened, and its mount in an app's sandbox, which it has where the app itself can see what it shows
  * (proc(5), fdinfo).
@@ -33,11 +53,9 @@ const accessMode = 0o3;
  * @param child a process of the app's sandbox
  */
 export function callerDescriptor(child: number, fd: number): { readonly flags: number; readonly mount?: Mount } {
-  const text = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
-  const field = (key: string): string => new RegExp(`^${key}:\\s*(\\S+)`, "m").exec(text)?.[1] ?? "";
-  const id = field("mnt_id");
+  const id = descriptorField(fd, "mnt_id");
   const mount = readMounts(child).find((one) => one.id === id);
-  return { flags: Number.parseInt(field("flags"), 8), ...(mount === undefined ? {} : { mount }) };
+  return { flags: descriptorFlags(fd), ...(mount === undefined ? {} : { mount }) };
 }
 
 /** What the permission bits give a process of this user without any capability, as an app of root's is one. */

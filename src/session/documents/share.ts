@@ -2,15 +2,21 @@
 import { basename } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
 import { documentShelf } from "../../metadata/documents.ts";
+import { isForReading } from "./callerfile.ts";
 import { withDocuments } from "./reach.ts";
 import type { DocumentStore } from "./types.ts";
 
-/** Everything that the caller may do with a file itself. */
-const permissions = ["read", "write", "grant-permissions"];
+/** Everything that the caller may do with a file itself; what was passed on open for reading is only to be read. */
+function permissionsFor(path: string): readonly string[] {
+  const fd = /^\/proc\/self\/fd\/(\d+)$/.exec(path)?.[1];
+  const isRead = fd !== undefined && isForReading(Number(fd));
+  return isRead ? ["read", "grant-permissions"] : ["read", "write", "grant-permissions"];
+}
 
 async function share(documents: DocumentStore, id: string, path: string): Promise<string | undefined> {
-  const wish = { path, apps: [id], allowed: permissions, forbidden: [], unique: false, transient: true };
   try {
+    const allowed = permissionsFor(path);
+    const wish = { path, apps: [id], allowed, forbidden: [], unique: false, transient: true };
     const document = await documents.export({ ...wish, mayBeMissing: false });
     return `${documentShelf}/${document.id}/${basename(document.path)}`;
   } catch (error) {

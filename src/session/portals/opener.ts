@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { limits } from "../../base/limits.ts";
@@ -84,8 +84,10 @@ export interface Opened {
   readonly type: string;
   /** An address, or where a file was found: its name leads to what the app puts there, so that is for people. */
   readonly uri: string;
-  /** The file itself. */
+  /** The file itself, open by O_PATH. */
   readonly fd?: number;
+  /** Whether what opens the file may write to it. */
+  readonly writable?: boolean;
 }
 
 /** An app's words with the file itself where they stand between the marks by which `dowel run` hands files over. */
@@ -97,16 +99,22 @@ function withFile(words: readonly string[], uri: string, itself: string): readon
   });
 }
 
+/** What is passed on open for reading, `dowel run --file-forwarding` hands over to be read. */
+function openForReading(fd: number): number {
+  return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
 /** Opens something by the maker's command, else in an installed app for its type, which runs in its own sandbox. */
 export async function open(
   services: BackendServices,
   app: CallingApp,
-  { type, uri, fd }: Opened,
+  { type, uri, fd, writable = false }: Opened,
   signal: AbortSignal,
 ): Promise<RequestOutcome> {
   const { loop, backends, environment } = services;
   if (!(await permit(services, app, ["desktop-used-apps", type], "yes", { uri }, signal))) return { response: 1 };
-  const files = fd === undefined ? [] : [fd];
+  using held = new DisposableStack();
+  const files = fd === undefined ? [] : [writable ? fd : held.adopt(openForReading(fd), closeSync)];
   const itself = fd === undefined ? uri : `file://${passedPath(0)}`;
   const command = backends().commands.get("open");
   if (command !== undefined) {

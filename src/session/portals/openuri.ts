@@ -61,11 +61,13 @@ export function openUriPortal(services: BackendServices) {
       OpenFile(call, _window, fd, options) {
         using held = new DisposableStack();
         const file = held.use(openCallerFile(call.app.child(), fd));
-        if (switchOf(options, "writable", false) && !file.writable) {
+        const writable = switchOf(options, "writable", false);
+        if (writable && !file.writable) {
           throw new BusCallError(portalErrors.notAllowed, "The caller cannot write to the file itself");
         }
         const work = async (signal: AbortSignal) => {
-          const opened = { type: await typeOf(loop, file, signal), uri: pathToFileURL(file.path).href, fd: file.fd };
+          const uri = pathToFileURL(file.path).href;
+          const opened = { type: await typeOf(loop, file, signal), uri, fd: file.fd, writable };
           return await open(services, call.app, opened, signal);
         };
         return [call.request(options, work, held.move())];

@@ -104,6 +104,20 @@ describe("OpenURI", () => {
     closeSync(fd);
   });
 
+  test("lets what opens a file write to it only where the app asks for that", async () => {
+    command("open", `sed -n 's/^flags:[^0-9]*//p' /proc/self/fdinfo/3 > ${world.folder}/flags`);
+    const flags = (): number => Number.parseInt(readFileSync(join(world.folder, "flags"), "latin1"), 8);
+    const fd = openSync(world.file("shared.txt", "hello\n"), "r+");
+    for (const member of ["OpenFile", "OpenDirectory"]) {
+      expect(await request(app, "OpenURI", member, "sh", ["", fd])).toEqual([0, new Map()]);
+      expect(flags() & (O_PATH | constants.O_WRONLY | constants.O_RDWR)).toBe(0);
+    }
+    const writable = { writable: variant("b", true) };
+    expect(await request(app, "OpenURI", "OpenFile", "sh", ["", fd], writable)).toEqual([0, new Map()]);
+    expect(flags() & O_PATH).toBe(O_PATH);
+    closeSync(fd);
+  });
+
   test("opens the file that the app holds, whatever it puts in its place while somebody is asked", async () => {
     const path = world.file("swapped.txt", "its own");
     const secret = world.file("secret.txt", "secret");
