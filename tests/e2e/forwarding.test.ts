@@ -14,8 +14,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { errnoOf } from "../../src/base/errors.ts";
 import { O_PATH } from "../../src/sys/beneath.ts";
+import { killIfThere } from "../support/kill.ts";
 import { dowelPath, makeLayout, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
@@ -33,15 +33,6 @@ function startedBelow(folder: string): number[] {
     })
     .map(Number)
     .filter((pid) => pid !== process.pid);
-}
-
-/** Kills a process, which may have ended by itself: one that another kept, say. */
-function end(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (errnoOf(error) !== "ESRCH") throw error;
-  }
 }
 
 describe("run --file-forwarding", () => {
@@ -63,14 +54,11 @@ describe("run --file-forwarding", () => {
     while (!existsSync(pit.path("run/bus"))) await new Promise((later) => setTimeout(later, 20));
   });
   afterAll(async () => {
-    // What keeps others alive may have started one more meanwhile.
-    for (;;) {
-      const pids = startedBelow(pit.path("run"));
-      if (pids.length === 0) break;
-      for (const pid of pids) end(pid);
+    bus.kill("SIGKILL");
+    for (let pids = startedBelow(pit.path("run")); pids.length > 0; pids = startedBelow(pit.path("run"))) {
+      for (const pid of pids) killIfThere(pid, "SIGKILL");
       while (pids.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((later) => setTimeout(later, 20));
     }
-    bus.kill("SIGKILL");
     try {
       execFileSync("umount", ["-l", pit.path("run/doc")], { stdio: "ignore" });
     } catch {

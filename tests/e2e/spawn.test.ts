@@ -7,13 +7,21 @@ import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, writeFileSyn
 import { constants } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import type { Message } from "../../src/dbus/message.ts";
 import { signalGroup } from "../../src/session/portals/group.ts";
+import { spawnFlag } from "../../src/session/portals/spawn.ts";
+import { AppClient } from "../support/appclient.ts";
 import { startBus, type TestBus } from "../support/bus.ts";
 import { addImage } from "../support/layout.ts";
 import { until } from "../support/until.ts";
+import { startApp } from "./runningapps.ts";
 import { dowelPath, makeLayout, runtimeRef, Sandpit } from "./support.ts";
 
 const id = "org.example.Spawner";
+const name = "org.freedesktop.portal.Flatpak";
+const portal = { destination: name, path: "/org/freedesktop/portal/Flatpak", interface: name } as const;
+const clients = new AppClient();
+const runs: ReturnType<Sandpit["start"]>[] = [];
 let pit: Sandpit;
 let bus: TestBus;
 let loader: string;
@@ -45,6 +53,11 @@ beforeAll(async () => {
   bus = await startBus(pit.path("run"));
 });
 afterAll(async () => {
+  await clients[Symbol.asyncDispose]();
+  for (const { child, outcome } of runs) {
+    child.kill("SIGTERM");
+    await outcome;
+  }
   await bus[Symbol.asyncDispose]();
   pit[Symbol.dispose]();
 });
@@ -162,6 +175,31 @@ describe("flatpak-spawn", () => {
     expect(await seen("--expose-pids")).toEqual([1, 2]);
     // The caller's own two, and two of the new sandbox.
     expect((await seen("--share-pids")).length).toBe(4);
+  });
+
+  test("tells of a start before its end, with a pid only where the caller sees it", async () => {
+    const { peer } = await startApp(pit, clients, runs, [id]);
+    const events: (readonly unknown[])[] = [];
+    const hear = ({ member, values = [] }: Message): number => events.push([member, ...values]);
+    using _started = await peer.listen({ member: "SpawnStarted" }, hear);
+    using _ended = await peer.listen({ member: "SpawnExited" }, hear);
+    for (const [flags, exposes] of [
+      [spawnFlag.notifyStart, false],
+      [spawnFlag.exposePids, true],
+      [spawnFlag.sharePids, true],
+    ] as const) {
+      const words = [Buffer.from("probe\0"), Buffer.from("wait\0")];
+      const values = [Buffer.from("/\0"), words, new Map(), new Map(), flags, new Map()];
+      const spawned = { ...portal, member: "Spawn", signature: "ayaaya{uh}a{ss}ua{sv}", values, returns: "u" } as const;
+      const [pid] = await peer.call(spawned);
+      await until("the start", () => events.length === 1);
+      expect(events).toEqual([["SpawnStarted", pid, exposes ? expect.any(Number) : 0]]);
+      if (exposes) expect(events[0]?.[2]).toBeGreaterThan(0);
+      await peer.call({ ...portal, member: "SpawnSignal", signature: "uub", values: [pid, 9, true] });
+      await until("the end", () => events.length === 2);
+      expect(events.pop()).toEqual(["SpawnExited", pid, 9]);
+      events.pop();
+    }
   });
 
   test("passes descriptors on under the numbers that it is told, also where they change places", () => {

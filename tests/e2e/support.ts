@@ -17,6 +17,7 @@ import type { Readable } from "node:stream";
 import { isDowelError } from "../../src/base/errors.ts";
 import { askStatus } from "../../src/session/service/status.ts";
 import { mountPoint } from "../../src/store/shown.ts";
+import { killIfThere } from "../support/kill.ts";
 import { addImage } from "../support/layout.ts";
 
 export const dowelPath = resolve("build/bin/dowel");
@@ -128,7 +129,7 @@ export class Sandpit implements Disposable {
     if (!existsSync(socket)) return;
     try {
       // One that is killed would come back.
-      process.kill(askStatus(socket).pid, "SIGTERM");
+      killIfThere(askStatus(socket).pid, "SIGTERM");
     } catch (error) {
       if (!isDowelError(error, "SESSION_UNREACHABLE")) throw error;
     }

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { killIfThere } from "../support/kill.ts";
 import { dowelPath, makeLayout, ordinaryUser, Sandpit } from "./support.ts";
 
 const id = "org.example.Probe";
@@ -59,7 +60,7 @@ class Terminal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (existsSync(`/proc/${this.#server}`)) process.kill(Number(this.#server), "SIGKILL");
+    killIfThere(Number(this.#server), "SIGKILL");
     while (existsSync(`/proc/${this.#server}`)) await new Promise((later) => setTimeout(later, 20));
   }
 }

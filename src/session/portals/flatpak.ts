@@ -84,12 +84,13 @@ class Spawner {
 
   #start(call: PortalCall, passed: Passed, words: readonly string[], flags: number): StartedProcess {
     const { loop } = this.#services;
-    const notify = (flags & (spawnFlag.notifyStart | spawnFlag.exposePids | spawnFlag.sharePids)) !== 0;
+    const exposes = (flags & (spawnFlag.exposePids | spawnFlag.sharePids)) !== 0;
     const run = (): StartedProcess => startDowel(loop, ["run", ...passed.words, ...words], passed.descriptors);
-    if (!notify) return run();
+    if (!exposes && (flags & spawnFlag.notifyStart) === 0) return run();
     return watchStart(
       loop,
       call.app,
+      exposes,
       (fd) => {
         passed.addOnce("instance-id-fd", fd);
         return run();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { errnoOf } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import { launcherPath } from "../../instances/launcher.ts";
@@ -22,6 +23,12 @@ export interface StartedProcess {
   readonly ended: Promise<number>;
 }
 
+function notStarted(cause: unknown): BusCallError {
+  const errno = errnoOf(cause);
+  const why = errno === undefined ? "" : `: ${errno}`;
+  return new BusCallError(portalErrors.failed, `The process could not be started${why}`, { cause });
+}
+
 /** Starts `dowel` in a session of its own. `descriptors` are passed under their numbers; they stay their owner's. */
 export function startDowel(
   loop: EventLoop,
@@ -35,8 +42,11 @@ export function startDowel(
     const stdio = Array.from({ length: most + 1 }, (_, target) => copies.get(target) ?? ("ignore" as const));
     const child = spawn(launcherPath(), words, { cwd: "/", detached: true, stdio });
     const { pid } = child;
-    if (pid === undefined) throw new BusCallError(portalErrors.failed, "The process could not be started");
+    if (pid === undefined) throw notStarted(undefined);
     return { pid, ended: waitFor(loop, child, pid) };
+  } catch (error) {
+    // A word that is too long for the kernel, say.
+    throw errnoOf(error) === undefined ? error : notStarted(error);
   } finally {
     closeDescriptors([...copies.values()]);
   }
@@ -90,6 +100,13 @@ export class Processes {
 
   /** The caller has gone from the bus. */
   endWatched(): void {
-    for (const [pid, { watched }] of this.#running) if (watched) process.kill(-pid, "SIGKILL");
+    for (const [pid, { watched }] of this.#running) {
+      try {
+        if (watched) process.kill(-pid, "SIGKILL");
+      } catch (error) {
+        // One that has just ended must not keep the others alive.
+        if (errnoOf(error) !== "ESRCH") throw error;
+      }
+    }
   }
 }

@@ -26,14 +26,16 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
+const trueWords = [Buffer.from("true\0")];
+
 interface Wanted {
+  readonly words?: readonly Uint8Array[];
   readonly fds?: ReadonlyMap<number, number>;
   readonly flags?: number;
   readonly options?: readonly (readonly [string, Variant])[];
 }
 
-async function spawn({ fds = new Map(), flags = 0, options = [] }: Wanted = {}): Promise<number> {
-  const words = [Buffer.from("true\0")];
+async function spawn({ words = trueWords, fds = new Map(), flags = 0, options = [] }: Wanted = {}): Promise<number> {
   const values = [Buffer.from("/\0"), words, fds, new Map(), flags, new Map(options)];
   const call = { ...portal, member: "Spawn", signature: "ayaaya{uh}a{ss}ua{sv}", values, returns: "u" } as const;
   return (await app.call(call))[0];
@@ -83,6 +85,12 @@ describe("org.freedesktop.portal.Flatpak", () => {
       "list of descriptors",
     );
     closeSync(fd);
+  });
+
+  test("says what the kernel cannot start, and starts the next", async () => {
+    const long = spawn({ words: [Buffer.from("true\0"), Buffer.alloc(200 * 1024, "a")] });
+    expect(await errorOf(long)).toContain("portal.Error.Failed: The process could not be started: E2BIG");
+    expect(await spawn()).toBeGreaterThan(0);
   });
 
   test("exposes only what is held by O_PATH, which gives no access by itself", async () => {
