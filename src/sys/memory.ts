@@ -3,13 +3,15 @@ import { closeSync, openSync, readFileSync, readlinkSync, readSync } from "node:
 import { libc } from "./libc.ts";
 
 const MADV_DONTNEED = 4;
-const pageBytes = 4096;
-/** No machine has larger ones. */
+/** Of getauxval(3): the size of pages. */
+const AT_PAGESZ = 6n;
+/** No machine has larger pages. */
 const largestPageBytes = 64 * 1024;
 /** ET_EXEC of elf(5). */
 const fixedProgram = 2;
-/** proc_pid_pagemap(5), in the upper half of an entry: bit 61, for a page of a file, and 63, for one that is there. */
+/** proc_pid_pagemap(5), in the upper half of an entry: bit 61, a page of a file, 62, one in swap, and 63, one that is there. */
 const ofFile = 1 << 29;
+const swapped = 1 << 30;
 const present = 1 << 31;
 
 interface Range {
@@ -24,7 +26,8 @@ function readOnlyMappings(): Range[] {
   const entries = readFileSync("/proc/self/smaps", "latin1").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   for (const entry of entries) {
     const match = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ [1-9][0-9]*\s+(\/.*)$/m.exec(entry);
-    if (match?.[3] !== program || !/^Anonymous:\s+0 kB$/m.test(entry)) continue;
+    // What was written to and is in swap counts as no memory.
+    if (match?.[3] !== program || !/^Anonymous:\s+0 kB$/m.test(entry) || !/^Swap:\s+0 kB$/m.test(entry)) continue;
     result.push({ start: Number.parseInt(match[1] ?? "", 16), end: Number.parseInt(match[2] ?? "", 16) });
   }
   return result;
@@ -69,22 +72,43 @@ function ownCode(): Range[] {
   return [];
 }
 
+/** The kernel's auxiliary vector is pairs of numbers. Throws where it names no size. */
+function pageSize(): number {
+  const words = new BigUint64Array(new Uint8Array(readFileSync("/proc/self/auxv")).buffer);
+  const at = words.findIndex((word, index) => index % 2 === 0 && word === AT_PAGESZ);
+  const bytes = Number(words[at + 1]);
+  if (at < 0 || bytes > largestPageBytes) throw new RangeError("Pages of an unknown size");
+  return bytes;
+}
+
 /** Whether no page of the range is this process's own, as one would be that was written to. */
-function isUnwritten({ start, end }: Range): boolean {
-  const pages = readAt("/proc/self/pagemap", (start / pageBytes) * 8, ((end - start) / pageBytes) * 8);
+function isUnwritten({ start, end }: Range, pageBytes: number): boolean {
+  const count = (end - start) / pageBytes;
+  const pages = readAt("/proc/self/pagemap", (start / pageBytes) * 8, count * 8);
   for (let at = 4; at < pages.byteLength; at += 8) {
     const page = pages.getUint32(at, true);
-    if ((page & present) !== 0 && (page & ofFile) === 0) return false;
+    if ((page & swapped) !== 0 || ((page & present) !== 0 && (page & ofFile) === 0)) return false;
   }
-  return pages.byteLength > 0;
+  return pages.byteLength === count * 8;
+}
+
+interface Own {
+  /** Written to by nobody yet; looked at again before each time. */
+  readonly code: readonly Range[];
+  readonly readOnly: readonly Range[];
+  readonly pageBytes: number;
 }
 
 /** Nothing moves the program's own mappings. */
-let own: readonly Range[] | undefined;
+let own: Own | undefined;
+/** Those that can be given back. */
+let unused: readonly Range[] = [];
 
-function findOwn(): readonly Range[] {
+function findUnused(): readonly Range[] {
   try {
-    return [...ownCode().filter(isUnwritten), ...readOnlyMappings()];
+    own ??= { code: ownCode(), readOnly: readOnlyMappings(), pageBytes: pageSize() };
+    const { code, readOnly, pageBytes } = own;
+    return [...code.filter((range) => isUnwritten(range, pageBytes)), ...readOnly];
   } catch {
     // Where /proc shows less than usual, less memory is given back.
     return [];
@@ -97,7 +121,7 @@ function findOwn(): readonly Range[] {
  */
 export function forgetCompiled(): void {
   // Whatever this needs must not be compiled behind it.
-  own ??= findOwn();
+  unused = findUnused();
   // It does not forget while it collects garbage.
   Bun.gc(true);
   Bun.shrink();
@@ -113,5 +137,5 @@ export function releaseGarbage(): void {
  * What is used after all comes back from the file; 64 KiB at a time, so that little may run before the next wait.
  */
 export function releaseFilePages(): void {
-  for (const { start, end } of own ?? []) libc.madvise(start, end - start, MADV_DONTNEED);
+  for (const { start, end } of unused) libc.madvise(start, end - start, MADV_DONTNEED);
 }

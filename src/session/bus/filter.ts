@@ -53,6 +53,8 @@ export class BusFilter {
   readonly #followed = new Set<string>();
   #questions = 0;
   replacement: Uint8Array = new Uint8Array();
+  /** What the client's last message, a call or a signal, was not let through for; undefined where it was. */
+  refusal: Answer | undefined;
   /** The name that the message just taken needs somebody's consent for; "" where it is for the gateway itself. */
   asked = "";
   #injected: Uint8Array[] = [];
@@ -88,6 +90,7 @@ export class BusFilter {
   }
 
   fromClient(header: MessageHeader, bytes: Uint8Array, start: number, complete: boolean): Decision {
+    this.refusal = undefined;
     switch (header.type) {
       case messageType.call:
         return this.#callFromClient(header, bytes, start, complete);
@@ -107,6 +110,7 @@ export class BusFilter {
     if (header.destination === "") return "pass";
     if (!this.settled) return "wait";
     if (this.#peers.allowsCall(header.destination, header)) return "pass";
+    this.refusal = this.#refusalOf(header);
     this.#options.denied?.(header, answers.accessDenied);
     return "drop";
   }
@@ -146,7 +150,12 @@ export class BusFilter {
     }
     if (unique && !this.settled) return "wait";
     if (this.#peers.allowsCall(destination, header)) return unique ? { kind: "from", peer: destination } : plain;
-    return this.#peers.levelOf(destination) >= level.see ? answers.accessDenied : hidden(header);
+    return this.#refusalOf(header);
+  }
+
+  /** What the sender learns of a peer that it may not talk to. */
+  #refusalOf(header: MessageHeader): Answer {
+    return this.#peers.levelOf(header.destination) >= level.see ? answers.accessDenied : hidden(header);
   }
 
   #takesShared(
@@ -169,6 +178,7 @@ export class BusFilter {
   }
 
   #refuse(header: MessageHeader, answer: Answer): Decision {
+    this.refusal = answer;
     if (answer.kind !== "empty" && answer.kind !== "values") this.#options.denied?.(header, answer);
     if ((header.flags & messageFlag.noReplyExpected) !== 0) return "drop";
     this.#toBus.add(header.serial, { kind: "answer", answer });

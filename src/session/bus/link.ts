@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { randomBytes } from "../../base/random.ts";
@@ -29,8 +28,8 @@ export interface LinkOptions {
   readonly local?: LocalService | undefined;
   /** Asks whether the client may talk to a name that its policy asks about; where it may, the policy says so by then. */
   readonly consent?: (name: string) => Promise<Refusal>;
-  /** Told of every message and what becomes of it. */
-  readonly log?: (direction: Direction, header: MessageHeader, decision: Decision) => void;
+  /** Told of every message, what becomes of it, and what the client gets instead where it may not send it. */
+  readonly log?: (direction: Direction, header: MessageHeader, decision: Decision, refusal?: Answer) => void;
   /** Told once, with the reason where it is not that an end closed its connection. */
   readonly ended: (reason?: unknown) => void;
 }
@@ -145,7 +144,8 @@ export class Link implements Disposable {
           ? decide
           : (header, bytes, start, complete) => {
               const decision = decide(header, bytes, start, complete);
-              if (decision !== "whole" && decision !== "wait") log(direction, header, decision);
+              const refusal = direction === "from-client" ? filter.refusal : undefined;
+              if (decision !== "whole" && decision !== "wait") log(direction, header, decision, refusal);
               return decision;
             },
       get replacement() {

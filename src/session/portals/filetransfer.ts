@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { limits } from "../../base/limits.ts";
 import { randomBytes } from "../../base/random.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
+import { readSync } from "node:fs";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { type BusSocket, parseBusAddress } from "../../formats/dbus/address.ts";
@@ -52,15 +52,21 @@ function expand(words: readonly string[], depth = 0): string[] {
   });
 }
 
-function readWords(fd: number): string[] {
-  let text: string;
+/** To its end, which need not come: it is no descriptor of ours. */
+function readBounded(fd: number): string {
+  const bytes = Buffer.alloc(limits.keyfileBytes + 1);
+  let length = 0;
   try {
-    text = readFileSync(fd, "utf8");
+    for (let count = -1; count !== 0; length += count) count = readSync(fd, bytes, length, bytes.length - length, null);
   } catch (error) {
     throw fileError(error, "read words from", `descriptor ${fd}`);
   }
-  if (text.length > limits.keyfileBytes)
-    throw new DowelError("LIMIT_EXCEEDED", `Descriptor ${fd} holds too many words`);
+  if (length > limits.keyfileBytes) throw new DowelError("LIMIT_EXCEEDED", `Descriptor ${fd} holds too many words`);
+  return bytes.toString("utf8", 0, length);
+}
+
+function readWords(fd: number): string[] {
+  const text = readBounded(fd);
   return (text.endsWith("\0") ? text.slice(0, -1) : text).split("\0").filter((word) => word !== "");
 }
 
@@ -77,7 +83,7 @@ function applyRule(option: string, value: string, allow: (name: string, rule: st
   allow(checkName(option, value.slice(0, equals)), value.slice(equals + 1));
 }
 
-const appliers: Readonly<Record<string, (spec: SocketRules, value: string, option: string) => void>> = {
+const switches: Readonly<Record<string, (spec: SocketRules) => void>> = {
   "--filter": (spec) => {
     spec.filter = true;
   },
@@ -87,6 +93,9 @@ const appliers: Readonly<Record<string, (spec: SocketRules, value: string, optio
   "--sloppy-names": (spec) => {
     spec.sloppyNames = true;
   },
+};
+
+const appliers: Readonly<Record<string, (spec: SocketRules, value: string, option: string) => void>> = {
   "--see": ({ policy }, value, option) => policy.allow(checkName(option, value), level.see),
   "--talk": ({ policy }, value, option) => policy.allow(checkName(option, value), level.talk),
   "--own": ({ policy }, value, option) => policy.allow(checkName(option, value), level.own),
@@ -98,6 +107,10 @@ const appliers: Readonly<Record<string, (spec: SocketRules, value: string, optio
 
 /** Applies an option of a socket. Throws `USAGE`. */
 export function applyOption(spec: SocketRules, word: string): void {
+  if (Object.hasOwn(switches, word)) {
+    switches[word]?.(spec);
+    return;
+  }
   const [option = ""] = word.split("=", 1);
   const apply = Object.hasOwn(appliers, option) ? appliers[option] : undefined;
   if (apply === undefined) throw usage(`Unknown option ${word}`);
@@ -116,9 +129,11 @@ export function parseProxyWords(typed: readonly string[]): ProxyOptions {
     const word = words[index] ?? "";
     if (word.startsWith("--fd=")) {
       syncFd = descriptor("--fd", word.slice("--fd=".length));
-    } else if (!word.startsWith("--")) {
+    } else if (!word.startsWith("-")) {
       const path = words[++index];
-      if (path === undefined || path.startsWith("--")) throw usage(`Behind ${word} there must be the path of a socket`);
+      // Without a path, the kernel would make one up that everybody can reach.
+      if (path === undefined || path === "" || path.startsWith("-"))
+        throw usage(`Behind ${word} there must be the path of a socket`);
       const upstream = parseBusAddress(word);
       proxies.push({ upstream, path, ...noRules() });
     } else {
