@@ -37,7 +37,8 @@ function denialsOf(app: string, name: string, bus: string): readonly CountedDeni
       .filter((instance) => instance.app === app)
       .flatMap(({ denials }) => denials.filter((denial) => denial.name === name && denial.bus === bus));
   } catch (error) {
-    if (isDowelError(error, "SESSION_UNREACHABLE")) return [];
+    // What it would tell is only more of the same.
+    if (isDowelError(error, "SESSION_UNREACHABLE") || isDowelError(error, "SESSION_PROTOCOL")) return [];
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { limits } from "../../base/limits.ts";
 import { latin1 } from "../../formats/dbus/header.ts";
 import { launcherPath } from "../../instances/launcher.ts";
 import type { Bus } from "../../metadata/permissions/names.ts";
+import { decodeKept } from "./answer.ts";
 import { exchangePatiently } from "./status.ts";
 
 /** What `plumbing bus-policy` prints: for each bus that is filtered the options of xdg-dbus-proxy(1). */
@@ -32,7 +33,8 @@ export function followedApp(packet: Uint8Array, length: number): { readonly app:
 
 /**
  * Lets running instances of an app, or of all, follow what its permissions say now: what they may do on the buses that
- * they have. Answers those that could not. The service does it; where there is none, nothing that runs has a bus.
+ * they have. Answers those that could not. The service does it; where there is none, nothing that runs has a bus. Throws
+ * `SESSION_PROTOCOL` where its answer makes no sense.
  */
 export async function followOverrides(
   socket: string,
@@ -40,7 +42,7 @@ export async function followOverrides(
   signal: AbortSignal,
 ): Promise<readonly KeptPolicy[]> {
   try {
-    return JSON.parse(await exchangePatiently(socket, `${question}${app ?? everybody}`, signal)) as KeptPolicy[];
+    return decodeKept(socket, await exchangePatiently(socket, `${question}${app ?? everybody}`, signal));
   } catch (error) {
     if (isDowelError(error, "SESSION_UNREACHABLE")) return [];
     throw error;

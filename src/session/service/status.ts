@@ -7,6 +7,7 @@ import { Epoll, pollFor } from "../../sys/epoll.ts";
 import { connectUnix } from "../../sys/sockets.ts";
 import { closeDescriptors, FixedBuffer, receive, transmit, wouldBlock } from "../../sys/transfer.ts";
 import type { Traffic } from "../bus/stream.ts";
+import { decodeStatus } from "./answer.ts";
 import type { CountedDenial } from "./denials.ts";
 
 export interface InstanceStatus {
@@ -29,9 +30,9 @@ export const statusQuestion = "status";
 const answerMilliseconds = 5000;
 const packetBytes = 64 * 1024;
 
-/** Asks the service at a socket. Throws `SESSION_UNREACHABLE`. */
+/** Asks the service at a socket. Throws `SESSION_UNREACHABLE`, or `SESSION_PROTOCOL` where its answer makes no sense. */
 export function askStatus(path: string): SessionStatus {
-  return JSON.parse(exchange(path, statusQuestion)) as SessionStatus;
+  return decodeStatus(path, exchange(path, statusQuestion));
 }
 
 /** Sends a packet to the service, and answers what it says. Throws `SESSION_UNREACHABLE`. */
