@@ -25,9 +25,12 @@ export function keepSecret(text: string): void {
   if (kept.size > most && oldest !== undefined) kept.delete(oldest);
 }
 
-/** A text without the secrets in it. */
+/** User and password before the host of an address. */
+const userInfo = /(:\/\/)[^\s/@"]+@(?=[^\s/])/g;
+
+/** A text without the secrets in it: those that are known, and what addresses have before their host. */
 export function withoutSecrets(text: string): string {
-  let shown = text;
+  let shown = text.replace(userInfo, "$1…@");
   for (const forms of kept.values()) shown = shown.replace(forms, "…");
   return shown;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { DowelError, fileError } from "../base/errors.ts";
 import { escapeForTerminal } from "../base/text.ts";
 import { isServed } from "../engine/places.ts";
-import { applySettings, dropRemotes, prepareRefs } from "../engine/state/apply.ts";
+import { applySettings, checkOrigins, dropRemotes, prepareRefs } from "../engine/state/apply.ts";
 import { decodeState } from "../engine/state/decode.ts";
 import { type Change, describeChange, diffStates } from "../engine/state/diff.ts";
 import { readState } from "../engine/state/read.ts";
@@ -52,11 +52,11 @@ function confirm(context: Context, flags: Flags, changes: readonly Change[]): vo
 async function run(context: Context, flags: Flags, file: string): Promise<Result> {
   const { signal } = context;
   const wanted = decodeState(read(file), file);
-  if (flags.dryRun === true) {
-    return show(diffStates(readState(installationToShow(flags)), wanted), flags.json === true);
-  }
-  const installation = installationForChange(flags);
-  const changes = diffStates(readState(installation), wanted);
+  const installation = flags.dryRun === true ? installationToShow(flags) : installationForChange(flags);
+  const current = readState(installation);
+  const changes = diffStates(current, wanted);
+  checkOrigins(wanted.remotes ?? current.remotes, changes);
+  if (flags.dryRun === true) return show(changes, flags.json === true);
   if (changes.length > 0) confirm(context, flags, changes);
   const served = isServed(installation);
   const how = { noninteractive: flags.noninteractive };

@@ -54,6 +54,11 @@ export function getConfig(installation: Pick<Installation, "path">, name: string
   return readSettings(installation).get(keyOf(name).setting)?.join(";");
 }
 
+/** Throws `USAGE` where a text may not be set under a key. */
+export function checkConfig(name: string, text: string): void {
+  keyOf(name).parse(text);
+}
+
 /** Sets a key, or takes it away where the text is undefined. Throws `USAGE`, and nothing is changed then. */
 export async function setConfig(
   installation: Pick<Installation, "path">,

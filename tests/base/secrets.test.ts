@@ -15,6 +15,16 @@ test.each([
   expect(new DowelError("REGISTRY_RESPONSE", text, { hint: text })).toMatchObject({ message: shown, hint: shown });
 });
 
+test("an error leaves out user and password of an address, and nothing else of it", () => {
+  for (const [text, shown] of [
+    ['Image "oci+https://me:hunter-two@h.example:5/a": no', 'Image "oci+https://…@h.example:5/a": no'],
+    ["GET https://token@h.example/x@y", "GET https://…@h.example/x@y"],
+    ["docker://h.example:5/a:tag@sha256:00", "docker://h.example:5/a:tag@sha256:00"],
+  ] as const) {
+    expect(new DowelError("USAGE", text).message).toBe(shown);
+  }
+});
+
 test("keepSecret() passes over texts that are parts of any word", () => {
   for (const text of ["", "a", "er"]) keepSecret(text);
   expect(new DowelError("USAGE", "a message").message).toBe("a message");

@@ -15,6 +15,7 @@ import { offersFor } from "../offers.ts";
 import { offeredRef, type Request } from "../resolve/facts.ts";
 import type { Plan } from "../types.ts";
 import type { Change } from "./diff.ts";
+import { requestMoves } from "./moves.ts";
 import { remoteKeys, type StatedRemote } from "./types.ts";
 
 type RemoteChange = Extract<Change, { what: "remote" }>;
@@ -77,7 +78,20 @@ export async function dropRemotes(
   }
 }
 
-/** Plans the installs and removals among some changes. Throws `REMOTE_NOT_FOUND`, `REF_NOT_FOUND` and what `resolve` throws. */
+/**
+ * Throws `REMOTE_NOT_FOUND` where something is to come from a remote that will not be there: the state after the changes
+ * has those of the file, or where it names none, those that are there.
+ */
+export function checkOrigins(remotes: ReadonlyMap<string, unknown>, changes: readonly Change[]): void {
+  for (const { what, name, to } of changes) {
+    if (what !== "ref" || typeof to !== "string" || remotes.has(to)) continue;
+    throw new DowelError("REMOTE_NOT_FOUND", `${name} is to come from ${to}, but there is no such remote`, {
+      hint: "Name the remote in the file, too.",
+    });
+  }
+}
+
+/** Plans the installs, moves to other remotes and removals among some changes. Throws `REMOTE_NOT_FOUND`, `REF_NOT_FOUND` and what `resolve` throws. */
 export async function prepareRefs(
   installation: Installation,
   changes: readonly Change[],
@@ -100,5 +114,7 @@ export async function prepareRefs(
     }
     requests.push({ kind: "install", candidate: { image, origin: remote.name, newRemote: undefined } });
   }
-  return await planRequests(installation, requests, { ...options, noAutoPin: true }, { offers });
+  requests.push(...(await requestMoves(installation, changes, offers)));
+  const how = { ...options, noAutoPin: true, reinstall: true };
+  return await planRequests(installation, requests, how, { offers });
 }

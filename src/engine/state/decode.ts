@@ -12,7 +12,7 @@ import { readPermissions } from "../../metadata/permissions/codec.ts";
 import { formatRef, isValidId, parsePartialRef } from "../../metadata/ref.ts";
 import { parseLocation } from "../../remotes/location.ts";
 import { isRemoteName } from "../../remotes/settings.ts";
-import { configKeys } from "../config.ts";
+import { checkConfig, configKeys } from "../config.ts";
 import { remoteDefaults, remoteKeys, type State, type StatedRemote } from "./types.ts";
 
 /** Does something that may throw about a value; the message then says where the value stands. */
@@ -29,7 +29,8 @@ function decodeRemote(value: Value): StatedRemote {
   const fields = value.fields();
   const result: Record<string, string | number | boolean> = { ...remoteDefaults };
   const url = fields.required("url");
-  at(url, () => parseLocation(url.text()));
+  const location = url.text();
+  at(url, () => parseLocation(location));
   for (const key of Object.keys(remoteKeys)) {
     const found = fields.get(key);
     if (found === undefined) continue;
@@ -54,21 +55,23 @@ function decodeRemotes(value: Value): ReadonlyMap<string, StatedRemote> {
 
 /** `[app|runtime/]ID/[ARCH]/BRANCH`; an app of this machine's architecture where the ref does not say. */
 function decodeRef(value: Value): string {
-  const { kind = "app", id, arch = hostArch(), branch } = at(value, () => parsePartialRef(value.text()));
+  const text = value.text();
+  const { kind = "app", id, arch = hostArch(), branch } = at(value, () => parsePartialRef(text));
   if (branch === undefined) return value.fail("a ref with a branch, such as app/org.example.App//stable");
   return formatRef({ kind, id, arch, branch });
 }
 
 function decodeRefs(value: Value): ReadonlyMap<string, string> {
-  return new Map(
-    value.list().map((item) => {
-      const fields = item.fields();
-      const ref = decodeRef(fields.required("ref"));
-      const remote = fields.required("remote").text();
-      fields.done();
-      return [ref, remote];
-    }),
-  );
+  const result = new Map<string, string>();
+  for (const item of value.list()) {
+    const fields = item.fields();
+    const named = fields.required("ref");
+    const ref = decodeRef(named);
+    if (result.has(ref)) named.fail(`each ref once; ${ref} stands above already`);
+    result.set(ref, fields.required("remote").text());
+    fields.done();
+  }
+  return result;
 }
 
 function decodePatterns(value: Value): readonly string[] {
@@ -87,7 +90,8 @@ function decodeOverrides(value: Value): ReadonlyMap<string, string> {
       .map(([id, text]) => {
         const name = id.split("@")[0] ?? "";
         if (id !== "global" && !isValidId(name)) text.fail(`an id or "global" before it`);
-        return [id, at(text, () => formatOverrides(readPermissions(parseKeyfile(text.text(), "overrides"))))];
+        const keyfile = text.text();
+        return [id, at(text, () => formatOverrides(readPermissions(parseKeyfile(keyfile, "overrides"))))];
       }),
   );
 }
@@ -99,7 +103,9 @@ function decodeConfig(value: Value): ReadonlyMap<string, string> {
       .pairs()
       .map(([key, text]) => {
         if (!configKeys.includes(key)) text.fail(`one of the keys ${configKeys.join(", ")} before it`);
-        return [key, text.text()];
+        const setting = text.text();
+        at(text, () => checkConfig(key, setting));
+        return [key, setting];
       }),
   );
 }

@@ -56,12 +56,11 @@ function compareRemotes(
 
 /**
  * What must change so that an installation is as a state says, in the order in which it is done. Runtimes are not removed:
- * they go when nothing uses them. A ref that is installed from another remote stays where it is from.
+ * they go when nothing uses them. A ref that is installed from another remote than the state says moves.
  */
 export function diffStates(current: Required<State>, wanted: State): readonly Change[] {
   const refs = compareMaps("ref", current.refs, wanted.refs).filter(
-    ({ name, from, to }) =>
-      (from === undefined) !== (to === undefined) && (to !== undefined || name.startsWith("app/")),
+    ({ name, to }) => to !== undefined || name.startsWith("app/"),
   );
   return [
     ...compareMaps("config", current.config, wanted.config),
@@ -79,7 +78,8 @@ export function describeChange(change: Change): string {
   const sign = from === undefined ? "+" : to === undefined ? "-" : "~";
   if (change.what === "remote") return `${sign} remote ${name}${remoteDetail(change)}`;
   if (what === "config") return `${sign} config ${name}: ${from ?? "*unset*"} -> ${to ?? "*unset*"}`;
-  if (what === "ref" && to !== undefined) return `${sign} ${name} from ${to}`;
+  if (what === "ref" && to !== undefined)
+    return `${sign} ${name} from ${to}${from === undefined ? "" : `, not ${from}`}`;
   return what === "ref" ? `${sign} ${name}` : `${sign} ${what} ${name}`;
 }
 

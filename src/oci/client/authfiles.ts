@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { Decoder, type JsonObject } from "../../base/decode.ts";
 import { errnoOf, fileError } from "../../base/errors.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
@@ -22,6 +22,17 @@ export interface AuthFile {
   readonly store: string | undefined;
 }
 
+/** A folder that a variable names; empty and relative values count as unset, as in the XDG base directory specification. */
+function folderOf(env: Environment, name: string): string | undefined {
+  const value = env[name] ?? "";
+  return isAbsolute(value) ? value : undefined;
+}
+
+/** The user's folder for configuration. */
+export function configFolder(env: Environment): string {
+  return folderOf(env, "XDG_CONFIG_HOME") ?? join(folderOf(env, "HOME") ?? homedir(), ".config");
+}
+
 /**
  * Where credentials are looked for, in the order of containers-auth.json(5): `REGISTRY_AUTH_FILE` alone where it is set,
  * else the runtime folder's (root's is `/run/containers/0`), the user's, and Docker's.
@@ -29,15 +40,13 @@ export interface AuthFile {
 export function authFilePaths(env: Environment): readonly string[] {
   const single = env["REGISTRY_AUTH_FILE"];
   if (single !== undefined && single !== "") return [single];
-  const home = env["HOME"] ?? homedir();
-  const runtime = env["XDG_RUNTIME_DIR"] ?? "";
+  const runtime = folderOf(env, "XDG_RUNTIME_DIR");
   const isRoot = process.getuid?.() === 0;
-  const config = env["XDG_CONFIG_HOME"] ?? join(home, ".config");
-  const docker = env["DOCKER_CONFIG"] ?? join(home, ".docker");
+  const docker = env["DOCKER_CONFIG"] || join(folderOf(env, "HOME") ?? homedir(), ".docker");
   return [
-    ...(runtime === "" ? [] : [join(runtime, "containers", "auth.json")]),
-    ...(runtime === "" && isRoot ? ["/run/containers/0/auth.json"] : []),
-    join(config, "containers", "auth.json"),
+    ...(runtime === undefined ? [] : [join(runtime, "containers", "auth.json")]),
+    ...(runtime === undefined && isRoot ? ["/run/containers/0/auth.json"] : []),
+    join(configFolder(env), "containers", "auth.json"),
     join(docker, "config.json"),
   ];
 }

@@ -52,9 +52,10 @@ export function readAuths({ auths, path }: Pick<AuthFile, "auths" | "path">): Re
   const decoder = new Decoder("JSON_SYNTAX", path);
   const result = new Map<string, Credentials>();
   for (const [key, value] of Object.entries(auths)) {
-    const entry = decoder.object(value, "auths entry");
-    const auth = decoder.optional(entry["auth"], (item) => decoder.string(item, "auths entry.auth")) ?? "";
-    const token = decoder.optional(entry["identitytoken"], (item) => decoder.string(item, "auths entry.identitytoken"));
+    const where = `auths[${JSON.stringify(key)}]`;
+    const entry = decoder.object(value, where);
+    const auth = decoder.optional(entry["auth"], (item) => decoder.string(item, `${where}.auth`)) ?? "";
+    const token = decoder.optional(entry["identitytoken"], (item) => decoder.string(item, `${where}.identitytoken`));
     const plain = Buffer.from(auth, "base64").toString("utf8");
     const colon = plain.indexOf(":");
     if (colon < 0 && token === undefined) continue;

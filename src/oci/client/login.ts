@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../../base/errors.ts";
+import { DowelError, isDowelError } from "../../base/errors.ts";
 import { isRepositoryName } from "../reference.ts";
 import { type AuthFile, authFilePaths, changeAuths, type Environment, readAuthFile } from "./authfiles.ts";
 import { addressOf, type Credentials, normalizeKey, registryName } from "./credentials.ts";
@@ -51,6 +51,18 @@ function helperOf(file: AuthFile | undefined, host: string): string | undefined 
   return own ?? file?.store;
 }
 
+async function check(target: LoginTarget, credentials: Credentials, transport: TransportOptions, signal?: AbortSignal) {
+  const asked: TransportOptions = { ...transport, credentials: async () => credentials };
+  const registry = target.plain ? new Registry(`http://${target.host}/`, asked) : Registry.forHost(target.host, asked);
+  try {
+    await registry.ping(signal);
+  } catch (error) {
+    if (!isDowelError(error, "REGISTRY_AUTH")) throw error;
+    const text = `${target.host} does not accept this user and password (${error.message})`;
+    throw new DowelError("REGISTRY_AUTH", text, { hint: "Nothing was kept.", cause: error });
+  }
+}
+
 /**
  * Checks credentials with the registry and keeps them, in the file or with the helper that the file names. Throws
  * `REGISTRY_AUTH` where the registry refuses them; nothing is kept then. Answers where they are kept.
@@ -61,9 +73,10 @@ export async function login(
   options: LoginOptions = {},
 ): Promise<string> {
   const { signal, authFile: _, env: __, ...transport } = options;
-  const asked: TransportOptions = { ...transport, credentials: async () => credentials };
-  const registry = target.plain ? new Registry(`http://${target.host}/`, asked) : Registry.forHost(target.host, asked);
-  await registry.ping(signal);
+  if (credentials.user === "" || credentials.user.includes(":")) {
+    throw new DowelError("USAGE", "A user's name has at least one character, and no colon");
+  }
+  await check(target, credentials, transport, signal);
   const path = fileFor(options);
   const helper = target.key === target.host ? helperOf(await readAuthFile(path), target.host) : undefined;
   if (helper !== undefined) {

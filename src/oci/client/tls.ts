@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
+import { configFolder } from "./authfiles.ts";
 import { isLoopback } from "./url.ts";
 
 /** What `fetch` is told about the certificates of one host. */
@@ -15,8 +15,7 @@ export interface TlsSettings {
 
 /** Folders of containers-certs.d(5), the user's own before the system's; the first one that has the host wins. */
 export function certificateFolders(env: Readonly<Record<string, string | undefined>> = process.env): readonly string[] {
-  const config = env["XDG_CONFIG_HOME"] ?? join(env["HOME"] ?? homedir(), ".config");
-  return [join(config, "containers/certs.d"), "/etc/containers/certs.d", "/etc/docker/certs.d"];
+  return [join(configFolder(env), "containers/certs.d"), "/etc/containers/certs.d", "/etc/docker/certs.d"];
 }
 
 const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

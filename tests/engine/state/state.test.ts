@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { configKeys, setConfig } from "../../../src/engine/config.ts";
 import { execute } from "../../../src/engine/execute.ts";
 import { addPatterns } from "../../../src/engine/patterns.ts";
-import { applySettings, dropRemotes, prepareRefs } from "../../../src/engine/state/apply.ts";
+import { applySettings, checkOrigins, dropRemotes, prepareRefs } from "../../../src/engine/state/apply.ts";
 import { decodeState } from "../../../src/engine/state/decode.ts";
 import { describeChange, diffStates } from "../../../src/engine/state/diff.ts";
 import { plainState, readState } from "../../../src/engine/state/read.ts";
@@ -13,7 +13,9 @@ import { remoteKeys, type State } from "../../../src/engine/state/types.ts";
 import { formatYaml } from "../../../src/formats/document/yaml.ts";
 import { changeOverrides } from "../../../src/metadata/overrides.ts";
 import { applyPermissionOption } from "../../../src/metadata/permissions/options.ts";
+import { formatRef } from "../../../src/metadata/ref.ts";
 import { addRemote } from "../../../src/remotes/config.ts";
+import { listDeployments } from "../../../src/store/deployments.ts";
 import type { Installation } from "../../../src/store/installation.ts";
 import { TestFolder } from "../../store/images.ts";
 import { addSample, appRef, install, platform } from "../fixtures.ts";
@@ -60,6 +62,13 @@ describe("decodeState()", () => {
     ],
     ["overrides for a path", "version: 1\noverrides: {../x: ''}\n", "2:19: overrides.../x"],
     ["an unknown setting", "version: 1\nconfig: {colour: red}\n", "2:18: config.colour"],
+    ["a setting that is none", "version: 1\nconfig: {languages: ../x}\n", "2:21: config.languages: ../x is not"],
+    ["a ref twice", `version: 1\nrefs:\n${"  - {ref: app/org.a.B//x, remote: y}\n".repeat(2)}`, "4:11: refs[1].ref"],
+    [
+      "a number for text",
+      '{"version": 1, "remotes": {"a": {"url": 3}}}',
+      /^state\.yml:1:41: remotes\.a\.url: expected text/,
+    ],
     ["JSON that ends early", '{"version": 1', "not valid JSON"],
   ])("refuses %s and says where", (_, text, message) => {
     expect(() => decodeState(text, "state.yml")).toThrow(
@@ -106,6 +115,33 @@ test("a state takes away what it does not name, and leaves alone the parts that 
   expect([...after.refs.keys()].sort()).toEqual([other, platform]);
   expect(after).toMatchObject({ remotes, masks: [], pins: [platform], config: new Map([["keep-versions", "3"]]) });
   expect(after.overrides.size).toBe(1);
+});
+
+test("what a state takes from another remote moves there, with the runtime it needs, and the first remote goes", async () => {
+  using folder = new TestFolder();
+  const store = await filled(folder);
+  const before = readState(store);
+  const refs = new Map([[hello, "market"]]);
+  const remotes = new Map([["market", before.remotes.get("local") ?? {}]]);
+  expect(await apply(store, { remotes, refs, pins: [] })).toEqual([
+    `+ remote market oci:${folder.path}/layout`,
+    "- remote local",
+    `- pin ${platform}`,
+    `~ ${hello} from market, not local`,
+  ]);
+  const origins = listDeployments(store).map(({ ref, origin }) => [formatRef(ref), origin]);
+  expect(origins.sort()).toEqual([
+    [hello, "market"],
+    [platform, "market"],
+  ]);
+  expect([...readState(store).remotes.keys()]).toEqual(["market"]);
+  expect(await apply(store, { remotes, refs })).toEqual([]);
+});
+
+test("checkOrigins() names what is to come from a remote that will not be there", () => {
+  const changes = [{ what: "ref", name: hello, to: "nowhere" }] as const;
+  expect(() => checkOrigins(new Map([["local", {}]]), changes)).toThrow("but there is no such remote");
+  checkOrigins(new Map([["nowhere", {}]]), changes);
 });
 
 test("a remote goes after what came from it, and stays where something still does", async () => {

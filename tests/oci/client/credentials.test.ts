@@ -7,6 +7,7 @@ import { authFilePaths } from "../../../src/oci/client/authfiles.ts";
 import { credentialsFromFiles } from "../../../src/oci/client/credentials.ts";
 import { login, logout, parseLoginTarget } from "../../../src/oci/client/login.ts";
 import { Registry } from "../../../src/oci/client/registry.ts";
+import { certificateFolders } from "../../../src/oci/client/tls.ts";
 
 let folder: string;
 const path = process.env["PATH"];
@@ -80,6 +81,21 @@ describe("credentialsFromFiles()", () => {
     expect(await lookup("a.example", "x")).toMatchObject({ user: "no" });
   });
 
+  test("looks in no folder that depends on where the program is started", () => {
+    const empty = { HOME: "/home/me", XDG_CONFIG_HOME: "", XDG_RUNTIME_DIR: "run", DOCKER_CONFIG: "" };
+    expect(authFilePaths(empty).slice(-2)).toEqual([
+      "/home/me/.config/containers/auth.json",
+      "/home/me/.docker/config.json",
+    ]);
+    expect(certificateFolders(empty)[0]).toBe("/home/me/.config/containers/certs.d");
+  });
+
+  test("names the entry that is malformed, and nothing of what is in it", async () => {
+    const file = put("auth.json", { auths: { "a.example": "top-secret" } });
+    const error = await credentialsFromFiles({ REGISTRY_AUTH_FILE: file })("a.example", "x").catch((reason) => reason);
+    expect(error.message).toBe(`${file}: auths["a.example"] must be an object`);
+  });
+
   test.each([
     ["missing", "TOOL_MISSING"],
     ["../evil", "CREDENTIAL_HELPER"],
@@ -129,9 +145,17 @@ describe("login()", () => {
     const wrong = { user: "me", password: "hunter-two" };
     const error = await login(parseLoginTarget(host), wrong, { env, attempts: 1 }).catch((reason) => reason);
     expect(error).toMatchObject({ code: "REGISTRY_AUTH" });
+    expect(error.message).toStartWith(`${host} does not accept this user and password (`);
     expect(error.message).toContain("wrong: Basic …");
     expect(error.message).not.toContain(basic("me:hunter-two"));
     expect(await credentialsFromFiles(env)(host, "")).toBeUndefined();
+  });
+
+  test("refuses names that no registry could tell from the password, before it asks one", async () => {
+    for (const user of ["", "me:too"]) {
+      const refused = login(parseLoginTarget("127.0.0.1:1"), { user, password: "secret" }, { env: environment() });
+      await expect(refused).rejects.toMatchObject({ code: "USAGE" });
+    }
   });
 
   test("gives credentials to the helper that the file names, and takes them away there", async () => {
