@@ -144,7 +144,7 @@ describe("an app on the session bus", () => {
     const { stderr } = await callHidden("--log-session-bus");
     expect(stderr).toContain("C1: -> org.freedesktop.DBus call org.freedesktop.DBus.Hello at /org/freedesktop/DBus\n");
     expect(stderr).toContain(
-      "-> org.test.Hidden call org.example.Bench.Echo at /org/freedesktop/DBus\n*DENIED* (ping)\n",
+      "-> org.test.Hidden call org.example.Bench.Echo at /org/freedesktop/DBus\n*HIDDEN* (ping)\n",
     );
   });
 

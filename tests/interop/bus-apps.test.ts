@@ -97,7 +97,7 @@ describe("an app on the system bus", () => {
     const words = ["dbus-send", "--system", "--print-reply", "--dest=org.test.Hidden", "/", "org.test.Call"];
     const run = ["run", "--no-require-cgroup", "--log-system-bus", "--command=sh", id, "-c", words.join(" ")];
     expect((await desktop.pit.start(run, desktop.variables).outcome).stderr).toContain(
-      "-> org.test.Hidden call org.test.Call at /\n*DENIED* (ping)\n",
+      "-> org.test.Hidden call org.test.Call at /\n*HIDDEN* (ping)\n",
     );
   });
 });
