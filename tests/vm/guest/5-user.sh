@@ -83,6 +83,8 @@ test_the_service_ends_when_no_app_runs_and_comes_back() {
 }
 
 test_a_timer_starts_the_service_that_has_ended() {
+  # A service that lingers has read the timers already.
+  eventually state_is inactive
   file=/home/tester/.local/share/dowel/timers/$app.json
   due=$(($(date +%s) + 90))
   as_tester mkdir -p "${file%/*}"
