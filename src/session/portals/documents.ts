@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { limits } from "../../base/limits.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
-import { type Variant, variant } from "../../formats/dbus/types.ts";
+import { variant } from "../../formats/dbus/types.ts";
 import { accessOf, documentPermissions } from "../../metadata/documents.ts";
 import { isValidId } from "../../metadata/ref.ts";
 import { callerFile } from "../documents/callerfile.ts";
+import type { DocumentKeeper } from "../documents/keeper.ts";
 import {
   answering,
   checkGrant,
@@ -54,6 +55,14 @@ const shape = {
 const flag = { reuse: 1, persistent: 2, asNeeded: 4, folder: 8 } as const;
 const allFlags = 15;
 
+interface PermissionChange {
+  readonly id: string;
+  /** The app whose permissions change. */
+  readonly target: string;
+  readonly permissions: readonly string[];
+  readonly gives: boolean;
+}
+
 function pathBytes(path: string): Uint8Array {
   return Buffer.from(`${path}\0`);
 }
@@ -74,84 +83,104 @@ function outsideOnly(what: string) {
   };
 }
 
+/** What `AddFull` asks for, and which kind of file; throws `InvalidArgument`. */
+function fullOffer(flags: number, target: string, permissions: readonly string[]) {
+  if ((flags & ~allFlags) !== 0) throw invalidArgument("There are flags that mean nothing");
+  if (target !== "") checkApp(target);
+  checkPermissions(permissions);
+  const has = (bit: number): boolean => (flags & bit) !== 0;
+  const offer = { unique: !has(flag.reuse), persistent: has(flag.persistent), target, permissions };
+  return { offer, isFolder: has(flag.folder) };
+}
+
+/** Makes documents of files of an app's own; answers their ids. Nothing has changed where one of the files is refused. */
+async function addAll(
+  keeper: DocumentKeeper,
+  app: CallingApp,
+  fds: readonly number[],
+  { offer, isFolder }: { readonly offer: Offer; readonly isFolder?: boolean },
+): Promise<readonly string[]> {
+  if (fds.length > limits.documentsPerCall) {
+    throw invalidArgument(`At most ${limits.documentsPerCall} files can be added by one call`);
+  }
+  const child = app.child();
+  const files = fds.map((fd) => callerFile(child, fd));
+  for (const file of files) {
+    if (isFolder !== undefined && file.isFolder !== isFolder) {
+      throw invalidArgument("Folders, and nothing else, are added with the flag 8");
+    }
+    checkOffer(keeper, app.id, file, offer);
+  }
+  const ids: string[] = [];
+  for (const file of files) ids.push((await makeOffer(keeper, app.id, file, offer)).id);
+  await settle(keeper);
+  return ids;
+}
+
+/** Gives another app permissions for a document of the caller's, or takes them back from any app. */
+async function change(
+  keeper: DocumentKeeper,
+  app: string,
+  { id, target, permissions, gives }: PermissionChange,
+): Promise<readonly []> {
+  checkApp(target);
+  checkPermissions(permissions);
+  const document = documentFor(keeper, app, id);
+  if (gives) checkGrant(document, app, permissions);
+  else if (target !== app) checkGrant(document, app, []);
+  const before = permissionsOf(document, target);
+  const rest = before.filter((one) => !permissions.includes(one));
+  await keeper.tables.set(document, target, gives ? [...rest, ...permissions] : rest);
+  await settle(keeper);
+  return [];
+}
+
+async function remove(keeper: DocumentKeeper, app: string, id: string): Promise<readonly []> {
+  const document = documentFor(keeper, app, id);
+  if (!permissionsOf(document, app).includes("delete")) throw notAllowed("The caller has no permission to delete");
+  await keeper.tables.delete(document);
+  await settle(keeper);
+  return [];
+}
+
+/** Where documents lie on the host; those that the app has no right to are left out. */
+function hostPaths(keeper: DocumentKeeper, app: string, ids: readonly string[]): ReadonlyMap<string, Uint8Array> {
+  const wanted = new Set(ids);
+  const own = keeper.tables.all().filter((one) => wanted.has(one.id) && accessOf(one, app) !== undefined);
+  return new Map(own.map(({ id, path }) => [id, pathBytes(path)]));
+}
+
+const named = outsideOnly(
+  "Names of files that are not there yet can be given by programs outside of sandboxes alone, and shown only by a document portal",
+);
+const asking = outsideOnly("Sandboxes cannot ask for documents of others");
+
 /** Documents where the session has no portal of them: by mounts, which show single files and folders that are there. */
 export function documentsPortal({ documents: keeper, loop }: BackendServices) {
-  async function addAll(app: CallingApp, fds: readonly number[], offer: Offer, folder: boolean | undefined) {
-    if (fds.length > limits.documentsPerCall) {
-      throw invalidArgument(`At most ${limits.documentsPerCall} files can be added by one call`);
-    }
-    const child = app.child();
-    const files = fds.map((fd) => callerFile(child, fd));
-    for (const file of files) {
-      if (folder !== undefined && file.isFolder !== folder) {
-        throw invalidArgument("Folders, and nothing else, are added with the flag 8");
-      }
-      checkOffer(keeper, app.id, file, offer);
-    }
-    const ids: string[] = [];
-    for (const file of files) ids.push((await makeOffer(keeper, app.id, file, offer)).id);
-    await settle(keeper);
-    return ids;
-  }
-
-  async function change(app: CallingApp, id: string, target: string, permissions: readonly string[], gives: boolean) {
-    checkApp(target);
-    checkPermissions(permissions);
-    const document = documentFor(keeper, app.id, id);
-    if (gives) checkGrant(document, app.id, permissions);
-    else if (target !== app.id) checkGrant(document, app.id, []);
-    const before = permissionsOf(document, target);
-    const rest = before.filter((one) => !permissions.includes(one));
-    await keeper.tables.set(document, target, gives ? [...rest, ...permissions] : rest);
-    await settle(keeper);
-    return [] as const;
-  }
-
-  async function remove(app: CallingApp, id: string) {
-    const document = documentFor(keeper, app.id, id);
-    if (!permissionsOf(document, app.id).includes("delete")) throw notAllowed("The caller has no permission to delete");
-    await keeper.tables.delete(document);
-    await settle(keeper);
-    return [] as const;
-  }
-
-  const named = outsideOnly(
-    "Names of files that are not there yet can be given by programs outside of sandboxes alone, and shown only by a document portal",
-  );
-  const asking = outsideOnly("Sandboxes cannot ask for documents of others");
+  const done = <T>(work: Promise<T>): Promise<T> => loop.during(answering(work));
   return definePortal(shape, documentsPlace, () => ({
     methods: {
       GetMountPoint: () => [pathBytes(documentMount())],
       async Add({ app }, fd, reuse, persistent) {
         const offer = { unique: !reuse, persistent, target: "", permissions: [] };
-        const [id = ""] = await loop.during(answering(addAll(app, [fd], offer, undefined)));
+        const [id = ""] = await done(addAll(keeper, app, [fd], { offer }));
         return [id];
       },
       AddNamed: named,
       async AddFull({ app }, fds, flags, target, permissions) {
-        if ((flags & ~allFlags) !== 0) throw invalidArgument("There are flags that mean nothing");
-        if (target !== "") checkApp(target);
-        checkPermissions(permissions);
-        const has = (bit: number): boolean => (flags & bit) !== 0;
-        const offer = { unique: !has(flag.reuse), persistent: has(flag.persistent), target, permissions };
-        const ids = await loop.during(answering(addAll(app, fds, offer, has(flag.folder))));
-        const extra = new Map<string, Variant>([["mountpoint", variant("ay", pathBytes(documentMount()))]]);
-        return [ids, extra];
+        const ids = await done(addAll(keeper, app, fds, fullOffer(flags, target, permissions)));
+        return [ids, new Map([["mountpoint", variant("ay", pathBytes(documentMount()))]])];
       },
       AddNamedFull: named,
       GrantPermissions: ({ app }, id, target, permissions) =>
-        loop.during(answering(change(app, id, target, permissions, true))),
+        done(change(keeper, app.id, { id, target, permissions, gives: true })),
       RevokePermissions: ({ app }, id, target, permissions) =>
-        loop.during(answering(change(app, id, target, permissions, false))),
-      Delete: ({ app }, id) => loop.during(answering(remove(app, id))),
+        done(change(keeper, app.id, { id, target, permissions, gives: false })),
+      Delete: ({ app }, id) => done(remove(keeper, app.id, id)),
       Lookup: asking,
       Info: asking,
       List: asking,
-      GetHostPaths({ app }, ids) {
-        const wanted = new Set(ids);
-        const own = keeper.tables.all().filter((one) => wanted.has(one.id) && accessOf(one, app.id) !== undefined);
-        return [new Map(own.map(({ id, path }) => [id, pathBytes(path)]))];
-      },
+      GetHostPaths: ({ app }, ids) => [hostPaths(keeper, app.id, ids)],
     },
     properties: { version: () => 5 },
   }));

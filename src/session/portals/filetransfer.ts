@@ -5,11 +5,12 @@ import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
 import { documentName } from "../../metadata/documents.ts";
 import { type CallerFile, callerFile } from "../documents/callerfile.ts";
+import type { DocumentKeeper } from "../documents/keeper.ts";
 import { answering, anyOther, checkOffer, makeOffer, type Offer, settle } from "../documents/offers.ts";
 import { documentMount } from "../documents/own.ts";
 import type { CallingApp } from "./app.ts";
 import { documentsPlace } from "./documents.ts";
-import { definePortal } from "./portal.ts";
+import { definePortal, type Options } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, switchOf } from "./texts.ts";
 
@@ -46,79 +47,96 @@ function offerOf(target: string, writable: boolean): Offer {
   return { unique: false, persistent: false, target, permissions };
 }
 
-/** Files from one app to another, where the session has no document portal. */
-export function fileTransferPortal({ documents: keeper, loop }: BackendServices) {
-  const transfers = new Map<string, Transfer>();
+/** The transfers of all apps, by their keys. */
+class Transfers {
+  readonly #keeper: DocumentKeeper;
+  readonly #open = new Map<string, Transfer>();
 
-  function stop(key: string, transfer: Transfer): void {
-    if (transfers.delete(key)) transfer.closed();
+  constructor(keeper: DocumentKeeper) {
+    this.#keeper = keeper;
   }
 
-  function own(key: string, owner: object): Transfer {
-    const transfer = transfers.get(key);
-    if (transfer?.owner !== owner) throw noTransfer();
-    return transfer;
+  /** Begins a transfer, and answers its key. Throws `InvalidArgument`, and `LimitsExceeded` for too many. */
+  start(owner: object, app: string, options: Options, closed: (key: string) => void): string {
+    const open = [...this.#open.values()].filter((one) => one.owner === owner).length;
+    if (open >= limits.fileTransfers) {
+      throw new BusCallError(busErrors.limitsExceeded, `One connection may have ${limits.fileTransfers} transfers`);
+    }
+    const key = randomBytes(16).toString("hex");
+    const writable = switchOf(options, "writable", false);
+    const stopsItself = switchOf(options, "autostop", true);
+    this.#open.set(key, { owner, app, writable, stopsItself, files: [], closed: () => closed(key) });
+    return key;
   }
 
-  function add(app: CallingApp, transfer: Transfer, fds: readonly number[]): void {
+  add(owner: object, app: CallingApp, key: string, fds: readonly number[]): void {
+    const transfer = this.#own(key, owner);
     if (transfer.files.length + fds.length > limits.fileTransferFiles) {
       throw invalidArgument(`At most ${limits.fileTransferFiles} files can be in a transfer`);
     }
     const child = app.child();
     const files = fds.map((fd) => callerFile(child, fd));
-    for (const file of files) checkOffer(keeper, app.id, file, offerOf(anyOther, transfer.writable));
+    for (const file of files) checkOffer(this.#keeper, app.id, file, offerOf(anyOther, transfer.writable));
     transfer.files.push(...files);
   }
 
-  async function retrieve(app: CallingApp, { app: from, files, writable }: Transfer): Promise<string[]> {
-    const offer = offerOf(app.id, writable);
+  /** Gives an app the files of a transfer; answers their paths in its sandbox. */
+  async retrieve(app: string, key: string): Promise<readonly string[]> {
+    const transfer = this.#open.get(key);
+    if (transfer === undefined) throw noTransfer();
+    // Before anything is waited for: a key that stops itself is good for one taker.
+    if (transfer.stopsItself) this.#close(key, transfer);
+    const { app: from, files, writable } = transfer;
+    const offer = offerOf(app, writable);
     // What the sender had is looked at again: it may have been taken from it since.
-    for (const file of files) checkOffer(keeper, from, file, offer);
+    for (const file of files) checkOffer(this.#keeper, from, file, offer);
     const paths: string[] = [];
     for (const file of files) {
-      const document = await makeOffer(keeper, from, file, offer);
+      const document = await makeOffer(this.#keeper, from, file, offer);
       paths.push(`${documentMount()}/${document.id}/${documentName(document)}`);
     }
-    await settle(keeper);
+    await settle(this.#keeper);
     return paths;
   }
 
+  stop(owner: object, key: string): void {
+    this.#close(key, this.#own(key, owner));
+  }
+
+  /** The connection has gone, so nobody is told. */
+  forget(owner: object): void {
+    for (const [key, transfer] of this.#open) if (transfer.owner === owner) this.#open.delete(key);
+  }
+
+  #own(key: string, owner: object): Transfer {
+    const transfer = this.#open.get(key);
+    if (transfer?.owner !== owner) throw noTransfer();
+    return transfer;
+  }
+
+  #close(key: string, transfer: Transfer): void {
+    if (this.#open.delete(key)) transfer.closed();
+  }
+}
+
+/** Files from one app to another, where the session has no document portal. */
+export function fileTransferPortal({ documents, loop }: BackendServices) {
+  const transfers = new Transfers(documents);
   return definePortal(shape, documentsPlace, ({ emit, ended }) => {
     /** Stands for the connection: a key that another one of the same app has begun is not this one's. */
     const owner = {};
-    ended.addEventListener("abort", () => {
-      for (const [key, transfer] of transfers) if (transfer.owner === owner) transfers.delete(key);
-    });
+    ended.addEventListener("abort", () => transfers.forget(owner));
+    const closed = (key: string): void => emit(shape, "TransferClosed", [key]);
     return {
       methods: {
-        StartTransfer({ app }, options) {
-          const open = [...transfers.values()].filter((one) => one.owner === owner).length;
-          if (open >= limits.fileTransfers) {
-            throw new BusCallError(
-              busErrors.limitsExceeded,
-              `One connection may have ${limits.fileTransfers} transfers`,
-            );
-          }
-          const key = randomBytes(16).toString("hex");
-          const writable = switchOf(options, "writable", false);
-          const stopsItself = switchOf(options, "autostop", true);
-          const closed = (): void => emit(shape, "TransferClosed", [key]);
-          transfers.set(key, { owner, app: app.id, writable, stopsItself, files: [], closed });
-          return [key];
-        },
+        StartTransfer: ({ app }, options) => [transfers.start(owner, app.id, options, closed)],
         AddFiles({ app }, key, fds) {
-          add(app, own(key, owner), fds);
+          transfers.add(owner, app, key, fds);
           return [];
         },
-        async RetrieveFiles({ app }, key) {
-          const transfer = transfers.get(key);
-          if (transfer === undefined) throw noTransfer();
-          // Before anything is waited for: a key that stops itself is good for one taker.
-          if (transfer.stopsItself) stop(key, transfer);
-          return [await loop.during(answering(retrieve(app, transfer)))];
-        },
+        RetrieveFiles: async ({ app }, key) => [await loop.during(answering(transfers.retrieve(app.id, key)))],
         StopTransfer(_call, key) {
-          stop(key, own(key, owner));
+          transfers.stop(owner, key);
           return [];
         },
       },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { InterfaceShape } from "../../dbus/interface.ts";
-import { variant } from "../../formats/dbus/types.ts";
+import { type Variant, variant } from "../../formats/dbus/types.ts";
 import { closeDescriptors } from "../../sys/transfer.ts";
 import type { CallingApp } from "./app.ts";
 import type { HostBuses } from "./buses.ts";
 import { LoginState } from "./login.ts";
-import { definePortal, desktopPortal } from "./portal.ts";
+import { type ConnectionServices, definePortal, desktopPortal, type Options, type PortalCall } from "./portal.ts";
+import type { RequestOutcome } from "./request.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument, textOf } from "./texts.ts";
 
@@ -42,49 +43,66 @@ async function lock(buses: HostBuses, what: string, app: CallingApp, reason: str
   return { [Symbol.dispose]: () => closeDescriptors([fd]) };
 }
 
+/** What is to be held, as logind's names. Throws `InvalidArgument`. */
+function kindsOf(flags: number): readonly string[] {
+  if (flags === 0 || flags > allFlags) throw invalidArgument(`${flags} are no flags`);
+  return kinds.flatMap(([bit, name]) => ((flags & bit) === 0 ? [] : [name]));
+}
+
+/** The monitors of one connection, each a session that is told how the user's session is. */
+class Monitors {
+  readonly #login: LoginState;
+  readonly #emit: (session: string, state: ReadonlyMap<string, Variant>) => void;
+  readonly #open = new Set<string>();
+
+  constructor(login: LoginState, { emit, ended }: ConnectionServices) {
+    this.#login = login;
+    this.#emit = (session, state) => emit(shape, "StateChanged", [session, state]);
+    login.listen({
+      changed: () => {
+        for (const session of this.#open) this.#tell(session);
+      },
+      waitsFor: this.#open,
+      until: ended,
+    });
+  }
+
+  async open({ openSession }: PortalCall, options: Options): Promise<RequestOutcome> {
+    await this.#login.follow();
+    const { path } = openSession(options, () => {
+      this.#open.delete(path);
+      this.#login.answered(path);
+    });
+    this.#open.add(path);
+    queueMicrotask(() => this.#tell(path));
+    return { response: 0, results: new Map([["session_handle", variant("o", path)]]) };
+  }
+
+  #tell(session: string): void {
+    const { locked, phase } = this.#login;
+    const state = { "screensaver-active": variant("b", locked), "session-state": variant("u", phase) };
+    this.#emit(session, new Map(Object.entries(state)));
+  }
+}
+
 /** Keeps the machine from ending the session, sleeping or being idle, by logind, while the request is open. */
 export function inhibitPortal({ buses, decide, loop, failed }: BackendServices) {
   const login = new LoginState(loop, buses, failed);
-  return definePortal(shape, desktopPortal, ({ emit, ended }) => {
-    const monitors = new Set<string>();
-    const tell = (session: string): void => {
-      const { locked, phase } = login;
-      const state = { "screensaver-active": variant("b", locked), "session-state": variant("u", phase) };
-      emit(shape, "StateChanged", [session, new Map(Object.entries(state))]);
-    };
-    login.listen({
-      changed: () => {
-        for (const session of monitors) tell(session);
-      },
-      waitsFor: monitors,
-      until: ended,
-    });
+  async function inhibit(app: CallingApp, what: readonly string[], reason: string): Promise<RequestOutcome> {
+    if ((await decide(app, "inhibit", "inhibit", "yes")) !== "yes") return { response: 1 };
+    if (what.length === 0) return { response: 2 };
+    return { response: 0, lasting: await lock(buses, what.join(":"), app, reason) };
+  }
+  return definePortal(shape, desktopPortal, (connection) => {
+    const monitors = new Monitors(login, connection);
     return {
       methods: {
         Inhibit({ app, request }, _window, flags, options) {
-          if (flags === 0 || flags > allFlags) throw invalidArgument(`${flags} are no flags`);
+          const what = kindsOf(flags);
           const reason = textOf(options, "reason") || "It did not say why";
-          const what = kinds.flatMap(([bit, name]) => ((flags & bit) === 0 ? [] : [name]));
-          const work = async () => {
-            if ((await decide(app, "inhibit", "inhibit", "yes")) !== "yes") return { response: 1 } as const;
-            if (what.length === 0) return { response: 2 } as const;
-            return { response: 0, lasting: await lock(buses, what.join(":"), app, reason) } as const;
-          };
-          return [request(options, work)];
+          return [request(options, () => inhibit(app, what, reason))];
         },
-        CreateMonitor({ request, openSession }, _window, options) {
-          const work = async () => {
-            await login.follow();
-            const session = openSession(options, () => {
-              monitors.delete(session.path);
-              login.answered(session.path);
-            });
-            monitors.add(session.path);
-            queueMicrotask(() => tell(session.path));
-            return { response: 0, results: new Map([["session_handle", variant("o", session.path)]]) } as const;
-          };
-          return [request(options, work)];
-        },
+        CreateMonitor: (call, _window, options) => [call.request(options, () => monitors.open(call, options))],
         QueryEndResponse({ session }, handle) {
           login.answered(session(handle).path);
           return [];

@@ -2,11 +2,12 @@
 import { limits } from "../../base/limits.ts";
 import { BusCallError, busErrors } from "../../dbus/errors.ts";
 import type { InterfaceShape } from "../../dbus/interface.ts";
+import type { CallingApp } from "./app.ts";
 import { runBackend, runProgram } from "./command.ts";
 import { portalErrors } from "./errors.ts";
 import { type Notice, parseNotice } from "./notification/notice.ts";
 import { ShownNotices } from "./notification/shown.ts";
-import { definePortal, desktopPortal } from "./portal.ts";
+import { type ConnectionServices, definePortal, desktopPortal, type Options } from "./portal.ts";
 import type { BackendServices } from "./served.ts";
 import { invalidArgument } from "./texts.ts";
 
@@ -30,48 +31,70 @@ async function ownError<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Shows what apps say: by the maker's command, else by what shows notifications in the session, else in the system's log. */
-export function notificationPortal(services: BackendServices) {
-  const { buses, decide, loop, backends, failed } = services;
+/** What one connection has shown, a few at a time. */
+class Notices {
+  readonly #services: BackendServices;
+  readonly #shown: ShownNotices;
+  readonly #ended: AbortSignal;
+  #busy = 0;
 
-  async function tell(app: string, id: string, notice: Notice, shown: ShownNotices, ended: AbortSignal): Promise<void> {
-    const { title, body, priority } = notice;
-    const command = backends().commands.get("notify");
-    if (command !== undefined) {
-      await runBackend(loop, command, { app, id, title, body, priority }, ended);
-      return;
-    }
-    if (await ownError(shown.show(app, id, notice))) return;
-    await loop.during(runProgram("logger", ["--tag", app, "--", `${title}: ${body}`]));
-  }
-
-  return definePortal(shape, desktopPortal, ({ emit, ended }) => {
-    const shown = new ShownNotices(
+  constructor(services: BackendServices, { emit, ended }: ConnectionServices) {
+    const { buses, loop, failed } = services;
+    this.#services = services;
+    this.#ended = ended;
+    this.#shown = new ShownNotices(
       buses,
       (work) => void loop.during(work).catch(failed),
       (id, { action, target }) => emit(shape, "ActionInvoked", [id, action, target === undefined ? [] : [target]]),
       ended,
     );
-    let busy = 0;
+  }
+
+  async add(app: CallingApp, id: string, notification: Options): Promise<void> {
+    const notice = parseNotice(notification);
+    if (id === "" || id.length > limits.portalTextBytes) throw invalidArgument("That is no id");
+    if ((await this.#services.decide(app, "notifications", "notification", "yes")) !== "yes") {
+      throw new BusCallError(portalErrors.notAllowed, "This app may not show notifications");
+    }
+    if (this.#busy >= limits.portalRequests) throw new BusCallError(busErrors.limitsExceeded, "Too many at a time");
+    this.#busy++;
+    try {
+      await this.#tell(app.id, id, notice);
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  /** By the maker's command, else by what shows notifications in the session, else in the system's log. */
+  async #tell(app: string, id: string, notice: Notice): Promise<void> {
+    const { backends, loop } = this.#services;
+    const { title, body, priority } = notice;
+    const command = backends().commands.get("notify");
+    if (command !== undefined) {
+      await runBackend(loop, command, { app, id, title, body, priority }, this.#ended);
+      return;
+    }
+    if (await ownError(this.#shown.show(app, id, notice))) return;
+    await loop.during(runProgram("logger", ["--tag", app, "--", `${title}: ${body}`]));
+  }
+
+  async remove(id: string): Promise<void> {
+    await ownError(this.#shown.remove(id));
+  }
+}
+
+/** Shows what apps say (Notification portal, version 2). */
+export function notificationPortal(services: BackendServices) {
+  return definePortal(shape, desktopPortal, (connection) => {
+    const notices = new Notices(services, connection);
     return {
       methods: {
         async AddNotification({ app }, id, notification) {
-          const notice = parseNotice(notification);
-          if (id === "" || id.length > limits.portalTextBytes) throw invalidArgument("That is no id");
-          if ((await decide(app, "notifications", "notification", "yes")) !== "yes") {
-            throw new BusCallError(portalErrors.notAllowed, "This app may not show notifications");
-          }
-          if (busy >= limits.portalRequests) throw new BusCallError(busErrors.limitsExceeded, "Too many at a time");
-          busy++;
-          try {
-            await tell(app.id, id, notice, shown, ended);
-          } finally {
-            busy--;
-          }
+          await notices.add(app, id, notification);
           return [];
         },
         async RemoveNotification(_call, id) {
-          await ownError(shown.remove(id));
+          await notices.remove(id);
           return [];
         },
       },
