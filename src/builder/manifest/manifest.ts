@@ -46,24 +46,40 @@ function decodeManifest(document: Value, includer: Includer, file: string): Mani
     tags: fields.texts("tags"),
     ...decodeAllExtensions(fields),
     separateLocales: fields.flag("separate-locales", true),
-    renameDesktopFile: plainName(fields.get("rename-desktop-file")),
-    renameAppdataFile: plainName(fields.get("rename-appdata-file")),
-    appdataLicense: fields.text("appdata-license"),
-    renameMimeFile: plainName(fields.get("rename-mime-file")),
-    renameMimeIcons:
-      fields
-        .get("rename-mime-icons")
-        ?.list()
-        .map((item) => plainName(item) ?? "") ?? [],
-    renameIcon: plainName(fields.get("rename-icon")),
-    copyIcon: fields.flag("copy-icon"),
-    desktopNamePrefix: fields.text("desktop-file-name-prefix"),
-    desktopNameSuffix: fields.text("desktop-file-name-suffix"),
+    ...decodeExportChanges(fields),
     sourceDateEpoch: fields.get("source-date-epoch")?.size(),
     warnings: warnings(fields),
   };
   fields.done();
   return manifest;
+}
+
+type ExportChanges = Pick<
+  Manifest,
+  | "renameDesktopFile"
+  | "renameAppdataFile"
+  | "appdataLicense"
+  | "renameMimeFile"
+  | "renameMimeIcons"
+  | "renameIcon"
+  | "copyIcon"
+  | "desktopNamePrefix"
+  | "desktopNameSuffix"
+>;
+
+/** How what the desktop is to see is called, and what it says. */
+function decodeExportChanges(fields: Fields): ExportChanges {
+  return {
+    renameDesktopFile: plainName(fields.get("rename-desktop-file")),
+    renameAppdataFile: plainName(fields.get("rename-appdata-file")),
+    appdataLicense: fields.text("appdata-license"),
+    renameMimeFile: plainName(fields.get("rename-mime-file")),
+    renameMimeIcons: (fields.get("rename-mime-icons")?.list() ?? []).map((item) => plainName(item) ?? ""),
+    renameIcon: plainName(fields.get("rename-icon")),
+    copyIcon: fields.flag("copy-icon"),
+    desktopNamePrefix: fields.text("desktop-file-name-prefix"),
+    desktopNameSuffix: fields.text("desktop-file-name-suffix"),
+  };
 }
 
 /** The options, each tried alone, so that a wrong one is found before anything is built. */
