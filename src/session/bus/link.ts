@@ -10,19 +10,19 @@ import type { EventLoop } from "../../loop/loop.ts";
 import { neverBlock } from "../../sys/sockets.ts";
 import { closeDescriptors, duplicateDescriptor, FixedBuffer } from "../../sys/transfer.ts";
 import type { Answer } from "./answers.ts";
+import { CountedLink, type CountedOptions } from "./countedlink.ts";
 import { BusFilter, type Decision } from "./filter.ts";
 import { HeldMessages, type Refusal } from "./held.ts";
 import type { LocalNames } from "./local.ts";
 import type { BusPolicy } from "./policy.ts";
-import { type Judge, MessageStream, type Traffic } from "./stream.ts";
+import { type Judge, MessageStream } from "./stream.ts";
 
 export type Direction = "from-client" | "from-bus";
 
-export interface LinkOptions {
+export interface LinkOptions extends CountedOptions {
   /** Undefined: everything passes. */
   readonly policy: BusPolicy | undefined;
   readonly sloppyNames: boolean;
-  readonly traffic: Traffic;
   readonly denied?: (header: MessageHeader, answer: Answer) => void;
   /** What the gateway itself serves to this client. */
   readonly local?: LocalService | undefined;
@@ -30,8 +30,6 @@ export interface LinkOptions {
   readonly consent?: (name: string) => Promise<Refusal>;
   /** Told of every message, what becomes of it, and what the client gets instead where it may not send it. */
   readonly log?: (direction: Direction, header: MessageHeader, decision: Decision, refusal?: Answer) => void;
-  /** Told once, with the reason where it is not that an end closed its connection. */
-  readonly ended: (reason?: unknown) => void;
 }
 
 /** Serves names of the gateway's own to one client. */
@@ -87,7 +85,7 @@ type Stream = MessageStream | PlainStream;
  * id is needed to answer the client. An end that does not take what is sent to it stops the reading of the other, so at
  * most what one read brought is kept.
  */
-export class Link implements Disposable {
+export class Link extends CountedLink {
   readonly #options: LinkOptions;
   readonly #loop: EventLoop;
   readonly #filter: BusFilter | undefined;
@@ -99,13 +97,13 @@ export class Link implements Disposable {
   #clientAuth: SaslServer | undefined;
   readonly #user: number;
   #draining = false;
-  #disposed = false;
   readonly #held = new HeldMessages();
   readonly #heldHeader = new MessageHeader();
   #forClient: ForClient[] = [];
 
   /** Owns the descriptor of the client, from now on. @param user the id that both ends authenticate as */
   constructor(loop: EventLoop, clientFd: number, user: number, options: LinkOptions) {
+    super(options);
     this.#options = options;
     this.#loop = loop;
     this.#user = user;
@@ -123,7 +121,6 @@ export class Link implements Disposable {
         },
       });
     }
-    options.traffic.connections++;
     this.#toBus = this.#stream("from-client", {
       send: (...a) => this.#bus?.send(...a),
       sendCopy: (b) => this.#bus?.sendCopy(b),
@@ -160,24 +157,16 @@ export class Link implements Disposable {
   #consumer(direction: Direction, stream: Stream): Consumer {
     const fromClient = direction === "from-client";
     return {
-      consume: (buffer, start, end) => {
-        try {
-          const used = fromClient ? this.#fromClient(buffer, start, end) : this.#fromBus(buffer, start, end);
-          this.#options.traffic.bytes += used - start;
-          this.#settle();
-          return used;
-        } catch (error) {
-          this.#end(error);
-          return end;
-        }
-      },
+      consume: this.counted((buffer, start, end) =>
+        fromClient ? this.#fromClient(buffer, start, end) : this.#fromBus(buffer, start, end),
+      ),
       get need() {
         return stream.need;
       },
       unseen: () => (this.#other(fromClient)?.takesUnseen === true ? stream.unseen : 0),
       passUnseen: (from) => this.#passUnseen(from, stream, this.#other(fromClient)),
       descriptors: stream.descriptors,
-      drained: () => (this.#draining ? this.#end() : this.#settle()),
+      drained: () => (this.#draining ? this.end() : this.settle()),
       ended: () => this.#oneEnded(this.#other(fromClient)),
     };
   }
@@ -191,17 +180,17 @@ export class Link implements Disposable {
     if (count > 0) {
       stream.passed(count);
       this.#options.traffic.bytes += count;
-      this.#settle();
+      this.settle();
     }
     return count;
   }
 
   /** The policy says something else than before. */
   policyChanged(): void {
-    if (this.#disposed || this.#bus === undefined) return;
+    if (this.disposed || this.#bus === undefined) return;
     this.#filter?.policyChanged();
     this.#inject();
-    this.#settle();
+    this.settle();
   }
 
   #takeLocal(header: MessageHeader, bytes: Uint8Array, start: number, descriptors: readonly number[]): void {
@@ -232,7 +221,7 @@ export class Link implements Disposable {
     const decide = (refusal: Refusal): void => {
       held.decided = true;
       held.refusal = refusal;
-      this.#guard(() => this.#settle());
+      this.attempt(() => this.settle());
     };
     const answer = consent === undefined ? Promise.resolve("Nobody can be asked here") : consent(name);
     answer.catch(() => "Nobody could be asked").then(decide);
@@ -258,26 +247,18 @@ export class Link implements Disposable {
     }
   }
 
-  #guard(action: () => void): void {
-    try {
-      if (!this.#disposed) action();
-    } catch (error) {
-      this.#end(error);
-    }
-  }
-
   /** Goes to the client at the next border between messages of the bus. */
   #sendLocal(bytes: Uint8Array, descriptors: readonly number[]): void {
-    if (this.#disposed) return;
+    if (this.disposed) return;
     const buffer = new FixedBuffer(bytes.length);
     buffer.bytes.set(bytes);
     this.#forClient.push({ buffer, descriptors: descriptors.map(duplicateDescriptor) });
-    if (this.#forClient.length > limits.busCallsOutstanding) this.#end();
+    if (this.#forClient.length > limits.busCallsOutstanding) this.end();
     else this.#flushLocal();
   }
 
   #flushLocal(): void {
-    while (this.#forClient.length > 0 && this.#toClient.atBorder && !this.#client.blocked && !this.#disposed) {
+    while (this.#forClient.length > 0 && this.#toClient.atBorder && !this.#client.blocked && !this.disposed) {
       const next = this.#forClient.shift();
       if (next !== undefined) this.#client.send(next.buffer, 0, next.buffer.bytes.length, next.descriptors);
     }
@@ -285,7 +266,7 @@ export class Link implements Disposable {
 
   /** Takes over a connection to the bus on which nothing was said yet. */
   attachBus(fd: number): void {
-    if (this.#disposed) {
+    if (this.disposed) {
       closeDescriptors([fd]);
       return;
     }
@@ -296,11 +277,7 @@ export class Link implements Disposable {
 
   /** Takes the connection that a function opens; where it throws, the link ends with its reason. */
   attachFrom(connect: () => number): void {
-    try {
-      this.attachBus(connect());
-    } catch (error) {
-      this.#end(error);
-    }
+    this.attempt(() => this.attachBus(connect()));
   }
 
   #fromBus(buffer: FixedBuffer, start: number, end: number): number {
@@ -343,11 +320,10 @@ export class Link implements Disposable {
     throw new DowelError("DBUS_AUTH", "Descriptors came before the authentication was over");
   }
 
-  /** Reads from each end while the other one takes what comes. */
-  #settle(): void {
+  protected override settle(): void {
     this.#flushLocal();
     const bus = this.#bus;
-    if (bus === undefined || this.#disposed || this.#draining) return;
+    if (bus === undefined || this.disposed || this.#draining) return;
     this.#flushHeld(bus);
     bus.setReading(!this.#client.blocked);
     const release = this.#toBus.waiting && (this.#filter?.settled ?? true);
@@ -359,7 +335,7 @@ export class Link implements Disposable {
   /** What is on its way to the other end still gets there. */
   #oneEnded(other: Endpoint | undefined): void {
     if (this.#draining || other === undefined || !other.blocked) {
-      this.#end();
+      this.end();
       return;
     }
     this.#draining = true;
@@ -367,16 +343,7 @@ export class Link implements Disposable {
     this.#bus?.setReading(false);
   }
 
-  #end(reason?: unknown): void {
-    if (this.#disposed) return;
-    this[Symbol.dispose]();
-    this.#options.ended(reason);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#options.traffic.connections--;
+  protected override close(): void {
     for (const { descriptors } of this.#forClient.splice(0)) closeDescriptors(descriptors);
     this.#client[Symbol.dispose]();
     this.#bus?.[Symbol.dispose]();

@@ -4,15 +4,12 @@ import { limits } from "../../base/limits.ts";
 import { type Consumer, Endpoint, type Output } from "../../loop/endpoint.ts";
 import type { EventLoop } from "../../loop/loop.ts";
 import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
-import type { Traffic } from "../bus/stream.ts";
+import { CountedLink, type CountedOptions } from "../bus/countedlink.ts";
 import type { Leave } from "./leave.ts";
 
-export interface GuardedOptions<S> {
+export interface GuardedOptions<S> extends CountedOptions {
   /** What the app may hear and see now. */
   readonly leave: Leave<S>;
-  readonly traffic: Traffic;
-  /** Told once, with the reason where it is not that an end closed its connection. */
-  readonly ended: (reason?: unknown) => void;
 }
 
 /** One direction of a connection, cut into the messages of its protocol. */
@@ -47,14 +44,13 @@ export interface Guard extends Disposable {
  * A client's connection and the one to a server that belongs to it alone. An end that does not take what is sent to it
  * stops the reading of the other. It ends where something goes on that is not allowed any more.
  */
-export class GuardedLink<S> implements Disposable {
+export class GuardedLink<S> extends CountedLink {
   readonly #loop: EventLoop;
-  readonly #options: GuardedOptions<S>;
+  readonly #leave: Leave<S>;
   readonly #guard: Guard;
   readonly #ends: { readonly client: Endpoint; server: Endpoint | undefined };
   #refusals: Uint8Array[] = [];
   #changes: Disposable | undefined;
-  #disposed = false;
 
   /** Owns the descriptor. @param makeGuard gets the ends that it sends to */
   constructor(
@@ -63,9 +59,9 @@ export class GuardedLink<S> implements Disposable {
     options: GuardedOptions<S>,
     makeGuard: (to: Readonly<Record<Direction, Output>>) => Guard,
   ) {
+    super(options);
     this.#loop = loop;
-    this.#options = options;
-    options.traffic.connections++;
+    this.#leave = options.leave;
     this.#guard = makeGuard({ client: this.#output("client"), server: this.#output("server") });
     this.#ends = { client: new Endpoint(loop, clientFd, this.#consumer("client")), server: undefined };
     this.#ends.client.setReading(false);
@@ -81,48 +77,28 @@ export class GuardedLink<S> implements Disposable {
   #consumer(direction: Direction): Consumer {
     const stream = this.#guard.streams[direction];
     return {
-      consume: (buffer, start, end) => {
-        try {
-          const used = stream.consume(buffer, start, end);
-          this.#options.traffic.bytes += used - start;
-          if (stream.waiting) void this.#answer(direction);
-          this.#settle();
-          return used;
-        } catch (error) {
-          this.#end(error);
-          return end;
-        }
-      },
+      consume: this.counted((buffer, start, end) => {
+        const used = stream.consume(buffer, start, end);
+        if (stream.waiting) void this.#answer(direction);
+        return used;
+      }),
       get need() {
         return stream.need;
       },
       descriptors: stream.descriptors,
-      drained: () => this.#settle(),
-      ended: () => this.#end(),
+      drained: () => this.settle(),
+      ended: () => this.end(),
     };
-  }
-
-  protected get disposed(): boolean {
-    return this.#disposed;
   }
 
   /** Takes the connection that a function opens; where it throws, the link ends with its reason. */
   attachFrom(connect: () => number): void {
     this.attempt(() => {
       const fd = connect();
-      if (this.#disposed) closeDescriptors([fd]);
+      if (this.disposed) closeDescriptors([fd]);
       else this.#ends.server = new Endpoint(this.#loop, fd, this.#consumer("server"));
-      this.#settle();
+      this.settle();
     });
-  }
-
-  /** Does something that ends the link where it throws. */
-  protected attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#end(error);
-    }
   }
 
   /** Waits for something that ends the link where it fails. */
@@ -131,7 +107,7 @@ export class GuardedLink<S> implements Disposable {
     try {
       await work();
     } catch (error) {
-      this.#end(error);
+      this.end(error);
     }
   }
 
@@ -139,9 +115,9 @@ export class GuardedLink<S> implements Disposable {
   #answer(direction: Direction): Promise<void> {
     return this.await(async () => {
       await this.#guard.learn(direction);
-      if (this.#disposed) return;
+      if (this.disposed) return;
       this.#ends[direction]?.offerHeld();
-      this.#settle();
+      this.settle();
     });
   }
 
@@ -149,33 +125,24 @@ export class GuardedLink<S> implements Disposable {
     await this.await(() => this.#guard.look());
   }
 
-  #settle(): void {
+  protected override settle(): void {
     const { client, server } = this.#ends;
-    if (this.#disposed || server === undefined) return;
+    if (this.disposed || server === undefined) return;
     const { client: toServer, server: toClient } = this.#guard.streams;
     this.#refusals.push(...this.#guard.takeRefusals());
     while (this.#refusals.length > 0 && toClient.atBorder && !client.blocked) {
       client.sendCopy(this.#refusals.shift() ?? new Uint8Array());
     }
     if (this.#refusals.length > limits.soundRefusals) {
-      this.#end(new DowelError("SOUND_PROTOCOL", "A client does not read what it is refused"));
+      this.end(new DowelError("SOUND_PROTOCOL", "A client does not read what it is refused"));
       return;
     }
-    if (this.#guard.hears) this.#changes ??= this.#options.leave.changes(() => void this.#look());
+    if (this.#guard.hears) this.#changes ??= this.#leave.changes(() => void this.#look());
     server.setReading(!client.blocked && !toClient.waiting);
     client.setReading(!server.blocked && !toServer.waiting);
   }
 
-  #end(reason?: unknown): void {
-    if (this.#disposed) return;
-    this[Symbol.dispose]();
-    this.#options.ended(reason);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.#options.traffic.connections--;
+  protected override close(): void {
     this.#changes?.[Symbol.dispose]();
     this.#ends.client[Symbol.dispose]();
     this.#ends.server?.[Symbol.dispose]();
