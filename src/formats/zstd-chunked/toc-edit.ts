@@ -14,10 +14,16 @@ const chunkType = Buffer.from('chunk"');
 export interface TocEdit {
   /** The table, unpacked. */
   readonly json: Uint8Array;
-  /** For each entry the number of the entry of the first table that it is, but for the places of its body; -1: none. */
-  readonly from: readonly number[];
-  /** Those that are -1, in order; they are checked as `parseToc` does. */
+  /** Its entries, in order. */
+  readonly runs: readonly EntryRun[];
+  /** Those of runs that begin with -1, in order; they are checked as `parseToc` does. */
   readonly added: readonly TocEntry[];
+}
+
+/** So many entries of a table that are, but for the places of their bodies, those of the first table from `first` on; -1: none of it. */
+interface EntryRun {
+  readonly first: number;
+  readonly count: number;
 }
 
 /** A delta, and the size of the table that it makes. */
@@ -33,30 +39,79 @@ interface EditStep {
  */
 export function editToc(first: Uint8Array, steps: readonly EditStep[], payloadEnd: number): TocEdit {
   let json = first;
-  let from: readonly number[] | undefined;
+  let runs: readonly EntryRun[] | undefined;
   /** Where entries begin that the last step added. */
   let fresh: number[] = [];
   for (const { delta, unpackedSize } of steps) {
     const table = new EntryTable(json);
-    const next: number[] = [];
-    const before = from;
+    const next = new Runs();
     fresh = [];
     const visitor = {
       copied: (piece: number, count: number) => table.addEntries(piece, count, next),
       added: (piece: Buffer, end: number) => {
         if (piece.includes(separatorBytes)) refuse("a line has several pieces");
         if (isChunk(piece)) return;
-        next.push(-1);
+        next.add(-1, 1);
         fresh.push(end - piece.length);
       },
     };
     json = carryOut(table.pieces, delta, unpackedSize, visitor).json;
-    from = before === undefined ? next : next.map((entry) => (entry < 0 ? -1 : (before[entry] ?? -1)));
+    runs = runs === undefined ? next.list : throughRuns(runs, next.list);
   }
-  if (from === undefined) refuse("there is none");
+  if (runs === undefined) refuse("there is none");
   requireStart(json);
-  const texts = steps.length === 1 ? fresh.map((at) => textAt(json, at)) : textsOf(json, from);
-  return { json, from, added: parseToc(encodeUtf8(`${open}${texts.join(",")}]}`), payloadEnd).entries };
+  const texts = steps.length === 1 ? fresh.map((at) => textAt(json, at)) : textsOf(json, runs);
+  return { json, runs, added: parseToc(encodeUtf8(`${open}${texts.join(",")}]}`), payloadEnd).entries };
+}
+
+/** Gathers runs, each as long as can be. */
+class Runs {
+  readonly list: { first: number; count: number }[] = [];
+
+  add(first: number, count: number): void {
+    if (count === 0) return;
+    const last = this.list.at(-1);
+    const next = last === undefined || last.first < 0 ? -1 : last.first + last.count;
+    if (last !== undefined && next === first) last.count += count;
+    else this.list.push({ first, count });
+  }
+}
+
+/** What runs of a second table are of the first one, where `earlier` is what the second one is of it. */
+function throughRuns(earlier: readonly EntryRun[], later: readonly EntryRun[]): readonly EntryRun[] {
+  const starts: number[] = [];
+  let total = 0;
+  for (const { count } of earlier) {
+    starts.push(total);
+    total += count;
+  }
+  const result = new Runs();
+  for (const { first, count } of later) {
+    if (first < 0) result.add(-1, count);
+    else for (let at = first; at < first + count; ) at += addPart(at, first + count);
+  }
+  return result.list;
+
+  /** Adds the entries from `at` that lie in one earlier run; answers how many. */
+  function addPart(at: number, end: number): number {
+    const which = lastUpTo(starts, at);
+    const [run, start] = [earlier[which], starts[which]];
+    if (run === undefined || start === undefined) throw new Error(`there is no entry ${at}`);
+    const count = Math.min(end, start + run.count) - at;
+    result.add(run.first < 0 ? -1 : run.first + at - start, count);
+    return count;
+  }
+}
+
+/** The last of ascending numbers that is not above another. */
+function lastUpTo(numbers: ArrayLike<number>, most: number): number {
+  let [low, high] = [0, numbers.length];
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if ((numbers[middle] ?? 0) <= most) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 function isChunk(piece: Buffer): boolean {
@@ -64,9 +119,15 @@ function isChunk(piece: Buffer): boolean {
 }
 
 /** The entries that are new, where it is not known where they are. */
-function textsOf(json: Uint8Array, from: readonly number[]): readonly string[] {
+function textsOf(json: Uint8Array, runs: readonly EntryRun[]): readonly string[] {
   const table = new EntryTable(json);
-  return from.flatMap((earlier, entry) => (earlier < 0 ? [textAt(json, table.start(entry))] : []));
+  const texts: string[] = [];
+  let entry = 0;
+  for (const { first, count } of runs) {
+    for (let at = entry; first < 0 && at < entry + count; at++) texts.push(textAt(json, table.start(at)));
+    entry += count;
+  }
+  return texts;
 }
 
 /** The JSON of the entry whose piece begins at a place, and of its chunks. */
@@ -96,31 +157,29 @@ function bytesOf(json: Uint8Array): Buffer {
 /** A table of contents by entries: each is one piece and those of the chunks behind it. */
 class EntryTable {
   readonly pieces: Table;
-  /** For each piece the number of its entry; for chunks -1. */
-  readonly #entries: Int32Array;
-  /** The first piece of each entry. */
-  readonly #firsts: number[] = [];
+  /** For each piece, and for one more, how many entries begin before it. */
+  readonly #before: Int32Array;
 
   constructor(json: Uint8Array) {
     requireStart(json);
     this.pieces = new Table(json);
-    this.#entries = new Int32Array(this.pieces.count);
-    for (let piece = 0; piece < this.pieces.count; piece++) {
-      const isEntry = piece === 0 || !this.pieces.startsWith(piece, chunkType);
-      this.#entries[piece] = isEntry ? this.#firsts.push(piece) - 1 : -1;
+    const { count } = this.pieces;
+    this.#before = new Int32Array(count + 1);
+    for (let piece = 0, entries = 0; piece < count; piece++) {
+      if (piece === 0 || !this.pieces.startsWith(piece, chunkType)) entries++;
+      this.#before[piece + 1] = entries;
     }
   }
 
-  /** Adds the numbers of the entries that begin in a run of pieces. */
-  addEntries(piece: number, count: number, to: number[]): void {
-    for (let at = piece; at < piece + count; at++) {
-      const entry = this.#entries[at] ?? -1;
-      if (entry >= 0) to.push(entry);
-    }
+  /** Adds the entries that begin in a run of pieces. */
+  addEntries(piece: number, count: number, to: Runs): void {
+    const first = this.#before[piece] ?? 0;
+    to.add(first, (this.#before[piece + count] ?? 0) - first);
   }
 
   /** Where the piece of an entry begins. */
   start(entry: number): number {
-    return this.pieces.start(this.#firsts[entry] ?? 0);
+    // the pieces of its chunks come after it, and have one more before them
+    return this.pieces.start(lastUpTo(this.#before, entry));
   }
 }

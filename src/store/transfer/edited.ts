@@ -11,7 +11,7 @@ import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
 import { bringContents, leastPartialBytes } from "./partial.ts";
 import type { WholePlaces } from "./tables.ts";
-import { keepToc } from "./tocdelta.ts";
+import { type EditedTable, keepToc } from "./tocdelta.ts";
 
 /**
  * Fetches what a layer has that the layer before it had not, and takes all else from the record of that one: work for what
@@ -40,21 +40,23 @@ export async function fetchEdited(
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
-  const result = merge(edit.from, record, fresh);
+  const result = merge(edit.runs, record, fresh);
   if (result !== undefined) keepToc(installation, diffId, edit.kept, places);
   return result;
 }
 
 /** Undefined where the record is not that of the layer that the edit began with. */
-function merge(from: readonly number[], record: RecordLines, fresh: readonly LayerEntry[]): RecordLines | undefined {
+function merge(runs: EditedTable["runs"], record: RecordLines, fresh: readonly LayerEntry[]): RecordLines | undefined {
   const lines: string[] = [];
   const entries: LayerEntry[] = [];
   let next = 0;
-  for (const at of from) {
-    const entry = at < 0 ? fresh[next++] : record.entries[at];
-    if (entry === undefined) return undefined;
-    entries.push(entry);
-    lines.push((at < 0 ? undefined : record.lines[at]) ?? encodeEntry(entry));
+  for (const { first, count } of runs) {
+    for (let at = first; at < first + count; at++) {
+      const entry = first < 0 ? fresh[next++] : record.entries[at];
+      if (entry === undefined) return undefined;
+      entries.push(entry);
+      lines.push((first < 0 ? undefined : record.lines[at]) ?? encodeEntry(entry));
+    }
   }
   return { lines, entries };
 }

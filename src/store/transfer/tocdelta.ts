@@ -65,7 +65,7 @@ function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): U
 }
 
 /** A table that was made of an earlier one, and that one's layer. */
-export interface EditedTable extends Pick<TocEdit, "from" | "added"> {
+export interface EditedTable extends Pick<TocEdit, "runs" | "added"> {
   readonly fromLayer: Digest;
   /** For `keepToc`. */
   readonly kept: Uint8Array;
