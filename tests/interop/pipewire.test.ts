@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { until } from "../support/until.ts";
 import { debian13Programs, pipewireVariables, prepareDebian13, startOf } from "./debian13.ts";
 import type { Desktop } from "./desktop.ts";
-import { installed, startSoundWorld } from "./soundworld.ts";
+import { installed, silence, startSoundWorld } from "./soundworld.ts";
 
 const id = "org.example.Player";
 const triple = readFileSync("/proc/self/maps", "latin1").match(/\/lib\/(\S+-linux-gnu)\//)?.[1] ?? "";
@@ -22,15 +22,6 @@ const modules = [
     (name) => `spa-0.2/${name}`,
   ),
 ].map((name) => `lib/${triple}/${name}.so`);
-/** A second of silence, as WAVE. */
-const silence = Buffer.concat([
-  Buffer.from(
-    "52494646 24770100 57415645 666d7420 10000000 0100 0100 80bb0000 00770100 0200 1000 64617461".replaceAll(" ", ""),
-    "hex",
-  ),
-  Buffer.from([0, 0x77, 1, 0]),
-  Buffer.alloc(96_000),
-]);
 const programs = mkdtempSync(join(tmpdir(), "dowel-programs-"));
 const problem = await prepareDebian13();
 const newer = () => ({ source: debian13Programs(), startOf, variables: pipewireVariables() });
@@ -156,7 +147,7 @@ echo end`;
       expect(direct).not.toContain("frames");
       set("yes");
       expect(why()).toStartWith(`${id} may use cameras\n`);
-      const running = desktop.run(id, "until camera portal > $XDG_DATA_HOME/said; do :; done; echo $?");
+      const running = desktop.run(id, "camera portal > $XDG_DATA_HOME/said; echo $?");
       const file = pit.path("home/.var/app", id, "data/said");
       const said = () => readFileSync(file, "utf8");
       await until("frames", () => existsSync(file) && said().includes("frames"));

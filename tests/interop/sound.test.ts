@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { Listener } from "../../src/loop/listener.ts";
 import { EventLoop } from "../../src/loop/loop.ts";
 import { noTraffic } from "../../src/session/bus/stream.ts";
@@ -11,7 +12,7 @@ import { SoundLink } from "../../src/session/sound/link.ts";
 import type { Source } from "../../src/session/sound/pulse.ts";
 import { connectUnix, listenUnix } from "../../src/sys/sockets.ts";
 import type { Desktop } from "./desktop.ts";
-import { pactl, startSoundWorld } from "./soundworld.ts";
+import { pactl, silence, startSoundWorld } from "./soundworld.ts";
 
 const id = "org.example.Player";
 const denied = "Access denied";
@@ -53,6 +54,7 @@ describe("a link", () => {
   };
   const resources = new DisposableStack();
   const end = Promise.withResolvers<void>();
+  let app = id;
   let running: Promise<void>;
   let server: string;
 
@@ -62,6 +64,7 @@ describe("a link", () => {
     const links = new Set<SoundLink>();
     const listener = new Listener(loop, listenUnix({ path: socket }), (fd) => {
       const link: SoundLink = new SoundLink(loop, fd, {
+        app,
         traffic: noTraffic(),
         leave,
         ended: () => {
@@ -115,6 +118,31 @@ describe("a link", () => {
     expect(await record("speaker.monitor")).toBe("sound");
     may.clear();
     expect(await record("room")).toContain(denied);
+  });
+
+  test("gives each app samples of its own, and nobody else's", async () => {
+    const file = desktop.pit.path("work/bell.wav");
+    writeFileSync(file, silence);
+    const ask = async (...words: readonly string[]) => {
+      const child = spawn("pactl", [server, ...words], { stdio: ["ignore", "ignore", "pipe"] });
+      const said: Buffer[] = [];
+      child.stderr.on("data", (data: Buffer) => said.push(data));
+      await once(child, "close");
+      return Buffer.concat(said).toString().trim();
+    };
+    const samples = () => pactl(desktop, "list", "short", "samples").match(/\S*bell\S*/g) ?? [];
+    pactl(desktop, "upload-sample", file, "bell");
+    expect(samples()).toEqual(["bell"]);
+    for (const name of ["play-sample", "remove-sample"]) expect(await ask(name, "bell")).toContain("No such entity");
+    expect(await ask("upload-sample", file, "bell")).toBe("");
+    expect(samples().sort()).toEqual(["bell", `${id}..bell`]);
+    expect(await ask("play-sample", "bell", "speaker")).toBe("");
+    app = "org.example.Other";
+    for (const name of ["bell", `${id}..bell`]) expect(await ask("remove-sample", name)).toContain("No such entity");
+    expect(await ask("list", "samples")).toContain(denied);
+    app = id;
+    expect(await ask("remove-sample", "bell")).toBe("");
+    expect(samples()).toEqual(["bell"]);
   });
 
   test("ends what records when that is taken back", async () => {

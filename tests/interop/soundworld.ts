@@ -8,6 +8,16 @@ import { type ProgramSource, thisMachine } from "./programs.ts";
 const node = (name: string, kind: string): string =>
   `{ factory = adapter args = { factory.name = support.null-audio-sink node.name = "${name}" media.class = ${kind} object.linger = true audio.position = [ MONO ] } }`;
 
+/** A second of silence, as WAVE. */
+export const silence = Buffer.concat([
+  Buffer.from(
+    "52494646 24770100 57415645 666d7420 10000000 0100 0100 80bb0000 00770100 0200 1000 64617461".replaceAll(" ", ""),
+    "hex",
+  ),
+  Buffer.from([0, 0x77, 1, 0]),
+  Buffer.alloc(96_000),
+]);
+
 /** One version of PipeWire and its like. */
 interface SoundVersion {
   readonly source: ProgramSource;

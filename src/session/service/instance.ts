@@ -74,6 +74,7 @@ export class Instance implements Disposable {
     this.#traffic.set("pulse", traffic);
     const listener = new Listener(this.#loop, fd, (client) => {
       const link: SoundLink = new SoundLink(this.#loop, client, {
+        app: this.app,
         traffic,
         leave: this.#portals.leaveToRecord(this.app, this.number),
         ended: () => {

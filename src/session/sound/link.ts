@@ -10,25 +10,33 @@ import {
   malformed,
   namesByIndex,
   needsOf,
+  readFrame,
   refusal,
   type Source,
   sourceTold,
   withoutSharedMemory,
 } from "./pulse.ts";
+import { ownSample } from "./samples.ts";
 import { type Fate, PulseStream } from "./stream.ts";
+
+interface SoundOptions extends GuardedOptions<Source> {
+  /** Whose the samples are. */
+  readonly app: string;
+}
 
 class SoundGuard implements Guard {
   readonly streams: Readonly<Record<Direction, PulseStream>>;
-  readonly #options: GuardedOptions<Source>;
+  readonly #options: SoundOptions;
   readonly #refusals: Uint8Array[] = [];
   /** What the last answer was, and whether that is for the command that waits. */
   #granted: ReadonlySet<Source> = new Set();
   #answered = false;
-  #greeted = false;
+  /** Of the protocol, as the client's greeting has it. */
+  #version: number | undefined;
   readonly #own = new OwnStreams();
   readonly #heard = new Set<Source>();
 
-  constructor(options: GuardedOptions<Source>, to: Readonly<Record<Direction, Output>>) {
+  constructor(options: SoundOptions, to: Readonly<Record<Direction, Output>>) {
     this.#options = options;
     this.streams = {
       client: new PulseStream((...found) => this.#fromClient(...found), to.server),
@@ -49,15 +57,17 @@ class SoundGuard implements Guard {
     const asks = opensRecording || needs === "monitor";
     if (opensRecording) this.#answered = false;
     if (needs !== "nothing" && asks && !this.#granted.has(needs)) return this.#refuse(message);
+    const { length } = readFrame(bytes, at);
+    const own = ownSample(this.#options.app, this.#version ?? 0, message, bytes.subarray(at, at + length));
+    if (own === "refused") return this.#refuse(message);
     this.#own.ask(message);
-    return "pass";
+    return own ?? "pass";
   }
 
   /** Once: what the server tells depends on the version that it was told. */
   #greet(bytes: Uint8Array, at: number): void {
-    if (this.#greeted) throw malformed("two greetings");
-    this.#greeted = true;
-    withoutSharedMemory(bytes, at);
+    if (this.#version !== undefined) throw malformed("two greetings");
+    this.#version = withoutSharedMemory(bytes, at);
   }
 
   #refuse({ tag }: Command): Fate {
@@ -102,10 +112,11 @@ class SoundGuard implements Guard {
 /**
  * A client of the sound server (PulseAudio's protocol) that is heard, and hears only what it may: each stream that
  * records is asked about when it is opened, and again while it lasts. No memory is shared, so no descriptors are passed.
+ * Samples are the app's own.
  */
 export class SoundLink extends GuardedLink<Source> {
   /** Owns the descriptor. */
-  constructor(loop: EventLoop, clientFd: number, options: GuardedOptions<Source>) {
+  constructor(loop: EventLoop, clientFd: number, options: SoundOptions) {
     super(loop, clientFd, options, (to) => new SoundGuard(options, to));
   }
 }

@@ -27,7 +27,7 @@ export const command = {
 
 /** What a client needs to be heard and to show devices: streams for playback and samples, and questions. */
 const playback = new Set([
-  ...[3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 29, 31, 33, 34, 35],
+  ...[3, 4, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 29, 31, 33, 35],
   ...[37, 41, 42, 43, 46, 60, 69, 72, 74, 81, 82, 84, 85, 88, 89],
 ]);
 /** The same for streams that record. */
@@ -161,14 +161,54 @@ export function readCommand(bytes: Uint8Array, at: number, length: number): Comm
   return { number, tag, ...tokens.rest() };
 }
 
-/** Takes out of a client's greeting what it can of shared memory. */
-export function withoutSharedMemory(bytes: Uint8Array, at: number): void {
+/** The values of a whole packet. Throws `SOUND_PROTOCOL`. */
+export function tokensOf(packet: Uint8Array): readonly Token[] {
+  const tokens = new Tokens(packet, frameBytes, packet.length);
+  const found: Token[] = [];
+  for (let token = tokens.next(); token !== undefined; token = tokens.next()) found.push(token);
+  return found;
+}
+
+/** A packet with a command, of values as they stand in it. */
+export function packetOf(...values: readonly Uint8Array[]): Uint8Array {
+  const head = Buffer.alloc(frameBytes);
+  head.writeUInt32BE(
+    values.reduce((sum, { length }) => sum + length, 0),
+    0,
+  );
+  head.writeUInt32BE(commandChannel, 4);
+  return Buffer.concat([head, ...values]);
+}
+
+export function textOf(text: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from("t"), text, Buffer.alloc(1)]);
+}
+
+/** One property of a list: its name, and its value with the size before it, twice. */
+export function propertyOf(key: string, value: Uint8Array): Uint8Array {
+  const size = Buffer.alloc(4);
+  size.writeUInt32BE(value.length + 1, 0);
+  return Buffer.concat([
+    textOf(Buffer.from(key)),
+    Buffer.from("L"),
+    size,
+    Buffer.from("x"),
+    size,
+    value,
+    Buffer.alloc(1),
+  ]);
+}
+
+/** Takes out of a client's greeting what it can of shared memory; returns the version that it says. */
+export function withoutSharedMemory(bytes: Uint8Array, at: number): number {
   // Behind the command and its tag, five bytes each, comes the type of the version.
   const version = at + frameBytes + 11;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isThere = readFrame(bytes, at).length >= version + 4 - at;
   if (!isThere || view.getUint8(version - 1) !== "L".charCodeAt(0)) throw malformed("no version");
-  view.setUint32(version, view.getUint32(version) & versionMask);
+  const said = view.getUint32(version) & versionMask;
+  view.setUint32(version, said);
+  return said;
 }
 
 /** What is heard in a room, or what any app plays. */

@@ -3,8 +3,8 @@ import type { Output } from "../../loop/endpoint.ts";
 import { closeDescriptors, type FixedBuffer } from "../../sys/transfer.ts";
 import { type Command, frameBytes, readCommand, readFrame } from "./pulse.ts";
 
-/** What becomes of a command: `wait` until more is known. */
-export type Fate = "pass" | "drop" | "wait";
+/** What becomes of a command: `wait` until more is known, or another packet goes on in its place. */
+export type Fate = "pass" | "drop" | "wait" | Uint8Array;
 
 /** Cuts one direction of a connection into packets; sound itself goes on as it comes, and descriptors nowhere. */
 export class PulseStream implements Disposable {
@@ -46,6 +46,7 @@ export class PulseStream implements Disposable {
         continue;
       }
       this.#send(buffer, from, at);
+      if (found.fate instanceof Uint8Array) this.#output.sendCopy(found.fate);
       at += found.length;
       from = at;
     }

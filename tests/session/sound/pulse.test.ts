@@ -18,13 +18,13 @@ const opening = (...texts: (number | string | Buffer)[]) =>
 const attacks: ReadonlyMap<number, string> = new Map([
   ...([
     [7, "exit"],
-    [19, "remove a sample"],
     [27, "who a client is"],
     [28, "all clients"],
   ] as const),
   ...([
     [30, "all that plays"],
     [32, "all that records"],
+    [34, "all samples"],
     [36, "a sink's volume"],
     [38, "a source's volume"],
   ] as const),
@@ -121,7 +121,7 @@ test("sourceTold() believes what the server says of a stream, and expects the wo
 
 test("withoutSharedMemory() leaves the version alone", () => {
   const bytes = packet(8, 0, 0xc000_0023);
-  withoutSharedMemory(bytes, 0);
+  expect(withoutSharedMemory(bytes, 0)).toBe(0x23);
   expect(bytes.equals(packet(8, 0, 0x23))).toBe(true);
 });
 
