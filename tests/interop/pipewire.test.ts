@@ -64,10 +64,11 @@ describe.each([
   [`1.4 of Debian 13 (${problem ?? "at hand"})`, problem, newer],
 ] as const)("PipeWire, %s", (_name, missing, version) => {
   let desktop: Desktop;
+  let camera: string;
 
   beforeAll(async () => {
     if (missing !== undefined) return;
-    const camera = buildCamera();
+    camera = buildCamera();
     desktop = await startSoundWorld([...shell, ...tools, ...modules, camera], ["share/pipewire"], version());
     desktop.host([camera, "serve"]);
     await until("the camera", () => look("pw-cli", "ls", "Node").includes('node.name = "eye"'));
@@ -156,6 +157,43 @@ echo end`;
       expect(stdout).toBe("0\n");
       expect(said()).toMatch(/^access 0\nsees eye\n(sees camera\n)?frames\n(error .*\n)?ended/);
       expect(await desktop.output(id, "camera portal")).toBe(refused);
+    },
+  );
+
+  test.skipIf(missing !== undefined)(
+    "an app sees nothing more in the memory that it keeps of a camera which others use, when it may not",
+    async () => {
+      const { pit } = desktop;
+      const set = (answer: string) => pit.succeed(["permission-set", "devices", "camera", id, answer]);
+      const inside = (name: string) => pit.path("home/.var/app", id, "data", name);
+      const [other, kept] = [pit.path("work/other"), inside("kept")];
+      const lines = (file: string, word: string) =>
+        existsSync(file)
+          ? readFileSync(file, "utf8")
+              .split("\n")
+              .filter((line) => line === word).length
+          : 0;
+      const more = async (word: string) => {
+        const before = lines(other, word);
+        await until(`${word} for the other`, () => lines(other, word) > before + 1);
+      };
+      desktop.host(["sh", "-c", 'exec "$0" direct > "$1"', camera, other]);
+      await more("frames");
+      set("yes");
+      const running = desktop.run(id, "camera keep > $XDG_DATA_HOME/kept; echo $?");
+      await until("frames", () => lines(kept, "frames") > 0);
+      const before = lines(other, "memory");
+      expect(before).toBeGreaterThan(0);
+      set("no");
+      await until("the end", () => existsSync(kept) && readFileSync(kept, "utf8").includes("\nended"));
+      await until("other memory for the other", () => lines(other, "memory") > before);
+      await more("frames");
+      writeFileSync(inside("first"), "");
+      await until("a look", () => lines(kept, "looked") > 0);
+      await more("frames");
+      writeFileSync(inside("second"), "");
+      expect((await running.outcome).stdout).toBe("0\n");
+      expect(readFileSync(kept, "utf8")).toEndWith("looked\npictures stay\n");
     },
   );
 });

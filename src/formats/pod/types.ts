@@ -10,6 +10,7 @@ export const podType = {
   long: 5,
   text: 8,
   struct: 14,
+  object: 15,
   descriptor: 18,
 } as const;
 

@@ -31,6 +31,14 @@ export const write = {
   descriptor: (index: number): Uint8Array => longWord(podType.descriptor, BigInt(index)),
   text: (value: string): Uint8Array => pod(podType.text, Buffer.from(`${value}\0`)),
   struct: (...values: readonly Uint8Array[]): Uint8Array => pod(podType.struct, Buffer.concat(values)),
+  /** An object without properties, as commands are. */
+  object: (type: number, id: number): Uint8Array => {
+    const content = new Uint8Array(8);
+    const view = new DataView(content.buffer);
+    view.setUint32(0, type, true);
+    view.setUint32(4, id, true);
+    return pod(podType.object, content);
+  },
   /** How many properties there are, then their names and values. */
   dictionary: (properties: Dictionary): Uint8Array =>
     Buffer.concat([write.int(properties.size), ...[...properties].flat().map(write.text)]),

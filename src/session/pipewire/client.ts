@@ -11,8 +11,10 @@ import {
   encodeMessage,
   interfacePrefix,
   type Message,
+  node,
   registry,
   securityContext,
+  suspend,
   valuesOf,
 } from "./message.ts";
 import { PipewireStream, type Verdict } from "./stream.ts";
@@ -26,7 +28,7 @@ interface Question {
   readonly failed: (error: unknown) => void;
 }
 
-/** The service's own connection to PipeWire: it sees everything, and makes nothing but security contexts. */
+/** The service's own connection to PipeWire: it sees everything, makes nothing but security contexts, and suspends cameras. */
 export class PipewireClient implements Disposable {
   readonly globals = new Globals();
   readonly #endpoint: Endpoint;
@@ -36,6 +38,7 @@ export class PipewireClient implements Disposable {
   readonly #questions = new Map<number, Question>();
   #serial = 0;
   #contextId: number | undefined;
+  #nextId = registryId + 1;
   /** Why contexts were not made, by the serial of what asked for them. */
   readonly #refusals = new Map<number, string>();
   #closed = false;
@@ -145,10 +148,23 @@ export class PipewireClient implements Disposable {
   #bindContext(): number | undefined {
     const found = this.globals.find("SecurityContext");
     if (found === undefined) return undefined;
-    const id = registryId + 1;
-    const words = [write.int(found.id), write.text(`${interfacePrefix}SecurityContext`), write.int(3), write.int(id)];
+    return this.#bind(found.id, "SecurityContext");
+  }
+
+  #bind(global: number, type: string): number {
+    const id = this.#nextId++;
+    const words = [write.int(global), write.text(`${interfacePrefix}${type}`), write.int(3), write.int(id)];
     this.#send(registryId, registry.methods.bind, write.struct(...words));
     return id;
+  }
+
+  /** Has nodes take other memory than before; who else uses them goes on with that. */
+  suspend(nodes: readonly number[]): void {
+    for (const number of nodes) {
+      const id = this.#bind(number, "Node");
+      this.#send(id, node.methods.sendCommand, write.struct(suspend));
+      this.#send(0, core.methods.destroy, write.struct(write.int(id)));
+    }
   }
 
   #end(error: unknown): void {

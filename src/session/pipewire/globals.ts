@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Dictionary } from "../../formats/pod/types.ts";
 import { interfacePrefix, type Message, registry, valuesOf } from "./message.ts";
-import { type Global, isSink, type Source, sourceOf } from "./view.ts";
+import { type Global, isCamera, isSink, type Source, sourceOf } from "./view.ts";
 
 /** Reads the event that tells of something new. Throws `SOUND_PROTOCOL`. */
 export function readGlobal(message: Message): Global {
@@ -30,6 +30,8 @@ export class Globals {
   readonly #known = new Map<number, Global>();
   /** What each client has heard. A link that goes at once may have brought memory nevertheless. */
   readonly #heard = new Map<number, Set<Source>>();
+  /** The cameras that each client has seen, by their numbers. */
+  readonly #cameras = new Map<number, Set<number>>();
 
   /** Takes an event of the registry. Throws `SOUND_PROTOCOL`. */
   hear(message: Message): void {
@@ -42,11 +44,25 @@ export class Globals {
     const { client, source } = this.#heardBy(global) ?? {};
     if (client === undefined || source === undefined) return;
     this.#heard.set(client, (this.#heard.get(client) ?? new Set()).add(source));
+    if (source !== "camera") return;
+    const camera = Number(global.properties.get("link.output.node"));
+    this.#cameras.set(client, (this.#cameras.get(client) ?? new Set()).add(camera));
   }
 
   #forget(id: number): void {
     this.#known.delete(id);
     this.#heard.delete(id);
+    this.#cameras.delete(id);
+  }
+
+  has({ number, cookie }: ClientName): boolean {
+    return number !== undefined && cookie === this.cookie && this.#known.get(number)?.type === "Client";
+  }
+
+  /** The cameras that a client has seen, which are there. */
+  seenBy(client: ClientName): readonly number[] {
+    const seen = this.has(client) ? [...(this.#cameras.get(client.number ?? -1) ?? [])] : [];
+    return seen.filter((id) => isCamera(this.#known.get(id)?.properties ?? none));
   }
 
   /** The first thing with an interface. */
@@ -77,9 +93,8 @@ export class Globals {
   }
 
   /** What a client has heard since it came, also by links that are gone; undefined for a client that is not there. */
-  heardSince({ number, cookie }: ClientName): readonly Source[] | undefined {
-    if (number === undefined || cookie !== this.cookie || this.#known.get(number)?.type !== "Client") return undefined;
-    return [...(this.#heard.get(number) ?? [])];
+  heardSince(client: ClientName): readonly Source[] | undefined {
+    return this.has(client) ? [...(this.#heard.get(client.number ?? -1) ?? [])] : undefined;
   }
 
   /** By what names a stream can say that its sound is to go to a loudspeaker. */

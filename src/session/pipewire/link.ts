@@ -52,7 +52,10 @@ class PipewireGuard implements Guard {
     const { server, leave } = this.#options;
     const granted = await leave.now();
     const globals = await server.look();
-    const forbidden = globals.heardNow(this.#filter.clientName).find((source) => !granted.has(source));
+    const { clientName } = this.#filter;
+    // What a client has seen of a camera it may keep, also without a link.
+    const seen = globals.seenBy(clientName).map(() => "camera" as const);
+    const forbidden = [...globals.heardNow(clientName), ...seen].find((source) => !granted.has(source));
     if (forbidden !== undefined) throw new DowelError("SOUND_PROTOCOL", `The leave for the ${forbidden} has ended`);
   }
 
@@ -61,6 +64,7 @@ class PipewireGuard implements Guard {
   }
 
   [Symbol.dispose](): void {
+    void this.#options.server.takeBack(this.#filter.clientName);
     this.#use[Symbol.dispose]();
   }
 }

@@ -22,6 +22,9 @@ export const clientNode = {
 } as const;
 export const securityContext = { methods: { create: 1 } } as const;
 
+/** The command by which a node gives back its memory; PipeWire begins anew with what else is linked to it. */
+export const suspend = write.object(0x3_0002, 0);
+
 /** What all names of interfaces begin with. */
 export const interfacePrefix = "PipeWire:Interface:";
 

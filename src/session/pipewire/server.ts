@@ -7,7 +7,10 @@ import { connectUnix, listenUnix, socketPair } from "../../sys/sockets.ts";
 import { closeDescriptors, duplicateDescriptor } from "../../sys/transfer.ts";
 import type { Environment } from "../portals/buses.ts";
 import { PipewireClient } from "./client.ts";
-import type { Globals } from "./globals.ts";
+import type { ClientName, Globals } from "./globals.ts";
+
+/** How often is asked whether a client has gone whose connection is closed; PipeWire notices between two answers. */
+const leavingRounds = 100;
 
 /** A connection, and what ends its context when it is closed; both are the caller's to close. */
 interface ConfinedConnection {
@@ -112,6 +115,25 @@ export class PipewireServer implements Disposable {
     const { client } = this;
     await client.sync();
     return client.globals;
+  }
+
+  /**
+   * Has the cameras take other memory that a client has seen, whose connection ends: what it keeps of theirs shows it
+   * nothing more.
+   */
+  async takeBack(name: ClientName): Promise<void> {
+    const client = this.#client;
+    const cameras = client?.globals.seenBy(name) ?? [];
+    if (client === undefined || cameras.length === 0) return;
+    using _use = this.use();
+    try {
+      // While PipeWire has not seen its end, the client would be given the other memory as well.
+      for (let round = 0; round < leavingRounds && client.globals.has(name); round++) await client.sync();
+      client.suspend(cameras);
+      await client.sync();
+    } catch {
+      // Without PipeWire there is nothing to see.
+    }
   }
 
   [Symbol.dispose](): void {
