@@ -2,7 +2,7 @@
 // Clients of PipeWire that keep to no protocol, against PipeWire itself behind the service's link.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,7 @@ import { soundView } from "../../src/session/pipewire/view.ts";
 import { connectUnix, listenUnix } from "../../src/sys/sockets.ts";
 import { methods } from "../session/pipewire/messages.ts";
 import { Child } from "../support/bus.ts";
+import { untilListening } from "../support/listening.ts";
 import { until } from "../support/until.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dowel-pipewire-"));
@@ -33,7 +34,7 @@ beforeAll(async () => {
   const environment = { XDG_RUNTIME_DIR: folder, HOME: folder, PATH: "/usr/bin:/bin" };
   pipewire = new Child(["pipewire"], ["ignore", "ignore", "ignore"], environment);
   const socket = join(folder, "pipewire-0");
-  await until("PipeWire", () => statSync(socket, { throwIfNoEntry: false })?.isSocket());
+  await untilListening("PipeWire", socket);
   const server = new PipewireServer(loop, { XDG_RUNTIME_DIR: folder }, folder);
   listener = new Listener(loop, listenUnix({ path: gate }), (fd) => {
     const link = new PipewireLink(loop, fd, {

@@ -3,7 +3,7 @@
 // everybody have everything, and the gateway passes on what it hands out.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { implement } from "../../src/dbus/interface.ts";
 import type { BusPeer } from "../../src/dbus/peer.ts";
@@ -12,6 +12,7 @@ import { PipewireClient } from "../../src/session/pipewire/client.ts";
 import { at, errorOf, options, request } from "../session/portals/caller.ts";
 import { PortalWorld, portalName } from "../session/portals/support.ts";
 import { Child } from "../support/bus.ts";
+import { untilListening } from "../support/listening.ts";
 import { startPermissionStore } from "../support/permissionstore.ts";
 import { until } from "../support/until.ts";
 
@@ -81,11 +82,11 @@ async function startPipewire(environment: Record<string, string>): Promise<void>
     `${libraries}\ncontext.objects = [ ${camera} ${camera.replace("= screen", "= eye")} ]\n`,
   );
   children.push(new Child(["pipewire"], ["ignore", "ignore", "ignore"], environment));
-  const socket = join(world.folder, "pipewire-0");
-  await until("PipeWire", () => statSync(socket, { throwIfNoEntry: false })?.isSocket());
+
+  await untilListening("PipeWire", join(world.folder, "pipewire-0"));
 }
 
-/** The number of the node that is shared. Its socket is there a moment before PipeWire listens. */
+/** The number of the node that is shared. */
 async function screenNode(env: Record<string, string>): Promise<number> {
   for (;;) {
     const { status, stdout } = spawnSync("pw-dump", ["--no-colors"], { env, encoding: "utf8" });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cpSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { untilListening } from "../support/listening.ts";
 import { until } from "../support/until.ts";
 import { Desktop } from "./desktop.ts";
 import { type ProgramSource, thisMachine } from "./programs.ts";
@@ -51,8 +52,7 @@ export async function startSoundWorld(
     ["pipewire-pulse", "pulse/native"],
   ] as const) {
     desktop.host(startOf(program), variables);
-    if (socket !== undefined)
-      await until(program, () => statSync(pit.path("run", socket), { throwIfNoEntry: false })?.isSocket());
+    if (socket !== undefined) await untilListening(program, pit.path("run", socket));
   }
   await until("the devices", () => ["speaker", "room"].every((name) => pactl(desktop, "list", "short").includes(name)));
   return desktop;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cameras by the portal, from a PipeWire with a camera and a loudspeaker.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BusPeer } from "../../../src/dbus/peer.ts";
 import { PipewireClient } from "../../../src/session/pipewire/client.ts";
@@ -9,7 +9,7 @@ import { classOf } from "../../../src/session/pipewire/view.ts";
 import { noBackends } from "../../../src/session/portals/backends.ts";
 import type { Decision } from "../../../src/session/portals/decide.ts";
 import { Child } from "../../support/bus.ts";
-import { until } from "../../support/until.ts";
+import { untilListening } from "../../support/listening.ts";
 import { at, errorOf, options, property, request } from "./caller.ts";
 import { PortalWorld } from "./support.ts";
 
@@ -54,8 +54,7 @@ test("an app that somebody gave leave sees cameras and nothing else, and one wit
   writeFileSync(file, `${libraries}\ncontext.objects = [ ${camera} ${speaker} ]\n`);
   const environment = { XDG_RUNTIME_DIR: folder, XDG_CONFIG_HOME: join(folder, "config"), PATH: "/usr/bin:/bin" };
   pipewire = new Child(["pipewire"], ["ignore", "ignore", "ignore"], { ...environment, HOME: folder });
-  await until("PipeWire", () => statSync(join(folder, "pipewire-0"), { throwIfNoEntry: false })?.isSocket());
-  // Its socket is there a moment before it listens.
+  await untilListening("PipeWire", join(folder, "pipewire-0"));
   while (!(await present())) await Bun.sleep(5);
   expect(await request(app, "Camera", "AccessCamera", "", [])).toEqual([1, new Map()]);
   expect(await errorOf(open())).toContain("NotAllowed");
