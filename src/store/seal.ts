@@ -6,7 +6,7 @@ import { enableVerity, measureVerity } from "../sys/verity.ts";
 import { imageFile } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
 import { namesIn } from "./names.ts";
-import { visitObjects } from "./objects/list.ts";
+import { everyObject, visitObjects } from "./objects/list.ts";
 import { hasObject, objectPath } from "./objects/paths.ts";
 
 /**
@@ -17,11 +17,7 @@ import { hasObject, objectPath } from "./objects/paths.ts";
  */
 export function sealImage(installation: Installation, commit: string, imageDigest: string): boolean {
   const image = imageFile(installation, commit);
-  let isSealed = true;
-  visitObjects(installation, commit, (digest) => {
-    if (isSealed) isSealed = seal(objectPath(installation, digest), digest);
-  });
-  if (!isSealed) return false;
+  if (!everyObject(installation, commit, (digest) => seal(objectPath(installation, digest), digest))) return false;
   syncFileSystem(image);
   return seal(image, imageDigest);
 }

@@ -87,6 +87,11 @@ export function isMounted(path: string): boolean {
   }
 }
 
+/** Whether the image with a digest is mounted, with the objects of the installation; so all that it needs was looked at. */
+export function isImageMounted({ path }: Pick<Installation, "path">, imageDigest: string): boolean {
+  return isMounted(mountPoint(path, imageDigest)) && readsOwnObjects(path);
+}
+
 /** Whether the files of a deployment can be read. */
 export function isShown(deployment: Deployment): boolean {
   return (

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ByteString } from "./bytestring.ts";
 import {
   blockBytes,
   compactInodeBytes,
@@ -10,86 +9,79 @@ import {
   slotBytes,
 } from "./constants.ts";
 import { chunkBits } from "./layout.ts";
+import { PlainEntries } from "./plain-entries.ts";
+import { countUses } from "./plain-shared.ts";
+import { type PlainTable, plainKinds } from "./plain-table.ts";
 import { folderXattrBytes, objectXattrBytes, redirectBytes, sealBytes, sharedXattrBytes } from "./plain-xattrs.ts";
 
-type PlainKind = "folder" | "file" | "inline" | "symlink" | "stub";
+/** Where everything goes: a number for each inode. */
+export class PlainLayout {
+  readonly table: PlainTable;
+  readonly positions: Uint32Array;
+  /** 1: the inode is one of the long kind. */
+  readonly extended: Uint8Array;
+  /** Blocks of its own, and the first of them. */
+  readonly blocks: Uint32Array;
+  readonly firstBlocks: Uint32Array;
+  /** Bytes behind the inode and its xattrs. */
+  readonly tails: Uint32Array;
+  /** The number of its shared xattrs; -1 where it has none. */
+  readonly shared: Int32Array;
+  /** For each number of shared xattrs the first inode that has them. */
+  readonly owners: readonly number[];
+  /** The first file with the object of a digest (64 hexadecimal digits). */
+  readonly find: (digest: string) => number | undefined;
+  minTime = 0;
+  inodesEnd = 0;
+  totalBytes = 0;
 
-/** An inode of a plain tree, and its place in the image. */
-export class PlainInode {
-  readonly kind: PlainKind;
-  readonly name: ByteString;
-  /** Type and permission bits. */
-  readonly mode: number;
-  /** Seconds since 1970. */
-  readonly mtime: number;
-  /** Of a folder: all blocks and the tail. */
-  size: number;
-  /** The digest (hex) of a file's object, or the target of a symlink. */
-  readonly text: string;
-  /** Of an inline file. */
-  readonly content: Uint8Array | undefined;
-  /** Of a folder: its number of the folder above, where its children begin, how many, and how many are folders. */
-  parent = 0;
-  first = 0;
-  count = 0;
-  folders = 0;
-  position = 0;
-  extended = false;
-  xattrBytes = 0;
-  blocks = 0;
-  tail = 0;
-  firstBlock = 0;
+  constructor(table: PlainTable) {
+    const { count } = table;
+    this.table = table;
+    this.positions = new Uint32Array(count);
+    this.extended = new Uint8Array(count);
+    this.blocks = new Uint32Array(count);
+    this.firstBlocks = new Uint32Array(count);
+    this.tails = new Uint32Array(count);
+    const { shared, owners, find } = countUses(table);
+    this.shared = shared;
+    this.owners = owners;
+    this.find = find;
+  }
 
-  constructor(
-    kind: PlainKind,
-    name: ByteString,
-    mode: number,
-    mtime: number,
-    size: number,
-    text: string,
-    content?: Uint8Array,
-  ) {
-    this.kind = kind;
-    this.name = name;
-    this.mode = mode;
-    this.mtime = mtime;
-    this.size = size;
-    this.text = text;
-    this.content = content;
+  /** Bytes of a folder's blocks and of its tail, or of what else there is. */
+  sizeOf(at: number): number {
+    if (this.table.kinds[at] !== plainKinds.folder) return this.table.sizes[at] ?? 0;
+    return (this.blocks[at] ?? 0) * blockBytes + (this.tails[at] ?? 0);
+  }
+
+  xattrBytes(at: number): number {
+    if (this.table.kinds[at] === plainKinds.file)
+      return (this.shared[at] ?? -1) < 0 ? objectXattrBytes : sharedXattrBytes;
+    return at === 0 ? folderXattrBytes : 0;
   }
 }
 
-/** Where everything goes. */
-export interface PlainLayout {
-  readonly inodes: readonly PlainInode[];
-  /** The digests that several files have, in the order of the shared xattrs, with their place in it. */
-  readonly shared: ReadonlyMap<string, number>;
-  readonly minTime: number;
-  readonly inodesEnd: number;
-  readonly totalBytes: number;
-}
-
-/** Works out what goes where, of inodes in the order of their numbers; `uses`: how many files have an object. */
-export function layOutPlain(inodes: readonly PlainInode[], uses: ReadonlyMap<string, number>): PlainLayout {
-  const digests = [...uses].flatMap(([digest, uses]) => (uses > 1 ? [digest] : []));
-  const shared = new Map(
-    digests
-      .sort()
-      .reverse()
-      .map((digest, at) => [digest, at]),
-  );
-  let minTime = inodes[0]?.mtime ?? 0;
-  for (const { mtime } of inodes) if (mtime < minTime) minTime = mtime;
+/** Works out what goes where. */
+export function layOutPlain(table: PlainTable): PlainLayout {
+  const layout = new PlainLayout(table);
+  const { count, times } = table;
+  layout.minTime = times[0] ?? 0;
+  for (let at = 1; at < count; at++) layout.minTime = Math.min(layout.minTime, times[at] ?? 0);
+  measureFolders(layout);
   let end = firstInodeOffset;
-  for (const [at, inode] of inodes.entries()) end = place(inode, end, at === 0, minTime, inodes, shared);
-  const inodesEnd = roundUp(end, slotBytes);
-  let block = roundUp(inodesEnd + shared.size * (redirectBytes + sealBytes), blockBytes) / blockBytes;
-  for (const inode of inodes) {
-    if (inode.blocks === 0) continue;
-    inode.firstBlock = block;
-    block += inode.blocks;
+  for (let at = 0; at < count; at++) end = place(layout, at, end);
+  layout.inodesEnd = roundUp(end, slotBytes);
+  const sharedBytes = layout.owners.length * (redirectBytes + sealBytes);
+  let block = roundUp(layout.inodesEnd + sharedBytes, blockBytes) / blockBytes;
+  for (let at = 0; at < count; at++) {
+    const blocks = layout.blocks[at] ?? 0;
+    if (blocks === 0) continue;
+    layout.firstBlocks[at] = block;
+    block += blocks;
   }
-  return { inodes, shared, minTime, inodesEnd, totalBytes: block * blockBytes };
+  layout.totalBytes = block * blockBytes;
+  return layout;
 }
 
 function roundUp(value: number, unit: number): number {
@@ -97,71 +89,57 @@ function roundUp(value: number, unit: number): number {
 }
 
 /** Gives an inode its place, at `after` or behind it; returns where it ends. */
-function place(
-  inode: PlainInode,
-  after: number,
-  isRoot: boolean,
-  minTime: number,
-  inodes: readonly PlainInode[],
-  shared: ReadonlyMap<string, number>,
-): number {
-  const { kind } = inode;
-  if (kind === "folder") measureFolder(inode, inodes);
-  else if (kind === "file") inode.tail = 4 * Math.ceil(inode.size / 2 ** chunkBits(inode.size));
-  else inode.tail = inode.size;
-  if (kind === "file") inode.xattrBytes = shared.has(inode.text) ? sharedXattrBytes : objectXattrBytes;
-  else if (isRoot) inode.xattrBytes = folderXattrBytes;
-  inode.extended = inode.mtime !== minTime || inode.size > 0xffff_ffff || inode.folders + 2 > 0xffff;
-  const head = (inode.extended ? extendedInodeBytes : compactInodeBytes) + inode.xattrBytes;
-  let position = roundUp(after, slotBytes);
-  if (kind === "symlink") {
-    const whole = head + inode.tail;
-    if (whole >= blockBytes) {
-      inode.blocks = 1;
-      inode.tail = 0;
+function place(layout: PlainLayout, at: number, after: number): number {
+  const { table, minTime } = layout;
+  const kind = table.kinds[at];
+  const size = layout.sizeOf(at);
+  if (kind === plainKinds.file) layout.tails[at] = 4 * Math.ceil(size / 2 ** chunkBits(size));
+  else if (kind !== plainKinds.folder) layout.tails[at] = size;
+  const tail = layout.tails[at] ?? 0;
+  const isLong = table.times[at] !== minTime || size > 0xffff_ffff || (table.folders[at] ?? 0) + 2 > 0xffff;
+  layout.extended[at] = isLong ? 1 : 0;
+  const head = (isLong ? extendedInodeBytes : compactInodeBytes) + layout.xattrBytes(at);
+  const position = roundUp(after, slotBytes);
+  layout.positions[at] = position;
+  if (kind === plainKinds.symlink) return placeLink(layout, at, position, head + tail);
+  const rest = blockBytes - ((position + head) % blockBytes);
+  if (rest < tail) layout.positions[at] = position + roundUp(rest, slotBytes);
+  return (layout.positions[at] ?? 0) + head + tail;
+}
+
+/** A symbolic link lies within one block, or its target has one of its own. */
+function placeLink(layout: PlainLayout, at: number, position: number, whole: number): number {
+  let tail = layout.tails[at] ?? 0;
+  const head = whole - tail;
+  if (whole >= blockBytes) {
+    layout.blocks[at] = 1;
+    layout.tails[at] = tail = 0;
+  }
+  const last = position + whole - 1;
+  if (Math.floor(position / blockBytes) !== Math.floor(last / blockBytes)) {
+    layout.positions[at] = roundUp(position, blockBytes);
+  }
+  return (layout.positions[at] ?? 0) + head + tail;
+}
+
+/** Works out how many blocks the entries of folders take, with the two that every folder has. */
+function measureFolders(layout: PlainLayout): void {
+  const { table } = layout;
+  const entries = new PlainEntries(table);
+  for (let folder = 0; folder < table.count; folder++) {
+    if (table.kinds[folder] !== plainKinds.folder) continue;
+    entries.read(folder);
+    let blocks = 0;
+    let used = 0;
+    for (let at = 0; at < entries.count; at++) {
+      const cost = direntBytes + entries.nameSize(at);
+      if (used + cost > blockBytes) {
+        blocks++;
+        used = 0;
+      }
+      used += cost;
     }
-    const last = position + whole - 1;
-    if (Math.floor(position / blockBytes) !== Math.floor(last / blockBytes)) position = roundUp(position, blockBytes);
-  } else {
-    const rest = blockBytes - ((position + head) % blockBytes);
-    if (rest < inode.tail) position += roundUp(rest, slotBytes);
+    layout.blocks[folder] = blocks + (used > maxTailBytes ? 1 : 0);
+    layout.tails[folder] = used > maxTailBytes ? 0 : used;
   }
-  inode.position = position;
-  return position + head + inode.tail;
-}
-
-/** Works out how many blocks the entries of a folder take, with the two that every folder has. */
-function measureFolder(inode: PlainInode, inodes: readonly PlainInode[]): void {
-  let blocks = 0;
-  let used = 0;
-  for (const child of entriesOf(inode, inodes)) {
-    const cost = direntBytes + entryName(child, inodes).length;
-    if (used + cost > blockBytes) {
-      blocks++;
-      used = 0;
-    }
-    used += cost;
-  }
-  inode.blocks = blocks + (used > maxTailBytes ? 1 : 0);
-  inode.tail = used > maxTailBytes ? 0 : used;
-  inode.size = inode.blocks * blockBytes + inode.tail;
-}
-
-const dotNames = ["..", "."] as const;
-
-/** The numbers of what is in a folder, in the byte order of the names; -1 and -2 stand for `.` and `..`. */
-export function entriesOf({ first, count }: PlainInode, inodes: readonly PlainInode[]): readonly number[] {
-  const entries: number[] = [];
-  let dots = 0;
-  for (let child = first; child < first + count; child++) {
-    while (dots > -2 && (inodes[child]?.name ?? "") > (dots === 0 ? "." : "..")) entries.push(--dots);
-    entries.push(child);
-  }
-  while (dots > -2) entries.push(--dots);
-  return entries;
-}
-
-/** The name of one of `entriesOf`. */
-export function entryName(entry: number, inodes: readonly PlainInode[]): ByteString {
-  return (entry < 0 ? dotNames[entry + 2] : inodes[entry]?.name) ?? "";
 }

@@ -22,9 +22,12 @@ export const objectXattrBytes = xattrHeaderBytes + sealBytes + redirectBytes;
 export const sharedXattrBytes = xattrHeaderBytes + 4 + 4;
 export const folderXattrBytes = xattrHeaderBytes + entryBytes(opaque, "y");
 
-/** Where the digest begins in the entry that seals an object, and the path in the one that leads there. */
-const sealDigestAt = 4 + seal.suffix.length + metacopyHeader.length;
-const pathAt = 4 + redirect.suffix.length + 1;
+/** Where the digest begins in the area of an object, and the path that leads there. */
+export const areaDigestAt = xattrHeaderBytes + 4 + seal.suffix.length + metacopyHeader.length;
+const areaPathAt = xattrHeaderBytes + sealBytes + 4 + redirect.suffix.length + 1;
+/** Where the entries begin in the area of an object. */
+export const areaSealAt = xattrHeaderBytes;
+export const areaRedirectAt = xattrHeaderBytes + sealBytes;
 
 function entry(name: XattrName, value: string): Buffer {
   const bytes = Buffer.alloc(entryBytes(name, value));
@@ -42,51 +45,25 @@ function header(names: readonly XattrName[], references: number): Buffer {
   return bytes;
 }
 
-const sealEntry = entry(seal, sealValue);
-const redirectEntry = entry(redirect, redirectValue);
-const objectArea = Buffer.concat([header([seal, redirect], 0), sealEntry, redirectEntry]);
+/** The xattrs of a file with an object, but for the digest. */
+export const objectArea: Uint8Array = Buffer.concat([
+  header([seal, redirect], 0),
+  entry(seal, sealValue),
+  entry(redirect, redirectValue),
+]);
 const sharedArea = header([seal, redirect], 2);
-const rootArea = Buffer.concat([header([opaque], 0), entry(opaque, "y")]);
+/** The xattr of the root, which hides what is below. */
+export const rootArea: Uint8Array = Buffer.concat([header([opaque], 0), entry(opaque, "y")]);
 
-/** Writes the digest into an entry that seals an object. */
-function putSeal(out: Buffer, at: number, digest: string): void {
-  out.write(digest, at + sealDigestAt, 32, "hex");
-}
-
-/** Writes the path of an object into an entry that leads there: `ab/` and the rest of the digest. */
-function putPath(out: Buffer, at: number, digest: string): void {
-  const start = at + pathAt;
+/** Writes a digest (64 hexadecimal digits) into the area at a place, and the path of its object: `ab/` and the rest. */
+export function putDigest(out: Buffer, area: number, digest: string): void {
+  out.write(digest, area + areaDigestAt, 32, "hex");
+  const start = area + areaPathAt;
   out.write(digest, start + 1, 64, "latin1");
   out[start] = digest.charCodeAt(0);
   out[start + 1] = digest.charCodeAt(1);
   out[start + 2] = 0x2f;
 }
 
-/** The xattrs of a file with an object. */
-export function putObjectXattrs(out: Buffer, at: number, digest: string): void {
-  objectArea.copy(out, at);
-  putSeal(out, at + xattrHeaderBytes, digest);
-  putPath(out, at + xattrHeaderBytes + sealBytes, digest);
-}
-
-/** The same, where they are shared; the numbers lead to the entries. */
-export function putSharedXattrs(out: Buffer, at: number, sealAt: number, redirectAt: number): void {
-  sharedArea.copy(out, at);
-  out.writeUInt32LE(sealAt, at + xattrHeaderBytes);
-  out.writeUInt32LE(redirectAt, at + xattrHeaderBytes + 4);
-}
-
-/** The xattr of the root, which hides what is below. */
-export function putRootXattrs(out: Buffer, at: number): void {
-  rootArea.copy(out, at);
-}
-
-/** The entries that several files share, `number` of `count`. */
-export function putSharedEntries(out: Buffer, start: number, number: number, count: number, digest: string): void {
-  const redirectAt = start + number * redirectBytes;
-  const sealAt = start + count * redirectBytes + number * sealBytes;
-  redirectEntry.copy(out, redirectAt);
-  putPath(out, redirectAt, digest);
-  sealEntry.copy(out, sealAt);
-  putSeal(out, sealAt, digest);
-}
+/** The words of xattrs that are shared, but for the numbers that lead to the entries. */
+export const sharedWords: readonly number[] = [0, 4, 8].map((at) => sharedArea.readUInt32LE(at));

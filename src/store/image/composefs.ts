@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { byteStringOf } from "../../formats/composefs/bytestring.ts";
 import { PlainTree } from "../../formats/composefs/plain.ts";
+import type { PlainNode } from "../../formats/composefs/plain-table.ts";
+import type { LayerEntry } from "./layers.ts";
 import type { FolderNode, TreeNode } from "./tree.ts";
 
 const nothing = new Uint8Array(0);
@@ -15,21 +17,22 @@ export function composefsOf(root: FolderNode): Uint8Array {
     for (const name of sortedNames(children)) {
       const node = children.get(name);
       if (node === undefined) continue;
-      add(tree, byteStringOf(name), node);
+      tree.add(byteStringOf(name), plainNodeOf(node));
       if (node.kind === "folder") folders.push(node);
     }
   }
   return tree.write();
 }
 
-function add(tree: PlainTree, name: string, node: TreeNode): void {
-  if (node.kind === "folder") tree.folder(name, node.mtime);
-  else if (node.kind === "symlink") tree.symlink(name, node.mtime, byteStringOf(node.target));
-  else {
-    const { size, digest, inline } = node.content;
-    if (size > 0 && inline === undefined) tree.file(name, node.mtime, node.executable, size, digest);
-    else tree.inline(name, node.mtime, node.executable, size === 0 ? nothing : (inline ?? nothing));
-  }
+/** What composefs says of a node of a tree, or of an entry of a layer; files of the store are named by their digests. */
+export function plainNodeOf(node: TreeNode | Exclude<LayerEntry, { readonly kind: "hardlink" }>): PlainNode {
+  const { mtime } = node;
+  if (node.kind === "folder") return { kind: "folder", mtime };
+  if (node.kind === "symlink") return { kind: "symlink", mtime, target: byteStringOf(node.target) };
+  const { executable } = node;
+  const { size, digest, inline } = node.content;
+  if (size > 0 && inline === undefined) return { kind: "file", mtime, executable, size, digest };
+  return { kind: "inline", mtime, executable, content: size === 0 ? nothing : (inline ?? nothing) };
 }
 
 /** Names in the order of their bytes, in which most layers have them already. */

@@ -52,10 +52,10 @@ function toLine(entry: LayerEntry): Line {
   }
 }
 
-export function saveRecord(installation: Installation, diffId: Digest, lines: readonly string[]): void {
+export function saveRecord(installation: Installation, diffId: Digest, record: string | Uint8Array): void {
   const path = recordPath(installation, diffId);
   try {
-    writeFileDurably(path, encodeRecord(lines));
+    writeFileDurably(path, record);
   } catch (error) {
     throw fileError(error, "write", path);
   }
@@ -78,37 +78,36 @@ export function loadRecord(installation: Installation, diffId: Digest, image?: s
 
 /** The entries of the record in a file. Throws `STORE_INVALID`. */
 export function readRecord(path: string): LayerEntry[] {
-  return readLines(path).entries;
-}
-
-/** A record as it was written, and what it says. */
-export interface RecordLines {
-  readonly lines: readonly string[];
-  readonly entries: LayerEntry[];
-}
-
-/** As `loadRecord`, of a layer of one of several images. */
-export function loadLines(
-  installation: Installation,
-  diffId: Digest,
-  images: readonly string[],
-): RecordLines | undefined {
-  const own = images.map((image) => join(image, ownRecordName(diffId)));
-  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
-  return path === undefined ? undefined : readLines(path);
-}
-
-function readLines(path: string): RecordLines {
   try {
-    const lines = readFileSync(path, "utf8").split("\n");
-    if (lines.at(-1) === "") lines.pop();
-    return { lines, entries: (JSON.parse(`[${lines.join(",")}]`) as Line[]).map(fromLine) };
+    return parseRecord(readFileSync(path), path);
   } catch (cause) {
     throw new DowelError("STORE_INVALID", `${path}: not a record of a layer`, {
       hint: "Delete this file; the layer is then fetched again.",
       cause,
     });
   }
+}
+
+/** The bytes of the record of a layer of one of several images, whose folders are given; undefined where there is none. */
+export function findRecord(installation: Installation, diffId: Digest, images: readonly string[]): Buffer | undefined {
+  const own = images.map((image) => join(image, ownRecordName(diffId)));
+  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
+  return path === undefined ? undefined : readFileSync(path);
+}
+
+/** The entries that the bytes of a record have; `what` names it. Throws `STORE_INVALID`. */
+export function parseRecord(record: Uint8Array, what: string): LayerEntry[] {
+  const text = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString("utf8");
+  try {
+    return (JSON.parse(`[${text.trimEnd().replaceAll("\n", ",")}]`) as Line[]).map(fromLine);
+  } catch (cause) {
+    throw new DowelError("STORE_INVALID", `${what}: not a record of a layer`, { hint: "Run: dowel repair", cause });
+  }
+}
+
+/** The entry of one line. Throws where it is none. */
+export function parseEntry(line: string): LayerEntry {
+  return fromLine(JSON.parse(line) as Line);
 }
 
 function fromLine([kind, path, ...rest]: Line): LayerEntry {

@@ -9,7 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
 import type { Installation } from "../installation.ts";
-import { encodeObjectList } from "../objects/list.ts";
+import { type ObjectList, objectListOf } from "../objects/list.ts";
 import { composefsOf } from "./composefs.ts";
 import { addExtra, loadExtra } from "./extra.ts";
 import { refOfLabels } from "./identity.ts";
@@ -68,7 +68,8 @@ export function storedSubpaths(installation: Pick<Installation, "images">, commi
   return existsSync(path) ? parseSubpaths(readFileSync(path, "utf8").split("\n")) : [];
 }
 
-function storedDigest(folder: string): string | undefined {
+/** The fs-verity digest (hex) of a folder's `image.cfs`, as it was written; undefined where there is no image. */
+export function storedDigest(folder: string): string | undefined {
   const path = join(folder, "digest");
   return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
 }
@@ -88,7 +89,7 @@ export function writeImage(
   installation: Installation,
   { image, composefs, objects }: MadeImage,
   documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
-  records: ReadonlyMap<string, string> = ownRecords(imageFolder(installation, image.commit)),
+  records: ReadonlyMap<string, Uint8Array | string> = ownRecords(imageFolder(installation, image.commit)),
 ): StoredImage {
   const folder = imageFolder(installation, image.commit);
   const lacksRecords = [...records.keys()].some((name) => !existsSync(join(folder, name)));
@@ -102,7 +103,7 @@ export function writeImage(
       digest: `${image.imageDigest}\n`,
       metadata: image.metadata,
       "download-size": `${image.downloadSize}\n`,
-      "objects.list": encodeObjectList(objects),
+      "objects.list": objects.encode(),
       ...(image.subpaths.length === 0 ? {} : { [subpathsFile]: image.subpaths.join("\n") }),
       ...Object.fromEntries(records),
     };
@@ -125,8 +126,7 @@ export function writeImage(
 export interface MadeImage {
   readonly image: StoredImage;
   readonly composefs: Uint8Array;
-  /** Of `objectSizes`. */
-  readonly objects: ReadonlyMap<string, number>;
+  readonly objects: ObjectList;
 }
 
 /** `seen`: the image's objects, where all of them were looked at. */
@@ -134,7 +134,7 @@ export function imageOf(facts: ImageFacts, newObjects: number, seen?: ReadonlyMa
   const composefs = composefsOf(facts.view.root);
   const digest = Buffer.from(fsVerityDigest(composefs)).toString("hex");
   const image = { ...describe(facts, digest, newObjects), isWhole: seen !== undefined };
-  return { image, composefs, objects: seen ?? objectSizes(facts.view) };
+  return { image, composefs, objects: objectListOf(seen ?? objectSizes(facts.view)) };
 }
 
 function describe(facts: ImageFacts, imageDigest: string, newObjects: number): StoredImage {

@@ -41,11 +41,13 @@ export function treeDigest(root: FolderNode): string {
  * exports and the metadata come from lies within what is shown in the layout `rootfs`; in `flatpak` it makes a tree of its
  * own, of `metadata` and, where anything is exported, `export`.
  */
-export function viewDigest({ layout, root, metadata, exported }: ImageView, shown = treeDigest(root)): string {
+export function viewDigest(view: ImageView, shown?: string): string {
   const beside = newFolder(0, 0);
+  const { layout, metadata, exported } = view;
   if (layout === "flatpak") {
     if (metadata !== undefined) beside.children.set("metadata", metadata);
     if (exported !== undefined) beside.children.set("export", exported);
   }
-  return `${shown} ${treeDigest(beside)}`;
+  // the tree may be one that is made only when it is asked for
+  return `${shown ?? treeDigest(view.root)} ${treeDigest(beside)}`;
 }

@@ -9,8 +9,23 @@ function objectListPath(installation: Pick<Installation, "images">, commit: stri
   return join(installation.images, commit, "objects.list");
 }
 
-export function encodeObjectList(sizes: ReadonlyMap<string, number>): string {
-  return [...sizes].map(([digest, size]) => `${digest} ${size}\n`).join("");
+/** The objects that an image needs. */
+export interface ObjectList {
+  has(digest: string): boolean;
+  /** What `objects.list` says of them. */
+  encode(): string;
+}
+
+export function objectListOf(sizes: ReadonlyMap<string, number>): ObjectList {
+  return {
+    has: (digest) => sizes.has(digest),
+    encode: () => [...sizes].map(([digest, size]) => encodeObject(digest, size)).join(""),
+  };
+}
+
+/** A line of `objects.list`. */
+export function encodeObject(digest: string, size: number): string {
+  return `${digest} ${size}\n`;
 }
 
 /**
@@ -22,6 +37,18 @@ export function visitObjects(
   commit: string,
   visit: (digest: string, size: number) => void,
 ): void {
+  everyObject(installation, commit, (digest, size) => {
+    visit(digest, size);
+    return true;
+  });
+}
+
+/** Whether something holds for each object that an image needs: the rest of the list is not read once it does not. */
+export function everyObject(
+  installation: Pick<Installation, "images">,
+  commit: string,
+  holds: (digest: string, size: number) => boolean,
+): boolean {
   const path = objectListPath(installation, commit);
   const text = read(path);
   for (let at = 0; at < text.length; ) {
@@ -33,9 +60,10 @@ export function visitObjects(
         hint: "Run: dowel repair",
       });
     }
-    visit(digest, size);
+    if (!holds(digest, size)) return false;
     at = end + 1;
   }
+  return true;
 }
 
 function read(path: string): string {

@@ -9,6 +9,7 @@ import { FileSizes } from "../../sys/sizes.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { Intake } from "./intake.ts";
+import type { ObjectList } from "./list.ts";
 import { objectName, objectPath } from "./paths.ts";
 import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
@@ -174,7 +175,7 @@ export class ObjectStaging implements AsyncDisposable {
   }
 
   /** Whether all objects that were new are among the given ones. */
-  broughtOnly(digests: ReadonlyMap<string, unknown>): boolean {
+  broughtOnly(digests: Pick<ObjectList, "has">): boolean {
     return [this.#committed, this.#staged].every((all) => [...all.keys()].every((digest) => digests.has(digest)));
   }
 

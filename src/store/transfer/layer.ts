@@ -7,12 +7,12 @@ import { type Digest, digestAlgorithm } from "../../oci/digest.ts";
 import type { ByteStream } from "../../oci/verify.ts";
 import { releaseMemory } from "../../sys/runtime.ts";
 import type { LayerEntry, LayerStack } from "../image/layers.ts";
-import { encodeEntry, loadRecord } from "../image/record.ts";
+import { encodeEntry, encodeRecord, loadRecord } from "../image/record.ts";
 import { unpackLayer } from "../image/unpack.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { fetchBlob, forgetBlob } from "./blob.ts";
 import { type LayerContext, largeLayerBytes, mayContinue } from "./context.ts";
-import { fetchEdited } from "./edited.ts";
+import { type EditedLayer, fetchEdited } from "./edited.ts";
 import { fetchPartially, isRefusal, openTables } from "./partial.ts";
 import { fetchSubset } from "./subset.ts";
 import { LayerNotes, placesOf, type WholePlaces } from "./tables.ts";
@@ -42,8 +42,10 @@ function isPresent(staging: ObjectStaging, entry: LayerEntry): boolean {
 }
 
 export interface FetchedLayer {
-  /** Of its record. */
-  readonly lines: readonly string[];
+  /** As `encodeRecord` has it. */
+  readonly record: string | Uint8Array;
+  /** Set where the layer was made of the one before: then its entries are yet to be added to the stack. */
+  readonly edited?: EditedLayer;
   /**
    * Whether its unpacked bytes have the digest that the config names. If not, only the tree can say that it is right, or
    * these are the entries of a subset, of which each content is.
@@ -63,17 +65,13 @@ export async function fetchLayer(
 ): Promise<FetchedLayer> {
   const places = placesOf(layer);
   const edited = places === undefined ? undefined : await fetchEdited(context, layer, places, diffId);
-  if (edited !== undefined) {
-    stack.beginLayer();
-    for (const entry of edited.entries) stack.add(entry);
-    return { lines: edited.lines, isChecked: false };
-  }
+  if (edited !== undefined) return { record: edited.record.bytes, edited, isChecked: false };
   const tables = places === undefined ? undefined : await openTables(context, layer, places);
   if (places === undefined || tables === undefined) {
     const delta = usableDelta(context, layer, diffId);
     const lines = delta === undefined ? undefined : await makeByDelta(context, stack, layer, diffId, delta);
-    if (lines !== undefined) return { lines, isChecked: true };
-    return { lines: await fetchWhole(context, stack, layer, diffId, { places }), isChecked: true };
+    if (lines !== undefined) return { record: encodeRecord(lines), isChecked: true };
+    return { record: encodeRecord(await fetchWhole(context, stack, layer, diffId, { places })), isChecked: true };
   }
   const isSubset = context.subpaths.length > 0;
   const partial = isSubset
@@ -83,12 +81,12 @@ export async function fetchLayer(
     const toc = partial.damaged ? undefined : tables.toc;
     const lines = await fetchWhole(context, stack, layer, diffId, { places, toc });
     keepToc(context.installation, diffId, tables.toc, places);
-    return { lines, isChecked: true };
+    return { record: encodeRecord(lines), isChecked: true };
   }
   keepToc(context.installation, diffId, tables.toc, places);
   stack.beginLayer();
   for (const entry of partial.entries) stack.add(entry);
-  return { lines: partial.entries.map(encodeEntry), isChecked: !context.vouched && !isSubset };
+  return { record: encodeRecord(partial.entries.map(encodeEntry)), isChecked: !context.vouched && !isSubset };
 }
 
 /** Makes a layer of an older one; undefined where that does not lead to the layer, and nothing has been added. */

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
-import { DowelError, isDowelError } from "../../base/errors.ts";
-import { limits } from "../../base/limits.ts";
+import { isDowelError } from "../../base/errors.ts";
 import { addExtra, completeExtra } from "../image/extra.ts";
-import { metadataOf } from "../image/identity.ts";
 import { imageFolder, imageOf, type MadeImage, objectSizes } from "../image/stored.ts";
 import { subsetOf } from "../image/subset.ts";
-import type { FileNode, FolderNode } from "../image/tree.ts";
+import type { FolderNode } from "../image/tree.ts";
 import { viewOf } from "../image/view.ts";
 import { treeDigest, viewDigest } from "../image/voucher.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { type AddedLayers, addWanted } from "./addlayers.ts";
 import type { LayerContext } from "./context.ts";
+import { makeFromEarlier } from "./fromearlier.ts";
+import { metadataFor } from "./metadata.ts";
 import type { WantedImage } from "./wanted.ts";
 
 /** An image whose contents are durable, and that is yet to be written. */
 export interface BroughtImage {
   readonly made: MadeImage;
   /** Records that are this image's own, by their names. */
-  readonly records: ReadonlyMap<string, string>;
+  readonly records: ReadonlyMap<string, string | Uint8Array>;
 }
 
 /** Brings the layers of an image and works out what they show; all that it needs is in the store then. */
@@ -27,16 +26,20 @@ export async function bringImage(context: LayerContext, image: WantedImage): Pro
   const folder = imageFolder(installation, image.commit);
   const extra = completeExtra(folder, (digest, size) => staging.has(digest, size));
   const make = ({ root }: AddedLayers): MadeImage | undefined => {
-    if (extra !== undefined) addExtra(root, image.manifest.layers.length, extra.entries);
-    return makeImage(staging, image, context.subpaths, root);
+    if (extra !== undefined) addExtra(root(), image.manifest.layers.length, extra.entries);
+    return makeImage(staging, image, context.subpaths, root());
   };
   const attempt = async (how: LayerContext, reuse: "known" | "complete"): Promise<BroughtImage | undefined> => {
     const layers = await addWanted(how, image, reuse);
     const isSure = !how.vouched || layers.unchecked.size === 0;
-    const made = await saving(layers, () =>
-      isSure ? make(layers) : makeVouched(image, layers, extra !== undefined, () => make(layers)),
+    const made = await saving(layers, () => {
+      if (isSure) return make(layers);
+      const quick = extra === undefined && layers.edited && makeFromEarlier(how, image, layers.edited);
+      return quick || makeVouched(image, layers, extra !== undefined, () => make(layers));
+    });
+    return (
+      made && { made, records: new Map<string, string | Uint8Array>([...layers.unchecked, ...(extra?.record ?? [])]) }
     );
-    return made && { made, records: new Map([...layers.unchecked, ...(extra?.record ?? [])]) };
   };
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   const brought = (await attempt(context, "known")) ?? (await attempt({ ...context, vouched: false }, "complete"));
@@ -55,9 +58,9 @@ function makeVouched(
   hasExtra: boolean,
   make: () => MadeImage | undefined,
 ): MadeImage | undefined {
-  if (voucher?.view === undefined) return treeDigest(root) === voucher?.tree ? make() : undefined;
+  if (voucher?.view === undefined) return treeDigest(root()) === voucher?.tree ? make() : undefined;
   try {
-    if (hasExtra) return viewDigest(viewOf(root, ref.kind, name)) === voucher.view ? make() : undefined;
+    if (hasExtra) return viewDigest(viewOf(root(), ref.kind, name)) === voucher.view ? make() : undefined;
     const made = make();
     return made !== undefined && digestOf(made) === voucher.view ? made : undefined;
   } catch (error) {
@@ -71,17 +74,21 @@ const digestOf = ({ image }: MadeImage): string => viewDigest(image.view, image.
 /** Works out the image that layers make; undefined where objects of it are missing. */
 function makeImage(
   staging: ObjectStaging,
-  { name, commit, ref, manifest, config: { labels } }: WantedImage,
+  image: WantedImage,
   subpaths: readonly string[],
   root: FolderNode,
 ): MadeImage | undefined {
+  const { name, commit, ref, manifest, config } = image;
   const view = subsetOf(viewOf(root, ref.kind, name), subpaths);
   const objects = objectSizes(view);
   for (const [digest, size] of objects) if (!staging.has(digest, size)) return undefined;
-  const file = view.metadata === undefined ? undefined : metadataFile(staging, view.metadata, name);
-  const metadata = metadataOf(labels, file, ref, name);
+  const metadata = metadataFor(staging, image, view);
   const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  return imageOf({ commit, ref, labels, subpaths, metadata, view, downloadSize }, staging.newObjects, objects);
+  return imageOf(
+    { commit, ref, labels: config.labels, subpaths, metadata, view, downloadSize },
+    staging.newObjects,
+    objects,
+  );
 }
 
 /** Does some work while the device writes what came; both are over when this returns. */
@@ -91,14 +98,4 @@ async function saving<T>(layers: AddedLayers, work: () => T): Promise<T> {
   } finally {
     await layers.save();
   }
-}
-
-/** The content of the file `metadata`, which has been staged or stored. */
-function metadataFile(staging: ObjectStaging, file: FileNode, name: string): Uint8Array {
-  const { inline, size, digest } = file.content;
-  if (size > limits.keyfileBytes) {
-    throw new DowelError("LIMIT_EXCEEDED", `${name}: its metadata is larger than ${limits.keyfileBytes} bytes`);
-  }
-  if (inline !== undefined) return inline;
-  return size === 0 ? new Uint8Array(0) : readFileSync(staging.pathOf(digest));
 }
