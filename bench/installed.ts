@@ -46,16 +46,20 @@ export function unmountImages(): void {
 }
 
 /**
- * Takes away what both peers have installed, their remotes and caches too. The files only move aside: ext4 looks for
- * unused inodes past all that were freed in the last minutes, which would make the next install slower.
+ * Takes a folder away, if it is there. Its files only move aside: ext4 looks for unused inodes past all that were freed in
+ * the last minutes, which would make the next install slower.
  */
+export function setAside(folder: string): void {
+  if (!existsSync(folder)) return;
+  mkdirSync(removed, { recursive: true });
+  renameSync(folder, join(removed, String(++removals)));
+}
+
+/** Takes away what both peers have installed, their remotes and caches too. */
 export function removeInstallations(): void {
   unmountImages();
   for (const folder of [dowelFolder, flatpakFolder, join(work, "flatpak-cache"), join(work, "cache")]) {
-    if (existsSync(folder)) {
-      mkdirSync(removed, { recursive: true });
-      renameSync(folder, join(removed, String(++removals)));
-    }
+    setAside(folder);
     mkdirSync(folder, { mode: 0o755 });
   }
 }

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { serve } from "./install.ts";
-import { removeInstallations } from "./installed.ts";
+import { removeInstallations, setAside } from "./installed.ts";
 import {
   type Command,
   compare,
@@ -69,7 +69,7 @@ function ostreeUpdate({ url, network }: Peers, first: Trees, second: Trees): Com
   return {
     ...pull,
     before: () => {
-      rmSync(client, { recursive: true, force: true });
+      setAside(client);
       ostreeRepository(client, "bare");
       execute({ words: ["ostree", `--repo=${client}`, "remote", "add", "--no-gpg-verify", "bench", url] });
       serve(first.repository);
