@@ -22,9 +22,26 @@ function pathOf(place: string): string {
   }
 }
 
+const isAddress = (place: string): boolean => /^https?:\/\//.test(place);
+
+/**
+ * Throws `NOT_PERMITTED` where a file that came from the network names a folder or a file of this machine as the place of
+ * its images: only who can write here may say so.
+ */
+export function refuseLocalImages(place: string, url: string | undefined): void {
+  if (!isAddress(place) || url === undefined || !/^oci(?:-archive)?:/.test(url)) return;
+  throw new DowelError(
+    "NOT_PERMITTED",
+    `${place}: a file from the network may not name images of this machine: ${url}`,
+    {
+      hint: "Look at the file; where you trust it, download it and give its path.",
+    },
+  );
+}
+
 /** The bytes of a small file that a path, a `file:` address or an `http(s):` address names. */
 export async function loadFile(place: string, signal?: AbortSignal): Promise<Uint8Array> {
-  if (/^https?:\/\//.test(place)) {
+  if (isAddress(place)) {
     if (!URL.canParse(place)) throw new DowelError("USAGE", `"${place}" is no valid address`);
     return download(place, signal);
   }

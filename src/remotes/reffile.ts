@@ -4,7 +4,7 @@ import { DowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { parseRef, type Ref } from "../metadata/ref.ts";
 import { readGpgKey } from "./gpgkey.ts";
-import { loadFile } from "./loadfile.ts";
+import { loadFile, refuseLocalImages } from "./loadfile.ts";
 import { isRemoteName, type RemoteSettings } from "./settings.ts";
 
 /** What a `.flatpakref` file says: one app or runtime, and the remote that has it. */
@@ -63,7 +63,9 @@ export function parseRefFile(bytes: Uint8Array, where: string, arch: string = ho
   };
 }
 
-/** Fetches and reads a `.flatpakref` file from a path or an address. */
+/** Fetches and reads a `.flatpakref` file from a path or an address. Throws as `parseRefFile` and `refuseLocalImages`. */
 export async function loadRefFile(place: string, arch: string | undefined, signal?: AbortSignal): Promise<RefFile> {
-  return parseRefFile(await loadFile(place, signal), place, arch);
+  const file = parseRefFile(await loadFile(place, signal), place, arch);
+  refuseLocalImages(place, file.remote.url);
+  return file;
 }

@@ -2,7 +2,7 @@
 import { DowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { readGpgKey } from "./gpgkey.ts";
-import { loadFile } from "./loadfile.ts";
+import { loadFile, refuseLocalImages } from "./loadfile.ts";
 import type { RemoteSettings } from "./settings.ts";
 
 /** The settings of a remote, ready for `addRemote`, and the keyring that its images are signed with. */
@@ -42,7 +42,9 @@ export function parseRepoFile(bytes: Uint8Array, where: string): RepoFile {
   };
 }
 
-/** Fetches and reads a `.flatpakrepo` file from a path or an address. */
+/** Fetches and reads a `.flatpakrepo` file from a path or an address. Throws as `parseRepoFile` and `refuseLocalImages`. */
 export async function loadRepoFile(place: string, signal?: AbortSignal): Promise<RepoFile> {
-  return parseRepoFile(await loadFile(place, signal), place);
+  const file = parseRepoFile(await loadFile(place, signal), place);
+  refuseLocalImages(place, file.url);
+  return file;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "bun:test";
-import { looksLikeRefFile, parseRefFile } from "../../src/remotes/reffile.ts";
+import { loadRefFile, looksLikeRefFile, parseRefFile } from "../../src/remotes/reffile.ts";
 
 const parse = (text: string) => parseRefFile(Buffer.from(text), "test.flatpakref", "x86_64");
 
@@ -42,3 +42,14 @@ test("looksLikeRefFile() tells files and addresses from refs", () => {
   expect(["a.flatpakref", "./dir/a.flatpakref", "https://h/a.flatpakref?x=1"].every(looksLikeRefFile)).toBe(true);
   expect(["org.example.App", "oci:dir", ".flatpakref"].some(looksLikeRefFile)).toBe(false);
 });
+
+test.each(["oci:/var/lib/secret", "oci-archive:/var/lib/secret.tar"])(
+  "loadRefFile() refuses images of this machine, %s, in a file from the network",
+  async (url) => {
+    const text = `[Flatpak Ref]\nName=org.example.App\nUrl=${url}\n`;
+    using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(text) });
+    const loading = loadRefFile(new URL("/app.flatpakref", server.url).href, "x86_64");
+    await expect(loading).rejects.toMatchObject({ code: "NOT_PERMITTED" });
+    expect(parse(text).remote.url).toBe(url);
+  },
+);
