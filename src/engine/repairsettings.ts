@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type DowelError, isDowelError } from "../base/errors.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { checkPolicy } from "../remotes/trust/policyfile.ts";
+import { tryRead } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { readJournal } from "../store/journal.ts";
 import type { Findings } from "../store/repair/findings.ts";
@@ -43,7 +44,7 @@ function failureOf(read: () => void): DowelError | undefined {
 /** The remotes that there were by the journal, as the words that add them. */
 function remotesOfJournal(installation: Installation): readonly string[] {
   const urls = new Map<string, string>();
-  for (const { change, remote, url } of readJournal(installation)) {
+  for (const { change, remote, url } of tryRead(() => readJournal(installation)) ?? []) {
     if (change === "add remote" || change === "modify remote") urls.set(remote, url);
     else if (change === "remove remote") urls.delete(remote);
   }

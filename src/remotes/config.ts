@@ -9,6 +9,7 @@ import type { Installation } from "../store/installation.ts";
 import { noteRemote } from "../store/journal.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import { lockFile } from "../sys/locks.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import { readFilter } from "./filter.ts";
 import { removeCachedCatalogue } from "./indexcache.ts";
 import { formatLocation, parseLocation } from "./location.ts";
@@ -35,7 +36,7 @@ function readConfig(installation: Home): Keyfile {
   const path = configPath(installation);
   let bytes: Uint8Array = new Uint8Array();
   try {
-    bytes = readFileSync(path);
+    bytes = readPlainFile(path);
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
   }

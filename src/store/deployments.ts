@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
@@ -14,6 +14,7 @@ import {
   type Ref,
   type RefKind,
 } from "../metadata/ref.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import { readLink } from "./deploy/links.ts";
 import type { Installation } from "./installation.ts";
 import { namesIn } from "./names.ts";
@@ -76,7 +77,7 @@ export function readDeployment(
 ): Deployment | undefined {
   const path = join(refFolder(installation, ref), commit);
   try {
-    return decodeDeployment(readFileSync(join(path, "deploy.json"), "utf8"), path);
+    return decodeDeployment(readPlainFile(join(path, "deploy.json")).toString(), path);
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined;
     throw fileError(error, "read", path);

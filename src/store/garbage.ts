@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, rmSync, statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { silent } from "../base/events.ts";
 import { decodeConfig } from "../oci/config.ts";
 import { digestHex } from "../oci/digest.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import { removeFolder } from "./deploy/remove.ts";
 import { removeEnded } from "./deploy/retire.ts";
 import { deployedCommits, refsOf, tryRead } from "./deployments.ts";
@@ -143,7 +144,7 @@ function removeObject(path: string, removed: { objects: number; bytes: number })
 
 function readRequired(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
     throw fileError(error, "read", path);
   }
@@ -151,7 +152,7 @@ function readRequired(path: string): Uint8Array {
 
 function read(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readPlainFile(path).toString();
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return "";
     throw error;

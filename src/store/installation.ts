@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { DowelError, errnoOf, fileError } from "../base/errors.ts";
+import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { writeFileDurably } from "../sys/durability.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import type { InstallationPlace } from "./places.ts";
 
 const formatVersion = "1";
@@ -77,9 +78,15 @@ function checkVersion(installation: Installation): void {
   const path = join(installation.path, "version");
   let text: string;
   try {
-    text = readFileSync(path, "utf8").trim();
+    text = readPlainFile(path).toString().trim();
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return;
+    if (isDowelError(error, "STORE_INVALID")) {
+      throw new DowelError("STORE_VERSION", error.message, {
+        hint: "Unless a newer Dowel made this installation, take that away.",
+        cause: error,
+      });
+    }
     throw fileError(error, "read", path);
   }
   if (text === formatVersion) return;

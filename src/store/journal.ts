@@ -7,6 +7,7 @@ import { limits } from "../base/limits.ts";
 import { version } from "../base/version.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { writeFileDurably } from "../sys/durability.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import { userName } from "../sys/username.ts";
 import type { Installation } from "./installation.ts";
 import type { Deployment } from "./types.ts";
@@ -114,7 +115,7 @@ function shorten(path: string): void {
 export function readJournal(installation: Pick<Installation, "path">): JournalEntry[] {
   let text: string;
   try {
-    text = readFileSync(journalPath(installation), "utf8");
+    text = readPlainFile(journalPath(installation)).toString();
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return [];
     throw fileError(error, "read", journalPath(installation));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync, statSync } from "node:fs";
+import { lstatSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DowelError, fileError } from "../base/errors.ts";
+import { DowelError, fileError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { lockFile } from "../sys/locks.ts";
 import type { Installation } from "./installation.ts";
@@ -22,6 +22,8 @@ export interface CheckOptions {
 /** Interrupted transfers are kept so long, in milliseconds. */
 const keepBlobs = 7 * 24 * 3600 * 1000;
 
+const repairHint = "Run this, which takes it away: dowel repair";
+
 /** Waits shorter than this are not worth a message; in milliseconds. */
 const unspokenWait = 300;
 
@@ -35,6 +37,7 @@ export async function lockForChange(installation: Installation, options: WaitOpt
  * Any number of processes may hold a pin; the first sweeps what dead processes left in `tmp/`.
  */
 export async function pinObjects(installation: Installation, options: WaitOptions = {}): Promise<Disposable> {
+  requireFolders(installation);
   using alone = await tryLock(installation, "pins");
   if (alone !== undefined) sweep(installation);
   alone?.[Symbol.dispose]();
@@ -47,8 +50,15 @@ export async function lockObjects(
   options: WaitOptions & { readonly keepLeftovers?: boolean } = {},
 ): Promise<Disposable> {
   const lock = await take(installation, "pins", true, options);
-  if (options.keepLeftovers !== true) sweep(installation);
-  return lock;
+  if (options.keepLeftovers === true) return lock;
+  try {
+    requireFolders(installation);
+    sweep(installation);
+    return lock;
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
 }
 
 async function tryLock(installation: Installation, name: string): Promise<Disposable | undefined> {
@@ -56,8 +66,13 @@ async function tryLock(installation: Installation, name: string): Promise<Dispos
     const lock = await lockFile(join(installation.path, name), { exclusive: true, waitMilliseconds: 0 });
     return lock === undefined ? undefined : once(lock);
   } catch (error) {
-    throw fileError(error, "lock", join(installation.path, name));
+    throw lockError(error, join(installation.path, name));
   }
+}
+
+function lockError(error: unknown, path: string): DowelError {
+  if (!isDowelError(error, "STORE_INVALID")) return fileError(error, "lock", path);
+  return new DowelError(error.code, error.message, { hint: repairHint, cause: error });
 }
 
 async function take(installation: Installation, name: string, exclusive: boolean, options: WaitOptions) {
@@ -74,7 +89,7 @@ async function take(installation: Installation, name: string, exclusive: boolean
     const lock = await lockFile(path, { exclusive, signal, ...(wait === undefined ? {} : { waitMilliseconds: wait }) });
     if (lock !== undefined) return once(lock);
   } catch (error) {
-    throw fileError(error, "lock", path);
+    throw lockError(error, path);
   }
   throw new DowelError("STORE_LOCKED", `Another process is changing ${installation.path}`, {
     hint: "Wait until it is done and run the same command again.",
@@ -90,6 +105,20 @@ function once(lock: Disposable): Disposable {
       held = false;
     },
   };
+}
+
+/**
+ * What lies behind a link is not the installation's own, and must not go with it: neither by a sweep nor as garbage.
+ * Throws `STORE_INVALID`.
+ */
+function requireFolders({ objects, layers, images, tmp }: Installation): void {
+  for (const path of [objects, layers, images, tmp, join(tmp, "blobs")]) {
+    // In this order: what is no folder has nothing in it.
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== false) continue;
+    throw new DowelError("STORE_INVALID", `${path}: something else lies in the place of a folder`, {
+      hint: repairHint,
+    });
+  }
 }
 
 /** Removes what dead processes left behind; to be called only while nobody holds a pin. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
@@ -7,6 +7,7 @@ import { Keyfile } from "../formats/keyfile/keyfile.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { writeFileDurably } from "../sys/durability.ts";
 import { lockFile } from "../sys/locks.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import type { Installation } from "./installation.ts";
 
 type Place = Pick<Installation, "path">;
@@ -39,7 +40,7 @@ function settingsPath(installation: Place): string {
 function readFile(installation: Place): Keyfile {
   const path = settingsPath(installation);
   try {
-    return parseKeyfile(readFileSync(path), path);
+    return parseKeyfile(readPlainFile(path), path);
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return new Keyfile();
     throw fileError(error, "read", path);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { appendFileSync, readFileSync, truncateSync } from "node:fs";
+import { appendFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, fileError } from "../base/errors.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import type { Installation } from "./installation.ts";
 
 /**
@@ -41,7 +42,7 @@ export function mayHaveStrays(installation: Installation): boolean {
 
 function readLedger(installation: Installation): Uint8Array {
   try {
-    return readFileSync(ledger(installation));
+    return readPlainFile(ledger(installation));
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return new Uint8Array(0);
     throw fileError(error, "read", ledger(installation));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkCancelled, errnoOf } from "../base/errors.ts";
+import { checkCancelled, DowelError, errnoOf } from "../base/errors.ts";
 import { check, libc, ptr } from "./libc.ts";
 
 const LOCK_SH = 1;
@@ -18,10 +18,11 @@ export interface LockOptions {
 
 /**
  * Takes a lock on a file, which is created where it is missing (flock(2)), for its owner alone: whoever can read a file
- * can lock it, and keep others waiting. The lock ends with `using` or with the process. Resolves to undefined where another process holds it for longer than the wait.
+ * can lock it, and keep others waiting. The lock ends with `using` or with the process. Resolves to undefined where another
+ * process holds it for longer than the wait. Throws `STORE_INVALID` where something else lies in the place of a file.
  */
 export async function lockFile(path: string, options: LockOptions): Promise<Disposable | undefined> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const fd = openLock(path);
   const until = performance.now() + (options.waitMilliseconds ?? Number.POSITIVE_INFINITY);
   const operation = (options.exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
   try {
@@ -37,6 +38,19 @@ export async function lockFile(path: string, options: LockOptions): Promise<Disp
   }
   closeSync(fd);
   return undefined;
+}
+
+function openLock(path: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    if (fstatSync(fd).isFile()) return fd;
+    closeSync(fd);
+  } catch (error) {
+    if (!["EISDIR", "ELOOP", "ENXIO"].includes(errnoOf(error) ?? "")) throw error;
+  }
+  throw new DowelError("STORE_INVALID", `${path}: something else lies in the place of a file`);
 }
 
 /**

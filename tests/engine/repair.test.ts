@@ -16,49 +16,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { isSound, repair } from "../../src/engine/repair.ts";
-import { parseRef } from "../../src/metadata/ref.ts";
 import { addRemote, deleteRemote } from "../../src/remotes/config.ts";
-import { deployImage } from "../../src/store/deploy/deploy.ts";
-import { activeDeployment, listDeployments, refFolder } from "../../src/store/deployments.ts";
-import type { Installation } from "../../src/store/installation.ts";
+import { listDeployments, refFolder } from "../../src/store/deployments.ts";
 import { isMounted, lowerOf, mountPoint } from "../../src/store/shown.ts";
-import { importImage } from "../../src/store/transfer/import.ts";
-import type { Deployment } from "../../src/store/types.ts";
 import { unmount } from "../../src/sys/mounts.ts";
-import { describeTree, type Files, openImage, TestFolder, writeApp } from "../store/images.ts";
-
-const id = "org.test.Hello";
-const ref = parseRef(`app/${id}/x86_64/stable`);
-const big = "b".repeat(5000);
-const files: Files = {
-  "files/bin/hello:755": `#!/bin/sh\n${"#".repeat(200)}\n`,
-  "files/share/same": `#!/bin/sh\n${"#".repeat(200)}\n`,
-  "files/share/big": big,
-  "files/share/small": "tiny",
-  "files/lib/link": "-> ../share/big",
-  "export/share/applications/org.test.Hello.desktop": "[Desktop Entry]\nType=Application\nName=x\nExec=hello\n",
-};
-
-interface Place {
-  readonly installation: Installation;
-  readonly layout: string;
-  deployment: Deployment;
-}
-
-async function deploy(installation: Installation, layout: string): Promise<Deployment> {
-  const { source, document } = await openImage(layout);
-  const image = await importImage(installation, source, document);
-  return await deployImage(installation, image, { origin: "test", source: `oci:${layout}` });
-}
-
-async function place(folder: TestFolder, shownAs: "composefs" | "checkout"): Promise<Place> {
-  const installation = folder.installation();
-  if (shownAs === "checkout") chmodSync(installation.path, 0o775);
-  const layout = writeApp(folder, id, files);
-  const deployment = await deploy(installation, layout);
-  expect(deployment.shownAs).toBe(shownAs);
-  return { installation, layout, deployment };
-}
+import { TestFolder, writeApp } from "../store/images.ts";
+import { big, type Damage, deploy, expectMended, files, id, type Place, place, ref } from "./repairing.ts";
 
 /** The object of a file of the app, found by its content. */
 function objectOf({ installation }: Place, content: string): string {
@@ -90,8 +53,7 @@ function layerRecord({ installation }: Place): string {
   return join(installation.layers, readdirSync(installation.layers)[0] ?? "");
 }
 
-/** What is done to an installation, and the findings that tell so, as `KIND WHAT`. */
-const damages: readonly (readonly [name: string, damage: (place: Place) => void, found: readonly string[]])[] = [
+const damages: readonly Damage[] = [
   ["an object with other content", (p) => overwrite(objectOf(p, big), "c".repeat(5000)), ["object damaged"]],
   ["an object that was cut short", (p) => overwrite(objectOf(p, big), "b".repeat(100)), ["object damaged"]],
   ["an object that anybody may write", (p) => chmodSync(objectOf(p, big), 0o666), ["object mode"]],
@@ -174,7 +136,7 @@ const damages: readonly (readonly [name: string, damage: (place: Place) => void,
   ],
 ];
 
-const checkoutDamages: typeof damages = [
+const checkoutDamages: readonly Damage[] = [
   [
     "a file missing in the checkout",
     (p) => unlinkSync(join(p.deployment.path, "root/app/share/big")),
@@ -200,7 +162,7 @@ const checkoutDamages: typeof damages = [
   ],
 ];
 
-const composefsDamages: typeof damages = [
+const composefsDamages: readonly Damage[] = [
   ["an image that is not mounted", (p) => unmount(lowerOf(p.deployment)), ["mount missing"]],
   ["a mount that nothing needs", (p) => mkdirSync(mountPoint(p.installation.path, "f".repeat(64))), ["mount leftover"]],
 ];
@@ -219,27 +181,7 @@ for (const shownAs of ["composefs", "checkout"] as const) {
       ...(shownAs === "checkout" ? checkoutDamages : composefsDamages),
     ]) {
       test(`finds and mends ${name}`, async () => {
-        using folder = new TestFolder();
-        const there = await place(folder, shownAs);
-        const { installation, layout } = there;
-        damage(there);
-        const dry = await repair(installation, { dryRun: true });
-        for (const one of found) expect(dry.map(({ kind, what }) => `${kind} ${what}`)).toContain(one);
-        expect(dry.some(({ mended }) => mended)).toBe(false);
-        const warnings: string[] = [];
-        const report = (event: { readonly type: string; readonly text?: string }): void => {
-          if (event.type === "warning") warnings.push(event.text ?? "");
-        };
-        const findings = await repair(installation, { dryRun: false, report });
-        expect(warnings).toEqual([]);
-        expect(findings.filter(({ mended }) => !mended)).toEqual([]);
-        expect(await repair(installation, { dryRun: true })).toEqual([]);
-        const deployment = activeDeployment(installation, ref);
-        expect(deployment?.origin).toBe("test");
-        const shown = join(lowerOf(deployment as Deployment), "app");
-        expect(describeTree(shown, "%P %y %l")).toBe(describeTree(layout.replace(/layout$/, "tree/files"), "%P %y %l"));
-        const link = join(installation.exports, "share/applications", `${id}.desktop`);
-        expect(readFileSync(link, "utf8")).toContain("Exec=");
+        await expectMended(shownAs, damage, found);
       });
     }
   });

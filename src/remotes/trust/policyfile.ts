@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
@@ -9,6 +9,7 @@ import { encodePolicy } from "../../oci/signatures/policy-encode.ts";
 import type { Installation } from "../../store/installation.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
 import { lockFile } from "../../sys/locks.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { parseLocation } from "../location.ts";
 import { predefinedRemotes } from "../predefined.ts";
 
@@ -28,7 +29,7 @@ function policyPath(home: Home): string {
 /** Reads a file of the policy; undefined where it is not there. */
 function readSmall(path: string, bytes: number): Uint8Array | undefined {
   try {
-    const content = readFileSync(path);
+    const content = readPlainFile(path);
     if (content.byteLength <= bytes) return content;
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;

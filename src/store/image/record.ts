@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { type Digest, digestHex } from "../../oci/digest.ts";
 import { writeFileDurably } from "../../sys/durability.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import type { Installation } from "../installation.ts";
 import type { LayerEntry } from "./layers.ts";
 
@@ -79,7 +80,7 @@ export function loadRecord(installation: Installation, diffId: Digest, image?: s
 /** The entries of the record in a file. Throws `STORE_INVALID`. */
 export function readRecord(path: string): LayerEntry[] {
   try {
-    return parseRecord(readFileSync(path), path);
+    return parseRecord(readPlainFile(path), path);
   } catch (cause) {
     throw new DowelError("STORE_INVALID", `${path}: not a record of a layer`, {
       hint: "Delete this file; the layer is then fetched again.",
@@ -92,7 +93,7 @@ export function readRecord(path: string): LayerEntry[] {
 export function findRecord(installation: Installation, diffId: Digest, images: readonly string[]): Buffer | undefined {
   const own = images.map((image) => join(image, ownRecordName(diffId)));
   const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
-  return path === undefined ? undefined : readFileSync(path);
+  return path === undefined ? undefined : readPlainFile(path);
 }
 
 /** The entries that the bytes of a record have; `what` names it. Throws `STORE_INVALID`. */

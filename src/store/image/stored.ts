@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
@@ -8,6 +8,7 @@ import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import type { Installation } from "../installation.ts";
 import { type ObjectList, objectListOf } from "../objects/list.ts";
 import { composefsOf } from "./composefs.ts";
@@ -65,20 +66,20 @@ const subpathsFile = "subpaths";
 /** The folders that a stored image shows; all where it is whole, or not there. */
 export function storedSubpaths(installation: Pick<Installation, "images">, commit: string): readonly string[] {
   const path = join(imageFolder(installation, commit), subpathsFile);
-  return existsSync(path) ? parseSubpaths(readFileSync(path, "utf8").split("\n")) : [];
+  return existsSync(path) ? parseSubpaths(readPlainFile(path).toString().split("\n")) : [];
 }
 
 /** The fs-verity digest (hex) of a folder's `image.cfs`, as it was written; undefined where there is no image. */
 export function storedDigest(folder: string): string | undefined {
   const path = join(folder, "digest");
-  return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
+  return existsSync(path) ? readPlainFile(path).toString().trim() : undefined;
 }
 
 /** The records that only the image with this folder may use, by name. */
 export function ownRecords(folder: string): ReadonlyMap<string, string> {
   if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder).filter((name) => name.startsWith("record-"));
-  return new Map(names.map((name) => [name, readFileSync(join(folder, name), "utf8")]));
+  return new Map(names.map((name) => [name, readPlainFile(join(folder, name)).toString()]));
 }
 
 /**
@@ -167,9 +168,9 @@ export function loadImage(installation: Installation, commit: string): StoredIma
   const folder = imageFolder(installation, commit);
   const digest = storedDigest(folder);
   if (digest === undefined) return undefined;
-  const read = (name: string): string => readFileSync(join(folder, name), "utf8");
+  const read = (name: string): string => readPlainFile(join(folder, name)).toString();
   try {
-    const config = decodeConfig(readFileSync(join(folder, "config.json")), folder);
+    const config = decodeConfig(readPlainFile(join(folder, "config.json")), folder);
     const root = treeOf(installation, config.diffIds, folder);
     if (root === undefined) return undefined;
     const ref = refOfLabels(config.labels, folder);

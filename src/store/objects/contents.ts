@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { FileContent } from "../image/tree.ts";
@@ -55,6 +55,8 @@ export class ContentIndex implements Disposable {
   /** One that is damaged is made anew; undefined where there can be none. */
   static open(installation: Pick<Installation, "path">): ContentIndex | undefined {
     const path = join(installation.path, "index.sqlite");
+    // A link would be followed, and a file made where it leads; a repair takes away what is no file.
+    if (attempt(() => lstatSync(path))?.isFile() === false) return undefined;
     try {
       return new ContentIndex(path);
     } catch (error) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError } from "../../base/errors.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import type { Installation } from "../installation.ts";
 
 /** `images/COMMIT/objects.list`: the objects that an image needs, one a line: digest, space, bytes. */
@@ -68,7 +68,7 @@ export function everyObject(
 
 function read(path: string): string {
   try {
-    return readFileSync(path, "latin1");
+    return readPlainFile(path).toString("latin1");
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
     throw new DowelError("STORE_INVALID", `${path} is missing`, { hint: "Run: dowel repair", cause: error });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import { linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FileNode, FolderNode, TreeNode } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { objectPath } from "../objects/paths.ts";
 import { digestOfFile } from "./objects.ts";
+import { removeWithin } from "./removal.ts";
 
 /** What first differs between a checkout and the tree that it shows; undefined where nothing does. */
 export function checkCheckout(installation: Installation, tree: FolderNode, path: string): string | undefined {
@@ -62,7 +63,7 @@ export function salvage(
     if (digestOfFile(place) !== node.content.digest) continue;
     const object = objectPath(installation, node.content.digest);
     mkdirSync(dirname(object), { recursive: true });
-    rmSync(object, { force: true });
+    removeWithin(installation, object);
     linkSync(place, object);
     found.push(node.content.digest);
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { silent } from "../../base/events.ts";
 import { formatRef } from "../../metadata/ref.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { shownFiles, stageDeployment } from "../deploy/stage.ts";
 import { currentLink, currentRef, refFolder } from "../deployments.ts";
@@ -82,9 +83,9 @@ function readTree(folder: string, below = "", result = new Map<string, string>()
 
 function read(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    return readPlainFile(path).toString();
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "EISDIR") return undefined;
+    if (errnoOf(error) === "ENOENT" || isDowelError(error)) return undefined;
     throw fileError(error, "read", path);
   }
 }

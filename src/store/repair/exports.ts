@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { activeDeployment, currentLink, currentRef, refsOf, tryRead } from "../deployments.ts";
@@ -7,6 +7,7 @@ import { exportsOf, publishExports } from "../exports/publish.ts";
 import type { Installation } from "../installation.ts";
 import { entriesIn } from "../names.ts";
 import type { Findings } from "./findings.ts";
+import { removeWithin } from "./removal.ts";
 
 /** What desktop tools keep in the folders that they read, or left half written there; it is theirs. */
 const caches = /^(?:\.?(?:mimeinfo|icon-theme)\.cache.*|index\.theme)$/;
@@ -24,10 +25,10 @@ export function checkExports(installation: Installation, findings: Findings): vo
     }
   }
   // Before links are made: what is not wanted may lie where a folder of theirs must be.
-  checkOthers(findings, installation.exports, "", wanted);
+  checkOthers(installation, findings, "", wanted);
   for (const { id, link } of missing) {
     findings.add("export", "missing", link, `must lead to what ${id} exports`, () => {
-      rmSync(link, { recursive: true, force: true });
+      removeWithin(installation, link);
       publishExports(installation, id);
     });
   }
@@ -44,22 +45,23 @@ function checkCurrent(installation: Installation, findings: Findings, id: string
   const target = `${other.arch}/${other.branch}`;
   const what = readLink(link) === undefined ? "missing" : "damaged";
   findings.add("link", what, link, `must lead to ${target}`, () => {
-    rmSync(link, { recursive: true, force: true });
+    removeWithin(installation, link);
     swapLink(target, link);
   });
 }
 
 /** Whatever is in `exports/` and not wanted there. */
-function checkOthers(findings: Findings, top: string, below: string, wanted: ReadonlySet<string>): void {
+function checkOthers(installation: Installation, findings: Findings, below: string, wanted: ReadonlySet<string>): void {
+  const top = installation.exports;
   for (const entry of entriesIn(join(top, below))) {
     const name = join(below, entry.name);
     const path = join(top, name);
     if (wanted.has(path) || isCache(name, entry.name)) continue;
     if (entry.isDirectory()) {
-      checkOthers(findings, top, name, wanted);
+      checkOthers(installation, findings, name, wanted);
       continue;
     }
-    const remove = (): void => rmSync(path, { force: true });
+    const remove = (): void => removeWithin(installation, path);
     const target = readLink(path);
     if (/\.tmp-[0-9]+-[0-9]+$/.test(name))
       findings.add("temporary", "leftover", path, "a write was interrupted", remove);

@@ -3,6 +3,7 @@ import type { RepairFinding } from "../../base/events.ts";
 
 export type FindingKind =
   | "folder"
+  | "file"
   | "object"
   | "layer"
   | "image"
@@ -43,13 +44,17 @@ export class Findings {
     this.mend = mend;
   }
 
-  /** Notes something, and mends it at once where a way is given and mending is wanted. Errors of it become the detail. */
-  add(kind: FindingKind, what: FindingWhat, path: string, detail: string, mend?: () => void): void {
+  /**
+   * Notes something, and mends it at once where a way is given and mending is wanted. A text that it answers is added
+   * to the detail, and so are its errors.
+   */
+  add(kind: FindingKind, what: FindingWhat, path: string, detail: string, mend?: () => unknown): void {
     let mended = false;
     let text = detail;
     if (this.mend && mend !== undefined) {
       try {
-        mend();
+        const more = mend();
+        if (typeof more === "string") text = `${detail}; ${more}`;
         mended = true;
       } catch (error) {
         text = `${detail}; ${error instanceof Error ? error.message : String(error)}`;

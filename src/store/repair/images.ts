@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstatSync, readFileSync, rmSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { decodeConfig, type ImageConfig } from "../../oci/config.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../../oci/digest.ts";
 import { decodeManifest, guessMediaType, type ImageManifest } from "../../oci/manifest.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { extraRecord, loadExtra } from "../image/extra.ts";
 import { metadataOf, refOfLabels } from "../image/identity.ts";
 import { loadRecord, ownRecordName } from "../image/record.ts";
@@ -24,6 +25,7 @@ import { type ImageView, viewOf } from "../image/view.ts";
 import type { Installation } from "../installation.ts";
 import { visitObjects } from "../objects/list.ts";
 import { objectPath } from "../objects/paths.ts";
+import { removeWithin } from "./removal.ts";
 
 /** What is wrong with an image, and what its own parts still allow. */
 export type ImageState =
@@ -78,7 +80,7 @@ export function checkImage(installation: Installation, commit: string, expected:
 /** Makes an image that is lost count as not imported, so that an import writes it anew. Records that lie go, too. */
 export function forgetImage(installation: Installation, commit: string, withRecords: boolean): void {
   const folder = imageFolder(installation, commit);
-  const remove = (path: string): void => rmSync(path, { recursive: true, force: true });
+  const remove = (path: string): void => removeWithin(installation, path);
   if (lstatSync(folder).isDirectory()) remove(join(folder, "digest"));
   else remove(folder);
   if (!withRecords) return;
@@ -221,16 +223,16 @@ function differenceOf(installation: Installation, folder: string, image: StoredI
 
 function readIfThere(path: string): Buffer | undefined {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "EISDIR") return undefined;
+    if (errnoOf(error) === "ENOENT" || isDowelError(error)) return undefined;
     throw fileError(error, "read", path);
   }
 }
 
 function read(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
     throw fileError(error, "read", path);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { tryRead } from "../deployments.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
@@ -15,7 +16,10 @@ import type { Findings } from "./findings.ts";
  */
 export function checkIndex(installation: Installation, findings: Findings, signal: AbortSignal | undefined): void {
   const path = join(installation.path, "index.sqlite");
-  const isThere = existsSync(path);
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  // What is no file was found with all that lies in the place of one.
+  if (status?.isFile() === false) return;
+  const isThere = status !== undefined;
   if (isThere ? ContentIndex.isSound(installation) : !isWanted(installation)) return;
   const detail = isThere ? "not a database, or a damaged one" : "updates would fetch more than they need";
   findings.add("index", isThere ? "damaged" : "missing", path, detail, () => rebuildIndex(installation, signal));
@@ -29,5 +33,5 @@ function isWanted(installation: Installation): boolean {
 }
 
 function readManifest(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+  return existsSync(path) ? readPlainFile(path).toString() : undefined;
 }

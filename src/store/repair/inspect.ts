@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { checkCancelled, fileError, isDowelError } from "../../base/errors.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { retiredCommits } from "../deploy/retire.ts";
@@ -20,6 +20,7 @@ import { checkImage, forgetImage } from "./images.ts";
 import { checkIndex } from "./index.ts";
 import { checkTemporary, checkUnused } from "./leftovers.ts";
 import { checkObjects, isSoundObject } from "./objects.ts";
+import { checkFiles, checkFolders } from "./places.ts";
 import { findVersions, type Version } from "./versions.ts";
 
 interface Inspection {
@@ -45,8 +46,11 @@ export async function inspect(
   options: WaitOptions = {},
 ): Promise<readonly Version[]> {
   if (!existsSync(installation.path)) return [];
-  using _objects = await lockObjects(installation, { ...options, keepLeftovers: true });
-  using _lock = await lockForChange(installation, options);
+  const can = checkFiles(installation, findings);
+  if (findings.mend && !(can.lock && can.pins)) return [];
+  // Nobody has a lock that is no file, so that nothing changes meanwhile.
+  using _objects = can.pins ? await lockObjects(installation, { ...options, keepLeftovers: true }) : undefined;
+  using _lock = can.lock ? await lockForChange(installation, options) : undefined;
   try {
     if (!checkFolders(installation, findings)) return [];
     checkTemporary(installation, findings);
@@ -74,21 +78,6 @@ export async function inspect(
   } catch (error) {
     throw fileError(error, "look through", installation.path);
   }
-}
-
-/** Answers whether all else can be looked at: not where something that is no folder lies in the place of one. */
-function checkFolders({ objects, layers, images, exports, tmp }: Installation, findings: Findings): boolean {
-  const folders = [objects, layers, images, exports, tmp];
-  for (const path of folders) {
-    const status = statSync(path, { throwIfNoEntry: false });
-    if (status?.isDirectory() === true) continue;
-    const what = status === undefined ? "missing" : "damaged";
-    findings.add("folder", what, path, "must be a folder of the installation", () => {
-      rmSync(path, { force: true });
-      mkdirSync(path, { mode: path === tmp ? 0o700 : 0o755 });
-    });
-  }
-  return folders.every((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() !== false);
 }
 
 function inspectImages({ installation, findings, versions, incomplete, rewritten }: Inspection): void {

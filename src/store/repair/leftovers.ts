@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstatSync, readFileSync, rmSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileError } from "../../base/errors.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import { digestHex } from "../../oci/digest.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { removeFolder } from "../deploy/remove.ts";
 import { removeEnded, retiredCommits } from "../deploy/retire.ts";
 import { refFolder, refsOf, tryRead } from "../deployments.ts";
@@ -13,11 +14,12 @@ import { namesIn } from "../names.ts";
 import { pulledCommits } from "../pulled.ts";
 import { hideMountPoint, mountPoint } from "../shown.ts";
 import type { Findings } from "./findings.ts";
+import { removeWithin } from "./removal.ts";
 
 /** Finds what interrupted work left in `tmp/` and beside the files that it meant to replace. */
 export function checkTemporary(installation: Installation, findings: Findings): void {
   const remove = (path: string, detail: string): void =>
-    findings.add("temporary", "leftover", path, detail, () => rmSync(path, { recursive: true, force: true }));
+    findings.add("temporary", "leftover", path, detail, () => removeWithin(installation, path));
   for (const name of names(installation.tmp)) {
     // Parts of interrupted transfers are kept for a while, to be continued.
     if (name !== "blobs") remove(join(installation.tmp, name), "work was interrupted");
@@ -77,13 +79,13 @@ function checkRecords(installation: Installation, findings: Findings): void {
     const [, diffId] = /^([0-9a-f]{64}(?:[0-9a-f]{64})?)(?:\.toc)?$/.exec(name) ?? [];
     if (diffId === undefined || used.has(diffId)) continue;
     const path = join(installation.layers, name);
-    findings.add("layer", "leftover", path, "no image has this layer", () => rmSync(path));
+    findings.add("layer", "leftover", path, "no image has this layer", () => removeWithin(installation, path));
   }
 }
 
 function readDocument(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
     throw fileError(error, "read", path);
   }

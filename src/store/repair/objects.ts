@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, closeSync, constants, lstatSync, openSync, readSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, constants, lstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, errnoOf, fileError } from "../../base/errors.ts";
 import { FsVerityHasher } from "../../formats/fsverity/digest.ts";
@@ -9,6 +9,7 @@ import type { DigestTable } from "../objects/digests.ts";
 import { objectPath } from "../objects/paths.ts";
 import { hasSealedImages, isUnsealed, sealObject } from "../seal.ts";
 import type { Findings } from "./findings.ts";
+import { removeWithin } from "./removal.ts";
 
 /** The fs-verity digest of a file's content, hex; undefined where there is no such file. */
 export function digestOfFile(path: string, buffer: Uint8Array = Buffer.alloc(1 << 20)): string | undefined {
@@ -68,9 +69,7 @@ export function checkObjects(
     checkCancelled(signal);
     const path = join(installation.objects, folder);
     if (!/^[0-9a-f]{2}$/.test(folder) || !lstatSync(path).isDirectory()) {
-      findings.add("object", "foreign", path, "not a folder of objects", () =>
-        rmSync(path, { recursive: true, force: true }),
-      );
+      findings.add("object", "foreign", path, "not a folder of objects", () => removeWithin(installation, path));
       continue;
     }
     for (const name of namesIn(path).sort()) checkObject(walk, folder, name);
@@ -81,7 +80,7 @@ export function checkObjects(
 function checkObject(walk: Walk, folder: string, name: string): void {
   const { installation, findings, used, buffer, damaged } = walk;
   const path = join(installation.objects, folder, name);
-  const remove = (): void => rmSync(path, { recursive: true, force: true });
+  const remove = (): void => removeWithin(installation, path);
   const [, rest = "", variant = ""] = /^([0-9a-f]{62})(\.[xr])?$/.exec(name) ?? [];
   const digest = `${folder}${rest}`;
   if (rest === "") {

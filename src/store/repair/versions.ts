@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { formatRef, type Ref } from "../../metadata/ref.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
@@ -11,6 +11,7 @@ import type { Installation } from "../installation.ts";
 import { type JournalEntry, type JournalFacts, journalFacts } from "../journal.ts";
 import type { Deployment } from "../types.ts";
 import type { Findings } from "./findings.ts";
+import { removeWithin } from "./removal.ts";
 
 /** A version of a ref that should be deployed. */
 export interface Version {
@@ -29,7 +30,8 @@ export interface Version {
  * left. A ref without the link is one of those, unless the journal says that it was installed.
  */
 export function findVersions(installation: Installation, findings: Findings): readonly Version[] {
-  const journal = journalFacts(installation);
+  // Without a journal that can be read the folders alone must do.
+  const journal = tryRead(() => journalFacts(installation)) ?? { lastOf: new Map(), versions: new Map() };
   return [...refsOf(installation)].flatMap((ref) => {
     const last = journal.lastOf.get(formatRef(ref));
     const commits = deployedCommits(installation, ref);
@@ -67,7 +69,7 @@ function findActive(
   }
   const chosen = last !== undefined && commits.includes(last.commit) ? last.commit : newest;
   findings.add("link", target === undefined ? "missing" : "damaged", link, `must lead to ${chosen}`, () => {
-    rmSync(link, { recursive: true, force: true });
+    removeWithin(installation, link);
     swapLink(chosen, link);
   });
   return chosen;
