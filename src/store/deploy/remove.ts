@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileError } from "../../base/errors.ts";
-import { Descriptor, O_PATH } from "../../sys/beneath.ts";
 import { syncFolder } from "../../sys/durability.ts";
+import { openWithin } from "../folderwithin.ts";
 import type { Installation } from "../installation.ts";
 
 /**
@@ -12,13 +12,8 @@ import type { Installation } from "../installation.ts";
  */
 export function removeFolder(installation: Installation, path: string): void {
   try {
-    using top = Descriptor.open(installation.path, O_PATH | constants.O_DIRECTORY);
-    using parent = Descriptor.beneath(
-      top,
-      relative(installation.path, dirname(path)) || ".",
-      O_PATH | constants.O_DIRECTORY,
-    );
-    using tmp = Descriptor.beneath(top, relative(installation.path, installation.tmp), O_PATH | constants.O_DIRECTORY);
+    using parent = openWithin(installation, dirname(path));
+    using tmp = openWithin(installation, installation.tmp);
     const staged = mkdtempSync(join(tmp.path, "removed-"));
     renameSync(join(parent.path, basename(path)), join(staged, basename(path)));
     syncFolder(parent.path);

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { errnoOf, fileError } from "../../base/errors.ts";
-import { Descriptor, O_PATH } from "../../sys/beneath.ts";
+import type { Descriptor } from "../../sys/beneath.ts";
+import { openWithin } from "../folderwithin.ts";
 import type { Installation } from "../installation.ts";
 
 type Place = Pick<Installation, "path">;
-
-/** The folder that a path of an installation lies in, opened beneath the installation and through no link. */
-function openParent({ path: top }: Place, path: string): Descriptor {
-  using root = Descriptor.open(top, O_PATH | constants.O_DIRECTORY);
-  return Descriptor.beneath(root, relative(top, dirname(path)) || ".", O_PATH | constants.O_DIRECTORY);
-}
 
 /**
  * Deletes what lies at a path of an installation, whatever it is; nothing where nothing does. No link is followed, on the
@@ -19,7 +14,7 @@ function openParent({ path: top }: Place, path: string): Descriptor {
  */
 export function removeWithin(installation: Place, path: string): void {
   try {
-    using parent = openParent(installation, path);
+    using parent = openWithin(installation, dirname(path));
     rmSync(join(parent.path, basename(path)), { recursive: true, force: true });
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw fileError(error, "remove", path);
@@ -31,7 +26,7 @@ export function removeWithin(installation: Place, path: string): void {
  * socket, a device). A folder with something in it may be dear to somebody, so it gets another name. Answers that name.
  */
 export function setAside(installation: Place, path: string): string | undefined {
-  using parent = openParent(installation, path);
+  using parent = openWithin(installation, dirname(path));
   const there = join(parent.path, basename(path));
   try {
     unlinkSync(there);
