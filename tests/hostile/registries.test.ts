@@ -178,12 +178,13 @@ describe("a server that", () => {
   });
 
   test("has catalogues with other people's paths in them", async () => {
+    const escaped = `dowel-escaped-${process.pid}`;
     const labels = (ref: string): Record<string, string> => ({
       "org.flatpak.ref": ref,
       "org.flatpak.metadata": "[Application]\nname=x\n",
     });
     const images = [
-      "app/../../../../tmp/x/x86_64/stable",
+      `app/../../../../tmp/${escaped}/x86_64/stable`,
       "app/org.example.Evil/../../x/stable",
       "app/org.example.Evil/x86_64/../..",
       appRef.replace("Probe", "Pr\u001b[2Jobe"),
@@ -211,7 +212,7 @@ describe("a server that", () => {
     expect(listed).toMatchObject({ status: 0, stdout: "" });
     expectRefused(await pit.start(words).outcome, "REF_NOT_FOUND");
     expectNothingInstalled();
-    expect(existsSync("/tmp/x")).toBe(false);
+    expect(existsSync(`/tmp/${escaped}`)).toBe(false);
   });
 });
 
