@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { limits } from "../../base/limits.ts";
 import { layOutPlain, type PlainLayout } from "../../formats/composefs/plain-layout.ts";
 import { readPlain } from "../../formats/composefs/plain-read.ts";
@@ -7,6 +6,7 @@ import { plainKinds } from "../../formats/composefs/plain-table.ts";
 import { writePlain } from "../../formats/composefs/plain-write.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { encodeObject, type ObjectList } from "../objects/list.ts";
 import { LayerStack } from "./layers.ts";
 import { parseRecord } from "./record.ts";
@@ -35,7 +35,7 @@ export function editImage(
   record: EditedRecord,
   { ref, name }: { readonly ref: Ref; readonly name: string },
 ): EditedImage | undefined {
-  const edited = editView(readPlain(readFileSync(before)), record, ref.kind, name);
+  const edited = editView(readPlain(readPlainFile(before)), record, ref.kind, name);
   if (edited === undefined || edited.table.count > limits.imageEntries) return undefined;
   const layout = layOutPlain(edited.table);
   const { kinds, sizes, count } = layout.table;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { isDowelError } from "../../base/errors.ts";
+import { errnoOf, isDowelError } from "../../base/errors.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { editImage } from "../image/editedimage.ts";
 import { loadExtra } from "../image/extra.ts";
 import { imageFile, imageFolder, type MadeImage, storedDigest, storedSubpaths } from "../image/stored.ts";
@@ -37,7 +38,8 @@ export function makeFromEarlier(
     const found = { imageDigest, files, installedSize, newObjects: staging.newObjects, isWhole: true };
     return { image: { ...facts, ...found }, composefs, objects };
   } catch (error) {
-    if (isDowelError(error)) return undefined;
+    // what is missing or damaged of the version before is no fault of this one
+    if (isDowelError(error) || errnoOf(error) !== undefined) return undefined;
     throw error;
   }
 }
@@ -49,6 +51,6 @@ function isUsable(installation: Installation, commit: string, layer: Digest): bo
   const path = join(folder, "config.json");
   if (digest === undefined || !existsSync(path) || !isImageMounted(installation, digest)) return false;
   if (storedSubpaths(installation, commit).length > 0 || loadExtra(folder) !== undefined) return false;
-  const { diffIds } = decodeConfig(readFileSync(path), folder);
+  const { diffIds } = decodeConfig(readPlainFile(path), folder);
   return diffIds.length === 1 && diffIds[0] === layer;
 }
