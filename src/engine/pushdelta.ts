@@ -2,6 +2,7 @@
 import { isDowelError } from "../base/errors.ts";
 import type { Placed } from "../formats/zstd-chunked/annotations.ts";
 import { isDeltaWorthwhile, makeTocDelta } from "../formats/zstd-chunked/delta.ts";
+import { makeEntryDelta } from "../formats/zstd-chunked/entry-delta.ts";
 import { pairFiles } from "../formats/zstd-chunked/file-pairs.ts";
 import { openToc } from "../formats/zstd-chunked/open.ts";
 import type { Repository } from "../oci/client/registry.ts";
@@ -11,6 +12,7 @@ import { type LoadedImage, loadImage } from "../oci/image.ts";
 import type { ImageSource } from "../oci/source.ts";
 import { attachTocDeltas, type ChunkedDelta, deltasBefore, findTocDeltas } from "../oci/tocdelta.ts";
 import { collect } from "../oci/verify.ts";
+import { voucherOf } from "../store/image/voucher.ts";
 import { placesOf, type WholePlaces } from "../store/transfer/tables.ts";
 import { makeFileDelta } from "./pushfiles.ts";
 
@@ -23,6 +25,8 @@ interface Table {
 interface LayerChange {
   readonly from: Table;
   readonly to: Table;
+  /** Whether the manifest vouches for what the layer makes, as only then its entries alone are enough. */
+  readonly vouched: boolean;
 }
 
 /** A delta only saves bytes: whatever goes wrong with it, unless the user ends it, must not be seen. */
@@ -62,11 +66,12 @@ async function fetchTable(source: ImageSource, { layer, places }: Table, signal:
 /** The tables of an image that came newly, each with the one of the earlier image that it may be made of. */
 function changedTables(image: LoadedImage, before: LoadedImage): LayerChange[] {
   const earlier = tablesOf(before);
+  const vouched = voucherOf(image.manifest.annotations) !== undefined;
   const known = new Set(earlier.map((table) => table?.places.tocDigest));
   return tablesOf(image).flatMap((to, at) => {
     const from = earlier[at] ?? earlier.find((other) => other !== undefined);
     if (to === undefined || from === undefined || known.has(to.places.tocDigest)) return [];
-    return isDeltaWorthwhile(to.places) && isDeltaWorthwhile(from.places) ? [{ from, to }] : [];
+    return isDeltaWorthwhile(to.places) && isDeltaWorthwhile(from.places) ? [{ from, to, vouched }] : [];
   });
 }
 
@@ -78,7 +83,7 @@ async function deltasOf(
   change: LayerChange,
   signal?: AbortSignal,
 ): Promise<NewDelta[]> {
-  const { from, to } = change;
+  const { from, to, vouched } = change;
   const [earlier, later] = [await fetchTable(target, from, signal), await fetchTable(source, to, signal)];
   const names = {
     fromLayer: from.diffId,
@@ -86,12 +91,14 @@ async function deltasOf(
     to: to.places.tocDigest,
     unpackedSize: to.places.toc.unpackedSize,
   };
-  const table = makeTocDelta(earlier, later);
   const tocs = { from: openToc(earlier, from.places), to: openToc(later, to.places) };
+  const table = makeTocDelta(earlier, later);
+  const entries = vouched ? makeEntryDelta(earlier, later) : undefined;
   const layers = { from: { source: target, layer: from.layer }, to: { source, layer: to.layer } };
   const files = await unlessFailed(() => makeFileDelta(pairFiles(tocs.from, tocs.to), layers, signal));
   return [
     ...(table === undefined ? [] : [{ ...names, makes: "table", bytes: table } as const]),
+    ...(entries === undefined ? [] : [{ ...names, makes: "entries", bytes: entries } as const]),
     ...(files === undefined ? [] : [{ ...names, makes: "files", bytes: files } as const]),
   ];
 }

@@ -12,8 +12,11 @@ import type { ImageSource } from "./source.ts";
 
 /** How to make something of a layer of what an earlier layer had. */
 export interface ChunkedDelta {
-  /** Whether it makes the table of contents of one with that table, or contents of files of earlier ones. */
-  readonly makes: "table" | "files";
+  /**
+   * Whether it makes the table of contents of one with that table, says which entries of the layer are those of the earlier
+   * one, or makes contents of files of earlier ones.
+   */
+  readonly makes: "table" | "entries" | "files";
   /** Digest of the earlier layer's unpacked bytes, and of its packed table. */
   readonly fromLayer: Digest;
   readonly from: string;
@@ -31,6 +34,7 @@ const documentsAtOnce = 4;
 export const tocDeltaType = "application/vnd.dowel.toc-delta.v1";
 const blobTypes = {
   table: "application/vnd.dowel.toc-delta.v1+zstd",
+  entries: "application/vnd.dowel.entry-delta.v1+zstd",
   files: "application/vnd.dowel.file-delta.v1",
 } as const;
 const keys = {
@@ -91,7 +95,7 @@ export async function findTocDeltas(
 
 function decodeDelta(blob: Descriptor): FoundDelta | undefined {
   const text = (key: keyof typeof keys): string => blob.annotations?.get(keys[key]) ?? "";
-  const makes = (["table", "files"] as const).find((kind) => blobTypes[kind] === blob.mediaType);
+  const makes = (["table", "entries", "files"] as const).find((kind) => blobTypes[kind] === blob.mediaType);
   const fromLayer = text("fromLayer");
   if (makes === undefined || !isDigest(fromLayer)) return undefined;
   const unpackedSize = /^\d{1,12}$/.test(text("unpackedSize")) ? Number(text("unpackedSize")) : 0;

@@ -18,6 +18,7 @@ import { readTar } from "../../src/formats/tar/read.ts";
 import { parseXml } from "../../src/formats/xml/parse.ts";
 import { readAnnotations } from "../../src/formats/zstd-chunked/annotations.ts";
 import { readRangeAnswer } from "../../src/formats/zstd-chunked/answer.ts";
+import { readEntryDeltas } from "../../src/formats/zstd-chunked/entry-delta.ts";
 import { applyFilePatch, parseFileDelta } from "../../src/formats/zstd-chunked/file-delta.ts";
 import { parseTarSplit } from "../../src/formats/zstd-chunked/tarsplit.ts";
 import { parseToc } from "../../src/formats/zstd-chunked/toc-parse.ts";
@@ -81,6 +82,15 @@ function applyPatches(bytes: Uint8Array): void {
   for (const patch of parseFileDelta(bytes)) applyFilePatch(patch, earlier);
 }
 
+/** The lines of a delta of entries, after one of ten entries; packed, as nothing but that would be damaged otherwise. */
+function readEntries(bytes: Uint8Array): void {
+  const deltas = [Buffer.from("entry-delta 1\n=0 10\n"), bytes].map((lines) =>
+    Bun.zstdCompressSync(lines, { level: 1 }),
+  );
+  readEntryDeltas(deltas, 1 << 20);
+  readEntryDeltas([...deltas].reverse(), 1 << 20);
+}
+
 function readAnswer(bytes: Uint8Array): Promise<void> {
   const line = Math.max(bytes.indexOf(10), 0);
   const [status, contentType, contentRange] = text(bytes.subarray(0, line)).split("|");
@@ -113,6 +123,7 @@ export const targets: Readonly<Record<string, Target>> = {
   tarsplit: (bytes) => drain(parseTarSplit(pieces(bytes))),
   "chunked-places": readPlaces,
   "file-delta": applyPatches,
+  "entry-delta": readEntries,
   ranges: readAnswer,
   keyfile: (bytes) => parseKeyfile(bytes, "file").toString(),
   metadata: (bytes) => parseMetadata(text(bytes)),

@@ -79,18 +79,6 @@ export class Table {
     return this.#json.subarray(this.#starts[first] ?? 0, (this.#starts[end] ?? 0) - separator.length);
   }
 
-  /** Where a piece begins. */
-  start(piece: number): number {
-    return this.#starts[piece] ?? 0;
-  }
-
-  /** Whether a piece starts with some bytes. Without a view of it, as many are asked. */
-  startsWith(piece: number, bytes: Uint8Array): boolean {
-    const start = this.#starts[piece] ?? 0;
-    for (let at = 0; at < bytes.length; at++) if (this.#json[start + at] !== bytes[at]) return false;
-    return true;
-  }
-
   base(at: number): number | undefined {
     return this.#shapeOf(at).base;
   }
@@ -134,11 +122,6 @@ export class Result {
       done = end;
     }
     this.#add(piece, done);
-  }
-
-  /** Bytes so far: the last piece that was added ends there. */
-  get size(): number {
-    return this.#size;
   }
 
   finish(): Uint8Array {

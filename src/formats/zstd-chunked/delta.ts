@@ -78,18 +78,11 @@ export function applyTocDelta(
   return packed;
 }
 
-/** Told of each piece of a table that a delta makes, in order: those that are copied, or a new one and where it ends. */
-interface PieceVisitor {
-  copied(first: number, count: number): void;
-  added(piece: Buffer, end: number): void;
-}
-
 /** The table that a delta makes of an earlier one, and the level to pack it with. Throws as `applyTocDelta`. */
-export function carryOut(
+function carryOut(
   table: Table,
   delta: Uint8Array,
   unpackedSize: number,
-  visitor?: PieceVisitor,
 ): { readonly json: Uint8Array; readonly level: number } {
   const { buffer, byteOffset, byteLength } = unpackAtMost(delta, unpackedSize + 64 * 1024, what);
   const text = Buffer.from(buffer, byteOffset, byteLength);
@@ -99,14 +92,10 @@ export function carryOut(
     const found = text.indexOf(10, at);
     const end = found < 0 ? text.length : found;
     if (level === 0) level = readHead(text.toString("latin1", at, end));
-    else if (text[at] === 43) {
-      const piece = text.subarray(at + 1, end);
-      result.addPiece(piece);
-      visitor?.added(piece, result.size);
-    } else {
+    else if (text[at] === 43) result.addPiece(text.subarray(at + 1, end));
+    else {
       const { first, count, shift } = readCopy(table, text.toString("latin1", at, end));
       result.addPiece(table.bytes(first, first + count), shift);
-      visitor?.copied(first, count);
     }
     at = end + 1;
   }

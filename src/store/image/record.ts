@@ -72,8 +72,7 @@ export function hasRecord(installation: Installation, diffId: Digest): boolean {
  * not known. Throws `STORE_INVALID`.
  */
 export function loadRecord(installation: Installation, diffId: Digest, image?: string): LayerEntry[] | undefined {
-  const own = image === undefined ? [] : [join(image, ownRecordName(diffId))];
-  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
+  const path = placeOfRecord(installation, diffId, image === undefined ? [] : [image]);
   return path === undefined ? undefined : readRecord(path);
 }
 
@@ -89,11 +88,14 @@ export function readRecord(path: string): LayerEntry[] {
   }
 }
 
-/** The bytes of the record of a layer of one of several images, whose folders are given; undefined where there is none. */
-export function findRecord(installation: Installation, diffId: Digest, images: readonly string[]): Buffer | undefined {
+/** The record of a layer of one of several images, whose folders are given; undefined where there is none. */
+export function placeOfRecord(
+  installation: Installation,
+  diffId: Digest,
+  images: readonly string[],
+): string | undefined {
   const own = images.map((image) => join(image, ownRecordName(diffId)));
-  const path = [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
-  return path === undefined ? undefined : readPlainFile(path);
+  return [recordPath(installation, diffId), ...own].find((place) => existsSync(place));
 }
 
 /** The entries that the bytes of a record have; `what` names it. Throws `STORE_INVALID`. */

@@ -3,7 +3,8 @@ import { checkEntry } from "../../formats/tar/policy.ts";
 import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { findRecord } from "../image/record.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
+import { placeOfRecord } from "../image/record.ts";
 import { type EditedRecord, editRecord } from "../image/recordedit.ts";
 import { imageFolder } from "../image/stored.ts";
 import { canonicalEntry } from "../image/unpack.ts";
@@ -11,7 +12,6 @@ import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
 import { bringContents, leastPartialBytes } from "./partial.ts";
 import type { WholePlaces } from "./tables.ts";
-import { keepToc } from "./tocdelta.ts";
 
 /** A layer of which only what the layer before it had not was looked at. */
 export interface EditedLayer {
@@ -29,7 +29,6 @@ export async function fetchEdited(
   context: LayerContext,
   layer: Descriptor,
   places: WholePlaces,
-  diffId: Digest,
 ): Promise<EditedLayer | undefined> {
   const { installation, source, staging, index, deltas, earlier } = context;
   if (!context.vouched || index === undefined || index.isEmpty) return undefined;
@@ -38,7 +37,7 @@ export async function fetchEdited(
   const edit = await deltas.edit(places);
   if (edit === undefined) return undefined;
   const images = earlier.map((commit) => imageFolder(installation, commit));
-  const earlierRecord = findRecord(installation, edit.fromLayer, images);
+  const earlierRecord = placeOfRecord(installation, edit.fromLayer, images);
   if (earlierRecord === undefined) return undefined;
   const contents = new LayerContents(index, staging);
   const added = edit.added.map((entry) => [entry, checkEntry(entry)] as const);
@@ -47,8 +46,6 @@ export async function fetchEdited(
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
-  const record = editRecord(earlierRecord, edit.runs, fresh);
-  if (record === undefined) return undefined;
-  keepToc(installation, diffId, edit.kept, places);
-  return { record, fromLayer: edit.fromLayer };
+  const record = editRecord(readPlainFile(earlierRecord), edit.runs, fresh);
+  return record && { record, fromLayer: edit.fromLayer };
 }

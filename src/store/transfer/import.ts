@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Report, silent } from "../../base/events.ts";
+import { isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { deployedCommits } from "../deployments.ts";
 import { type StoredImage, writeImage } from "../image/stored.ts";
@@ -26,6 +28,12 @@ export interface ImportOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Whether deltas to a layer may be looked for. */
+function mayHaveDeltas(layer: Descriptor): boolean {
+  const places = placesOf(layer);
+  return places !== undefined && isDeltaWorthwhile(places);
+}
+
 /**
  * Brings an image into an installation: fetches the layers that are not here, stores their contents, and writes
  * `images/MANIFEST/`. `document` is a manifest, not an index. Nothing is deployed yet, so hold a pin (`pinObjects`)
@@ -49,7 +57,8 @@ export async function importImage(
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, image.ref, signal);
   const earlier = deployedCommits(installation, image.ref);
-  const deltas = new TocDeltas(installation, source, earlier.length > 0 ? image.digest : undefined, signal);
+  const deltas = new TocDeltas({ installation, source, manifest: image.digest, earlier }, signal);
+  if (image.manifest.layers.some(mayHaveDeltas)) deltas.begin();
   const layerDeltas = await deltasFor(installation, source, image, options);
   const vouched = image.voucher !== undefined && subpaths.length === 0;
   const brought = await bringImage(

@@ -64,7 +64,7 @@ export async function fetchLayer(
   diffId: Digest,
 ): Promise<FetchedLayer> {
   const places = placesOf(layer);
-  const edited = places === undefined ? undefined : await fetchEdited(context, layer, places, diffId);
+  const edited = places === undefined ? undefined : await fetchEdited(context, layer, places);
   if (edited !== undefined) return { record: edited.record.bytes, edited, isChecked: false };
   const tables = places === undefined ? undefined : await openTables(context, layer, places);
   if (places === undefined || tables === undefined) {

@@ -95,7 +95,7 @@ export async function fetchPartially(
 
 /**
  * Sees to it that every content of a table is here: made of earlier ones, or fetched. `fetched`: bytes that came for the
- * table. Answers what hindered it, where something did.
+ * table. What has no place in the blob must be made of earlier contents. Answers what hindered it, where something did.
  */
 export async function bringContents(
   context: LayerContext,
@@ -107,10 +107,12 @@ export async function bringContents(
   let plan = planFetch(toc, places.payloadEnd, contents);
   // what was left over by then would add to what large patches take
   if (plan.bytes > manyBytes) releaseMemory();
+  const before = fetched - context.deltas.bytes;
   const patched = await patchFiles(context, places.tocDigest, plan, contents);
-  if (patched > 0) plan = planFetch(toc, places.payloadEnd, contents);
-  if (plan.whole || !isFeasible(plan)) return "dear";
-  return await fetchParts(context, layer, plan, fetched + patched, contents);
+  if (patched) plan = planFetch(toc, places.payloadEnd, contents);
+  const isPlaced = plan.wanted.every(({ entry }) => entry.chunks.length > 0);
+  if (plan.whole || !isPlaced || !isFeasible(plan)) return "dear";
+  return await fetchParts(context, layer, plan, before + context.deltas.bytes, contents);
 }
 
 /** Whether the source does not send parts, or sends nonsense: the whole layer may come all the same. */

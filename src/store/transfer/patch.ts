@@ -11,8 +11,8 @@ import { indexChunks } from "./tables.ts";
 import { sizeOf } from "./tocdelta.ts";
 
 /**
- * Makes contents that a plan wants of earlier ones, by the deltas that lead to a layer, where these are smaller than what
- * they save. Answers the bytes that came for it; each content that is made has its digest. A delta only saves bytes, so
+ * Makes contents that a plan wants of earlier ones, by the deltas that lead to a layer, where these came already or are smaller
+ * than what they save. Answers whether there were such; each content that is made has its digest. A delta only saves bytes, so
  * one that is wrong is passed over.
  */
 export async function patchFiles(
@@ -20,11 +20,12 @@ export async function patchFiles(
   tocDigest: string,
   plan: FetchPlan,
   contents: LayerContents,
-): Promise<number> {
+): Promise<boolean> {
   const { deltas, signal } = context;
   const found = deltas.forFiles(tocDigest);
   const size = sizeOf(found);
-  if (size === 0 || size > limits.fileDeltaBytes || size >= plan.bytes) return 0;
+  if (size === 0 || plan.wanted.length === 0) return false;
+  if (!deltas.areFetched(found) && (size > limits.fileDeltaBytes || size >= plan.bytes)) return false;
   const patches = new Patches((digest) => heldIn(contents, digest), found.length);
   try {
     for (const bytes of await deltas.fetchAll(found)) patches.add(parseFileDelta(bytes));
@@ -36,7 +37,7 @@ export async function patchFiles(
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED" || error.code === "NO_SPACE") throw error;
   }
-  return size;
+  return true;
 }
 
 async function keep(

@@ -3,17 +3,18 @@ import { hash } from "node:crypto";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
+import { limits } from "../../base/limits.ts";
 import { mapAtMost } from "../../base/parallel.ts";
-import { encodeUtf8 } from "../../base/text.ts";
 import type { ChunkedPlaces } from "../../formats/zstd-chunked/annotations.ts";
-import { applyTocDelta, isDeltaWorthwhile, unpackTable } from "../../formats/zstd-chunked/delta.ts";
-import { editToc, type TocEdit } from "../../formats/zstd-chunked/toc-edit.ts";
+import { applyTocDelta, isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
+import { type EntryEdit, readEntryDeltas } from "../../formats/zstd-chunked/entry-delta.ts";
 import { type Digest, digestHex } from "../../oci/digest.ts";
 import type { ImageSource } from "../../oci/source.ts";
 import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
-import { packZstd } from "../../sys/zstd.ts";
+import { placeOfRecord } from "../image/record.ts";
+import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 
 const deltasAtOnce = 4;
@@ -36,62 +37,46 @@ export function keepToc(installation: Installation, diffId: Digest, toc: Uint8Ar
   }
 }
 
-/** Before a table that an edit made: the digest that it should have, packed as it came, and that of the bytes that follow. */
-const claimHead = "dowel-toc 1 ";
-const claimBytes = claimHead.length + 2 * 71 + 2;
-
-/**
- * What `keepToc` is to keep of a table that was made without being packed as the manifest's is: it says the digest of that,
- * and is packed quickly. What is made of it is checked as what is made of any other.
- */
-function claimed(json: Uint8Array, { tocDigest }: ChunkedPlaces): Uint8Array {
-  const packed = packZstd(json, 1);
-  const claim = `${claimHead}${tocDigest} sha256:${hash("sha256", packed, "hex")}\n`;
-  return Buffer.concat([encodeUtf8(claim), packed]);
-}
-
-/** The table from which a delta leads, packed in some way. */
+/** The packed table from which a delta leads. */
 function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): Uint8Array | undefined {
   try {
     const bytes = readFileSync(tablePath(installation, fromLayer));
-    const digest = (part: Uint8Array): string => `sha256:${hash("sha256", part, "hex")}`;
-    const claim = bytes.toString("latin1", 0, claimBytes);
-    if (!claim.startsWith(claimHead)) return digest(bytes) === from ? bytes : undefined;
-    const packed = bytes.subarray(claimBytes);
-    return claim === `${claimHead}${from} ${digest(packed)}\n` ? packed : undefined;
+    return `sha256:${hash("sha256", bytes, "hex")}` === from ? bytes : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A table that was made of an earlier one, and that one's layer. */
-export interface EditedTable extends Pick<TocEdit, "runs" | "added"> {
+/** What became of the entries of an earlier layer, and that layer. */
+export interface EditedEntries extends EntryEdit {
   readonly fromLayer: Digest;
-  /** For `keepToc`. */
-  readonly kept: Uint8Array;
+}
+
+/** Where deltas are, and what they may lead from. */
+export interface DeltaPlaces {
+  readonly installation: Installation;
+  readonly source: ImageSource;
+  /** Of the image. */
+  readonly manifest: Digest;
+  /** Commits whose images have the layers that deltas may lead from; without any, nobody is asked for deltas. */
+  readonly earlier: readonly string[];
 }
 
 /** The deltas that hang on an image's manifest, as far as they lead from what is here. */
 export class TocDeltas {
-  readonly #installation: Installation;
-  readonly #source: ImageSource;
-  readonly #manifest: Digest | undefined;
+  readonly #places: DeltaPlaces;
+  readonly #images: readonly string[];
   readonly #signal: AbortSignal | undefined;
-  #deltas: readonly FoundDelta[] | undefined;
-  /** The earlier tables that were looked for, by the digests of the layer and of the table. */
-  readonly #kept = new Map<string, Uint8Array | undefined>();
+  /** What was found, when it was. */
+  #deltas: readonly FoundDelta[] = [];
+  #finding: Promise<readonly FoundDelta[]> | undefined;
+  /** Bytes of deltas that came before anybody asked for them. */
+  readonly #fetched = new Map<Digest, Uint8Array>();
   #bytes = 0;
 
-  /** `manifest` is undefined where nothing of an earlier version is here: then nobody is asked for deltas. */
-  constructor(
-    installation: Installation,
-    source: ImageSource,
-    manifest: Digest | undefined,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#installation = installation;
-    this.#source = source;
-    this.#manifest = manifest;
+  constructor(places: DeltaPlaces, signal: AbortSignal | undefined) {
+    this.#places = places;
+    this.#images = places.earlier.map((commit) => imageFolder(places.installation, commit));
     this.#signal = signal;
   }
 
@@ -103,7 +88,7 @@ export class TocDeltas {
   /** The packed table, with the digest that `places` names; undefined where it must be fetched whole. Throws ABORTED. */
   async make(places: ChunkedPlaces): Promise<Uint8Array | undefined> {
     return await this.#attempt(async () => {
-      const found = await this.#find(places);
+      const found = await this.#wayFromTable(places);
       let table = found?.table;
       const way = found?.way ?? [];
       const all = await this.fetchAll(way);
@@ -116,22 +101,24 @@ export class TocDeltas {
     });
   }
 
+  /** Begins to look for deltas. What goes wrong is thrown where they are used. */
+  begin(): void {
+    this.#find().catch(() => undefined);
+  }
+
   /**
-   * The table made without a look at what is the same as in the earlier one, and the diff id of the layer that had that;
-   * undefined as for `make`. Its digest is not compared, so that something else must vouch for what is made of it.
+   * What the entries of a layer are of those of an earlier one, which has a record here; undefined as for `make`. Nothing
+   * vouches for it, so that what is made of it must be compared. The deltas of files that may be needed come with it.
    */
-  async edit(places: ChunkedPlaces): Promise<EditedTable | undefined> {
+  async edit(places: ChunkedPlaces): Promise<EditedEntries | undefined> {
     return await this.#attempt(async () => {
-      const found = await this.#find(places);
-      const [first] = found?.way ?? [];
-      if (found === undefined || first === undefined) return undefined;
-      const all = await this.fetchAll(found.way);
-      const steps = found.way.map((delta, at) => {
-        return { delta: all[at] ?? new Uint8Array(0), unpackedSize: sizeOfTable(delta, places) };
-      });
-      const json = unpackTable(found.table, "earlier table of contents");
-      const { json: made, ...edit } = editToc(json, steps, places.payloadEnd);
-      return { ...edit, kept: claimed(made, places), fromLayer: first.fromLayer };
+      if (!isDeltaWorthwhile(places)) return undefined;
+      const entries = (await this.#find()).filter(({ makes }) => makes === "entries");
+      const way = wayTo(entries, places.tocDigest, (delta) => this.#isHere(delta));
+      const [first] = way ?? [];
+      if (way === undefined || first === undefined || sizeOf(way) > places.toc.size) return undefined;
+      const [deltas] = await Promise.all([this.fetchAll(way), this.#fetchAhead(this.forFiles(places.tocDigest))]);
+      return { ...readEntryDeltas(deltas, places.payloadEnd), fromLayer: first.fromLayer };
     });
   }
 
@@ -140,50 +127,72 @@ export class TocDeltas {
     try {
       return await work();
     } catch (error) {
-      this.#deltas ??= [];
       if (!isDowelError(error) || error.code === "ABORTED") throw error;
     }
     return undefined;
   }
 
+  async #find(): Promise<readonly FoundDelta[]> {
+    const { source, manifest, earlier } = this.#places;
+    if (earlier.length === 0) return [];
+    this.#finding ??= findTocDeltas(source, manifest, this.#signal);
+    this.#deltas = await this.#finding;
+    return this.#deltas;
+  }
+
   /** An earlier table that is here, and the deltas that lead from it to the one that `places` names. */
-  async #find(
+  async #wayFromTable(
     places: ChunkedPlaces,
   ): Promise<{ readonly table: Uint8Array; readonly way: readonly FoundDelta[] } | undefined> {
-    if (this.#manifest === undefined || !isDeltaWorthwhile(places)) return undefined;
-    this.#deltas ??= await findTocDeltas(this.#source, this.#manifest, this.#signal);
-    const tables = this.#deltas.filter(({ makes }) => makes === "table");
+    if (!isDeltaWorthwhile(places)) return undefined;
+    const tables = (await this.#find()).filter(({ makes }) => makes === "table");
     let table: Uint8Array | undefined;
     const way = wayTo(tables, places.tocDigest, (delta) => {
-      table = this.#keptToc(delta);
+      table = keptToc(this.#places.installation, delta);
       return table !== undefined;
     });
     return way === undefined || table === undefined || sizeOf(way) > places.toc.size ? undefined : { table, way };
   }
 
-  #keptToc(delta: FoundDelta): Uint8Array | undefined {
-    const key = `${delta.fromLayer} ${delta.from}`;
-    if (!this.#kept.has(key)) this.#kept.set(key, keptToc(this.#installation, delta));
-    return this.#kept.get(key);
+  #isHere({ fromLayer }: FoundDelta): boolean {
+    return placeOfRecord(this.#places.installation, fromLayer, this.#images) !== undefined;
   }
 
   /**
-   * The deltas by which contents of the layer with a table may be made of what an earlier one had, of which the table is
-   * here; in the order of the versions. Empty where there are none, or where nobody has looked for them.
+   * The deltas by which contents of the layer with a table may be made of what an earlier one had, whose record is here; in
+   * the order of the versions. Empty where there are none, or where nobody has looked for them.
    */
   forFiles(tocDigest: string): readonly FoundDelta[] {
-    const deltas = this.#deltas ?? [];
-    const way = wayTo(deltas, tocDigest, (delta) => this.#keptToc(delta) !== undefined);
+    const way = wayTo(this.#deltas, tocDigest, (delta) => this.#isHere(delta));
     return (way ?? []).flatMap(
-      ({ from, to }) => deltas.find((one) => one.makes === "files" && one.from === from && one.to === to) ?? [],
+      ({ from, to }) => this.#deltas.find((one) => one.makes === "files" && one.from === from && one.to === to) ?? [],
     );
+  }
+
+  /** Fetches what may be needed soon. What goes wrong with it is thrown when it is. */
+  async #fetchAhead(deltas: readonly FoundDelta[]): Promise<void> {
+    if (sizeOf(deltas) > limits.fileDeltaBytes) return;
+    const fetchAll = async (): Promise<true> => {
+      const all = await this.fetchAll(deltas);
+      for (const [at, { blob }] of deltas.entries()) this.#fetched.set(blob.digest, all[at] ?? new Uint8Array(0));
+      return true;
+    };
+    await this.#attempt(fetchAll);
+  }
+
+  /** Whether deltas have come. */
+  areFetched(deltas: readonly FoundDelta[]): boolean {
+    return deltas.every(({ blob }) => this.#fetched.has(blob.digest));
   }
 
   /** The bytes of deltas, in their order, which the caller has found few enough to keep in memory together. */
   async fetchAll(deltas: readonly FoundDelta[]): Promise<readonly Uint8Array[]> {
+    const { source } = this.#places;
     return await mapAtMost(deltas, deltasAtOnce, async ({ blob }) => {
-      const chunks = this.#source.openBlob(blob, { signal: this.#signal });
-      const bytes = await collect(chunks, blob.size, `${this.#source.name}: ${blob.digest}`);
+      const fetched = this.#fetched.get(blob.digest);
+      if (fetched !== undefined) return fetched;
+      const chunks = source.openBlob(blob, { signal: this.#signal });
+      const bytes = await collect(chunks, blob.size, `${source.name}: ${blob.digest}`);
       this.#bytes += bytes.length;
       return bytes;
     });
