@@ -36,13 +36,17 @@ export class ContentIndex implements Disposable {
   readonly #content: StatementSync;
   readonly #chunk: StatementSync;
   #rows: Rows = { contents: [], chunks: [] };
+  readonly #installation: Pick<Installation, "path">;
   #isReading = false;
+  #isDamaged = false;
 
-  private constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+  private constructor(installation: Pick<Installation, "path">) {
+    this.#installation = installation;
+    this.#database = new DatabaseSync(pathOf(installation));
     try {
-      // in this mode a power cut loses the last rows, and nothing else
-      this.#database.exec("PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      // Nothing is waited for to be durable. A process that dies leaves the database whole in this mode; a power cut may
+      // damage it: where that is found it is made anew, and rows that are wrong by it count as those that are outdated.
+      this.#database.exec("PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;");
       this.#database.exec(schema);
       this.#content = this.#database.prepare("SELECT object, size, inline FROM contents WHERE sha256 = ?");
       this.#chunk = this.#database.prepare("SELECT object, start, size FROM chunks WHERE sha256 = ?");
@@ -54,17 +58,17 @@ export class ContentIndex implements Disposable {
 
   /** One that is damaged is made anew; undefined where there can be none. */
   static open(installation: Pick<Installation, "path">): ContentIndex | undefined {
-    const path = join(installation.path, "index.sqlite");
+    const path = pathOf(installation);
     // A link would be followed, and a file made where it leads; a repair takes away what is no file.
     if (attempt(() => lstatSync(path))?.isFile() === false) return undefined;
     try {
-      return new ContentIndex(path);
+      return new ContentIndex(installation);
     } catch (error) {
-      if (!/malformed|not a database|corrupt|no such column/i.test(String(error))) return undefined;
+      if (!isDamage(error) && !/no such column/i.test(String(error))) return undefined;
     }
     try {
       ContentIndex.remove(installation);
-      return new ContentIndex(path);
+      return new ContentIndex(installation);
     } catch {
       return undefined;
     }
@@ -74,7 +78,7 @@ export class ContentIndex implements Disposable {
   static isSound(installation: Pick<Installation, "path">): boolean {
     return (
       attempt(() => {
-        const database = new DatabaseSync(join(installation.path, "index.sqlite"), { readOnly: true });
+        const database = new DatabaseSync(pathOf(installation), { readOnly: true });
         try {
           database.prepare("SELECT (SELECT count(*) FROM contents), (SELECT count(*) FROM chunks)").get();
           return database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"] === "ok";
@@ -94,7 +98,7 @@ export class ContentIndex implements Disposable {
 
   /** Whether nothing is in it. */
   get isEmpty(): boolean {
-    return attempt(() => this.#database.prepare("SELECT 1 FROM contents LIMIT 1").get()) === undefined;
+    return this.#attempt(() => this.#database.prepare("SELECT 1 FROM contents LIMIT 1").get()) === undefined;
   }
 
   /** The content with a digest (hex). */
@@ -116,7 +120,7 @@ export class ContentIndex implements Disposable {
 
   /** Many lookups are one transaction, which locks the file once and not for each. It hinders nobody who writes. */
   #read(statement: StatementSync, sha256: string): ReturnType<StatementSync["get"]> {
-    return attempt(() => {
+    return this.#attempt(() => {
       if (!this.#isReading) this.#database.exec("BEGIN");
       this.#isReading = true;
       return statement.get(Buffer.from(sha256, "hex"));
@@ -124,7 +128,7 @@ export class ContentIndex implements Disposable {
   }
 
   #endReading(): void {
-    if (this.#isReading) attempt(() => this.#database.exec("COMMIT"));
+    if (this.#isReading) this.#attempt(() => this.#database.exec("COMMIT"));
     this.#isReading = false;
   }
 
@@ -144,7 +148,9 @@ export class ContentIndex implements Disposable {
 
   forget(sha256: string): void {
     this.#endReading();
-    attempt(() => this.#database.prepare("DELETE FROM contents WHERE sha256 = ?").run(Buffer.from(sha256, "hex")));
+    this.#attempt(() =>
+      this.#database.prepare("DELETE FROM contents WHERE sha256 = ?").run(Buffer.from(sha256, "hex")),
+    );
   }
 
   /** Writes what was added. Where that fails nothing is known of it, which does no harm. */
@@ -155,7 +161,7 @@ export class ContentIndex implements Disposable {
     for (const rows of [contents, chunks]) rows.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
     this.#endReading();
     if (contents.length + chunks.length === 0) return;
-    const saved = attempt(() => {
+    const saved = this.#attempt(() => {
       this.#database.exec("BEGIN IMMEDIATE");
       const addContent = this.#database.prepare("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)");
       const addChunk = this.#database.prepare("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)");
@@ -170,9 +176,25 @@ export class ContentIndex implements Disposable {
     if (saved === undefined) attempt(() => this.#database.exec("ROLLBACK"));
   }
 
-  [Symbol.dispose](): void {
-    attempt(() => this.#database.close());
+  /** As `attempt`; notes where the database turns out to be damaged. */
+  #attempt<T>(action: () => T): T | undefined {
+    return attempt(action, (error) => {
+      this.#isDamaged ||= isDamage(error);
+    });
   }
+
+  [Symbol.dispose](): void {
+    this.#attempt(() => this.#database.close());
+    if (this.#isDamaged) attempt(() => ContentIndex.remove(this.#installation));
+  }
+}
+
+function pathOf(installation: Pick<Installation, "path">): string {
+  return join(installation.path, "index.sqlite");
+}
+
+function isDamage(error: unknown): boolean {
+  return /malformed|not a database|corrupt/i.test(String(error));
 }
 
 function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
@@ -180,10 +202,11 @@ function hexOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
 }
 
 /** A database that fails knows nothing. */
-function attempt<T>(action: () => T): T | undefined {
+function attempt<T>(action: () => T, see?: (error: unknown) => void): T | undefined {
   try {
     return action();
-  } catch {
+  } catch (error) {
+    see?.(error);
     return undefined;
   }
 }
