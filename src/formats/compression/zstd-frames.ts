@@ -95,7 +95,7 @@ export class ZstdFrames {
       const most = limits.zstdWindowBytes;
       throw new DowelError(
         "LIMIT_EXCEEDED",
-        `zstd data needs a window of ${window} bytes; at most ${most} are allowed`,
+        `zstd data, offset ${this.#offset - this.#have}: a window of ${window} bytes; at most ${most} are allowed`,
       );
     }
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDowelError } from "../../base/errors.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import type { TarMember } from "../tar/member.ts";
 import { readTar } from "../tar/read.ts";
@@ -15,6 +16,16 @@ const zeros = new Uint8Array(1024 * 1024);
  * another. The bodies are compared by `rebuildTar` and the diff id alone.
  */
 export async function checkTocAgainstTarSplit(toc: Toc, entries: AsyncIterable<TarSplitEntry>): Promise<void> {
+  try {
+    await compare(toc, entries);
+  } catch (error) {
+    // all of the data came, so it was made like that
+    if (isDowelError(error, "TRANSFER_INCOMPLETE")) invalid("tar-split data", error.message);
+    throw error;
+  }
+}
+
+async function compare(toc: Toc, entries: AsyncIterable<TarSplitEntry>): Promise<void> {
   const bodies: { readonly path: string; readonly size: number }[] = [];
   async function* headers(): AsyncGenerator<Uint8Array> {
     for await (const entry of entries) {

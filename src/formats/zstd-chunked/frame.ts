@@ -58,7 +58,8 @@ function fill(unpacker: ZstdUnpacker, memory: Buffer, most: number): Buffer | un
     size += size < bytes.length ? unpacker.unpack(bytes.subarray(size)) : 0;
     if (size < bytes.length || unpacker.unpack(beyond) === 0) return bytes.subarray(0, size);
     if (size >= most) return undefined;
-    const larger = Buffer.allocUnsafeSlow(Math.min(most, 2 * size + smallBytes));
+    // what is never written to takes no memory, so this costs less than to grow in steps
+    const larger = Buffer.allocUnsafeSlow(most);
     larger.set(bytes);
     larger.set(beyond, size++);
     bytes = larger;

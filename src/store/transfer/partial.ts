@@ -83,7 +83,8 @@ export async function fetchPartially(
   if (found !== undefined && found !== diffId) {
     if (contents.forgetDamaged()) return {};
     const what = `${source.name}: layer ${layer.digest}`;
-    throw new DowelError("DIGEST_MISMATCH", `${what}: unpacked it is ${found}, expected ${diffId}`);
+    const text = isDowelError(found) ? found.message : `unpacked it is ${found}, expected ${diffId}`;
+    throw new DowelError("DIGEST_MISMATCH", `${what}: ${text}`);
   }
   return {
     entries: toc.entries.map((entry, at) => {
@@ -164,14 +165,14 @@ async function fetchParts(
   return "all";
 }
 
-/** The digest of the archive, or of what is wrong with it. */
+/** The digest of the archive, or what is wrong with it. */
 async function archiveDigest(
   toc: Toc,
   tarSplit: AsyncIterable<TarSplitEntry>,
   contents: LayerContents,
   diffId: Digest,
   signal: AbortSignal | undefined,
-): Promise<string> {
+): Promise<string | DowelError> {
   const digests = new Map<string, string>();
   for (const { path, digest } of toc.entries) if (digest !== undefined) digests.set(path, digest);
   const algorithm = digestAlgorithm(diffId);
@@ -182,7 +183,7 @@ async function archiveDigest(
       hash.update(bytes);
     }
   } catch (error) {
-    if (isDowelError(error, "DIGEST_MISMATCH") || isDowelError(error, "ZSTD_CHUNKED_INVALID")) return error.message;
+    if (isDowelError(error, "DIGEST_MISMATCH") || isDowelError(error, "ZSTD_CHUNKED_INVALID")) return error;
     throw error;
   }
   return finishDigest(hash, algorithm);

@@ -76,4 +76,9 @@ describe("checkTocAgainstTarSplit() refuses tar-split data", () => {
   ])("%s", async (_, entries) => {
     await expect(check(toc, entries)).rejects.toMatchObject({ name: "DowelError" });
   });
+
+  test("that ends too early, as what was made so and not as what came in part", async () => {
+    const error = { code: "ZSTD_CHUNKED_INVALID", message: expect.stringContaining("usr/large") };
+    await expect(check(toc, split.slice(0, hello + 2))).rejects.toMatchObject(error);
+  });
 });

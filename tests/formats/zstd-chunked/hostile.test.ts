@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { DowelError, isDowelError } from "../../../src/base/errors.ts";
+import { limits } from "../../../src/base/limits.ts";
 import { readAnnotations } from "../../../src/formats/zstd-chunked/annotations.ts";
 import { openTarSplit, openToc } from "../../../src/formats/zstd-chunked/open.ts";
 import { readPieces, unpackPiece } from "../../../src/formats/zstd-chunked/pieces.ts";
@@ -134,6 +135,20 @@ describe("openToc()", () => {
     const bomb = zstdCompressSync(new Uint8Array(50_000_000));
     for (const size of [1, 1000, 50_000_001]) {
       expect(() => open(bomb, size)).toThrow(expect.objectContaining({ code: "COMPRESSION_INVALID" }));
+    }
+  });
+
+  test("takes little more memory for a table of the largest size than it has", () => {
+    const size = limits.chunkedTableBytes;
+    const table = zstdCompressSync(Buffer.alloc(size, " "));
+    const taken = spyOn(Buffer, "allocUnsafeSlow");
+    try {
+      expect(() => open(table, size)).toThrow(expect.objectContaining({ code: "ZSTD_CHUNKED_INVALID" }));
+      const bytes = taken.mock.calls.reduce((sum, [length]) => sum + length, 0);
+      expect(bytes).toBeGreaterThanOrEqual(size);
+      expect(bytes).toBeLessThan(1.1 * size);
+    } finally {
+      taken.mockRestore();
     }
   });
 

@@ -226,7 +226,8 @@ describe("importImage() refuses a zstd:chunked layer, and leaves the store as it
       const installation = folder.installation();
       await install(installation, await offered([await appLayer(base)]));
       const before = objectsOf(installation);
-      await expect(install(installation, await offered([await lie()]))).rejects.toMatchObject({ code });
+      const message = expect.not.stringMatching(/unpacked it is (?!sha256:)/);
+      await expect(install(installation, await offered([await lie()]))).rejects.toMatchObject({ code, message });
       expect(objectsOf(installation)).toEqual(before);
       expect(readdirSync(installation.images)).toHaveLength(1);
       expect(layerRecords(installation)).toHaveLength(1);
