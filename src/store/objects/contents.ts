@@ -13,13 +13,28 @@ export interface ObjectPart {
   readonly size: number;
 }
 
-const schema = `
-  CREATE TABLE IF NOT EXISTS contents (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, size INTEGER NOT NULL, inline BLOB) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS chunks (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
-`;
+/** Digests lie everywhere in a table, so that a few new rows would change all of it: they wait in a small one. */
+const schema = ["", "recent_"]
+  .map(
+    (age) => `
+  CREATE TABLE IF NOT EXISTS ${age}contents (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, size INTEGER NOT NULL, inline BLOB) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS ${age}chunks (sha256 BLOB PRIMARY KEY, object BLOB NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+`,
+  )
+  .join("");
 
-/** So many rows wait in memory: each batch writes to all of the database, as digests lie everywhere. */
+type Table = "contents" | "chunks";
+
+/** So many rows wait in memory. */
 const mostRows = 8192;
+/** So many rows wait in a small table. */
+const mostRecent = 4096;
+
+/** What both tables say of a digest, the newer first. */
+function lookup(columns: string, table: Table): string {
+  const from = (name: string): string => `SELECT ${columns} FROM ${name} WHERE sha256 = ?1`;
+  return `${from(`recent_${table}`)} UNION ALL ${from(table)} LIMIT 1`;
+}
 
 interface Rows {
   readonly contents: (readonly [sha256: string, content: FileContent])[];
@@ -48,8 +63,8 @@ export class ContentIndex implements Disposable {
       // damage it: where that is found it is made anew, and rows that are wrong by it count as those that are outdated.
       this.#database.exec("PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;");
       this.#database.exec(schema);
-      this.#content = this.#database.prepare("SELECT object, size, inline FROM contents WHERE sha256 = ?");
-      this.#chunk = this.#database.prepare("SELECT object, start, size FROM chunks WHERE sha256 = ?");
+      this.#content = this.#database.prepare(lookup("object, size, inline", "contents"));
+      this.#chunk = this.#database.prepare(lookup("object, start, size", "chunks"));
     } catch (error) {
       this.#database.close();
       throw error;
@@ -98,7 +113,8 @@ export class ContentIndex implements Disposable {
 
   /** Whether nothing is in it. */
   get isEmpty(): boolean {
-    return this.#attempt(() => this.#database.prepare("SELECT 1 FROM contents LIMIT 1").get()) === undefined;
+    const any = "SELECT 1 FROM contents UNION ALL SELECT 1 FROM recent_contents LIMIT 1";
+    return this.#attempt(() => this.#database.prepare(any).get()) === undefined;
   }
 
   /** The content with a digest (hex). */
@@ -148,9 +164,10 @@ export class ContentIndex implements Disposable {
 
   forget(sha256: string): void {
     this.#endReading();
-    this.#attempt(() =>
-      this.#database.prepare("DELETE FROM contents WHERE sha256 = ?").run(Buffer.from(sha256, "hex")),
-    );
+    for (const table of ["contents", "recent_contents"]) {
+      const statement = `DELETE FROM ${table} WHERE sha256 = ?`;
+      this.#attempt(() => this.#database.prepare(statement).run(Buffer.from(sha256, "hex")));
+    }
   }
 
   /** Writes what was added. Where that fails nothing is known of it, which does no harm. */
@@ -163,8 +180,8 @@ export class ContentIndex implements Disposable {
     if (contents.length + chunks.length === 0) return;
     const saved = this.#attempt(() => {
       this.#database.exec("BEGIN IMMEDIATE");
-      const addContent = this.#database.prepare("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)");
-      const addChunk = this.#database.prepare("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)");
+      const addContent = this.#insertion("contents", contents.length);
+      const addChunk = this.#insertion("chunks", chunks.length);
       const hex = (text: string) => Buffer.from(text, "hex");
       for (const [sha256, { digest, size, inline }] of contents) {
         addContent.run(hex(sha256), hex(digest), size, inline ?? null);
@@ -174,6 +191,18 @@ export class ContentIndex implements Disposable {
       return true;
     });
     if (saved === undefined) attempt(() => this.#database.exec("ROLLBACK"));
+  }
+
+  /** Into the small table, or where that has no room for so many rows into the large one, with all that waits. */
+  #insertion(table: Table, rows: number): StatementSync {
+    const waiting = this.#database.prepare(`SELECT count(*) AS rows FROM recent_${table}`).get()?.["rows"];
+    const isRoom = Number(waiting) + rows <= mostRecent;
+    if (!isRoom) {
+      this.#database.exec(
+        `INSERT OR REPLACE INTO ${table} SELECT * FROM recent_${table}; DELETE FROM recent_${table};`,
+      );
+    }
+    return this.#database.prepare(`INSERT OR REPLACE INTO ${isRoom ? "recent_" : ""}${table} VALUES (?, ?, ?, ?)`);
   }
 
   /** As `attempt`; notes where the database turns out to be damaged. */

@@ -49,3 +49,37 @@ test.each(Object.keys(cuts))("ContentIndex finds nothing wrong in a file %s, and
   using index = ContentIndex.open(installation);
   expect(digests.every((sha256) => index?.find(sha256)?.digest === sha256)).toBe(true);
 });
+
+function open(installation: Parameters<typeof ContentIndex.open>[0]): ContentIndex {
+  const index = ContentIndex.open(installation);
+  if (index === undefined) throw new Error("no index");
+  return index;
+}
+
+test("ContentIndex finds what was added last, few rows or many at a time, and nothing that was forgotten", () => {
+  using folder = new TestFolder();
+  const installation = folder.installation();
+  const many = Array.from({ length: 9000 }, (_, at) => hash("sha256", `many ${at}`, "hex"));
+  const add = (index: ContentIndex, all: readonly string[], size: number): void => {
+    for (const sha256 of all) {
+      index.addContent(sha256, { size, digest: sha256, inline: undefined });
+      index.addChunk(sha256, { object: sha256, offset: size, size });
+    }
+    index.save();
+  };
+  {
+    using index = open(installation);
+    expect(index.isEmpty).toBe(true);
+    add(index, many.slice(0, 10), 1);
+    expect(index.isEmpty).toBe(false);
+    add(index, many, 2);
+    add(index, many.slice(0, 20), 3);
+    index.forget(many[0] ?? "");
+    index.forget(many[8999] ?? "");
+  }
+  using index = open(installation);
+  const expected = (at: number): number | undefined => (at === 0 || at === 8999 ? undefined : at < 20 ? 3 : 2);
+  expect(many.map((sha256) => index.find(sha256)?.size)).toEqual(many.map((_, at) => expected(at)));
+  expect(many.map((sha256) => index.findChunk(sha256)?.offset)).toEqual(many.map((_, at) => (at < 20 ? 3 : 2)));
+  expect(ContentIndex.isSound(installation)).toBe(true);
+});
