@@ -117,6 +117,7 @@ export const limits = {
   relatedExtensions: 1000,
   /** The journal of an installation; past this its older half goes. */
   historyBytes: 4 * MiB,
+  historyLineBytes: 64 * KiB,
   /** A D-Bus message and an array in it; the specification's own limits. */
   busMessageBytes: 128 * MiB,
   busArrayBytes: 64 * MiB,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { DowelError } from "../base/errors.ts";
+import { DowelError, isDowelError } from "../base/errors.ts";
 import { formatRef, parseRef, type Ref, sameRef } from "../metadata/ref.ts";
 import { loadImage } from "../oci/image.ts";
+import type { ImageSource } from "../oci/source.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { parseLocation } from "../remotes/location.ts";
 import { openPlace } from "../remotes/place.ts";
@@ -69,4 +70,31 @@ export async function withCommit<T>(
   using _pin = await pinObjects(installation, { report, signal });
   const image = await importImage(installation, source, { descriptor, bytes }, { report, signal, subpaths });
   return await use(await prepareExtra(image, { installation, report, signal }));
+}
+
+/**
+ * Whether the place that a version came from has it no more: it says so, and still has one of the `others` (digests or
+ * tags), so that it is not the whole repository which has gone, or which it shows to nobody who does not log in.
+ */
+export async function isWithdrawn(
+  installation: Installation,
+  commit: string,
+  others: readonly string[],
+  origin: Origin,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  await using source = await openPlace(placeOf(installation, origin), signal);
+  if (await has(source, `sha256:${commit}`, signal)) return false;
+  for (const other of others) if (await has(source, other, signal)) return true;
+  return false;
+}
+
+async function has(source: ImageSource, reference: string, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await source.resolve(reference, signal);
+    return true;
+  } catch (error) {
+    if (isDowelError(error, "REGISTRY_NOT_FOUND") || isDowelError(error, "REF_NOT_FOUND")) return false;
+    throw error;
+  }
 }

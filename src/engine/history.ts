@@ -50,7 +50,7 @@ export function parseTime(text: string, now: number = Date.now() / 1000): number
 }
 
 function rowOf(installation: Installation, entry: JournalEntry): HistoryRow[] {
-  const { oldCommit, ...rest } = entry;
+  const { oldCommit, kept: _, ...rest } = entry;
   const shown = { ...rest, installation: shownName(installation), "old-commit": oldCommit };
   if (entry.ref === "") return [{ ...shown, application: "", arch: "", branch: "" }];
   try {
@@ -65,9 +65,12 @@ function rowOf(installation: Installation, entry: JournalEntry): HistoryRow[] {
 /** What was changed in installations, oldest first unless asked otherwise. */
 export function history(installations: readonly Installation[], range: HistoryRange = {}): readonly HistoryRow[] {
   const { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = range;
-  const rows = installations
-    .flatMap((installation) => readJournal(installation).flatMap((entry) => rowOf(installation, entry)))
-    .filter(({ time }) => time >= since && time <= until)
-    .sort((left, right) => left.time - right.time);
+  const rows: HistoryRow[] = [];
+  for (const installation of installations) {
+    for (const entry of readJournal(installation)) {
+      if (entry.time >= since && entry.time <= until) rows.push(...rowOf(installation, entry));
+    }
+  }
+  rows.sort((left, right) => left.time - right.time);
   return range.reverse === true ? rows.reverse() : rows;
 }

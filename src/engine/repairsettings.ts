@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type DowelError, isDowelError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { checkPolicy } from "../remotes/trust/policyfile.ts";
 import { tryRead } from "../store/deployments.ts";
@@ -44,9 +45,11 @@ function failureOf(read: () => void): DowelError | undefined {
 /** The remotes that there were by the journal, as the words that add them. */
 function remotesOfJournal(installation: Installation): readonly string[] {
   const urls = new Map<string, string>();
-  for (const { change, remote, url } of tryRead(() => readJournal(installation)) ?? []) {
-    if (change === "add remote" || change === "modify remote") urls.set(remote, url);
-    else if (change === "remove remote") urls.delete(remote);
-  }
+  tryRead(() => {
+    for (const { change, remote, url } of readJournal(installation, 2 * limits.historyBytes)) {
+      if (change === "add remote" || change === "modify remote") urls.set(remote, url);
+      else if (change === "remove remote") urls.delete(remote);
+    }
+  });
   return [...urls].map(([name, url]) => `${name} ${url}`);
 }

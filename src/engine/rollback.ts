@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from "node:fs";
 import { DowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef, type Ref } from "../metadata/ref.ts";
 import { activateDeployment, deployImage } from "../store/deploy/deploy.ts";
-import { activeDeployment, deployedCommits, newestFirst } from "../store/deployments.ts";
+import { activeDeployment, deployedCommits, newestFirst, readDeployment, tryRead } from "../store/deployments.ts";
+import { imageFile } from "../store/image/stored.ts";
 import type { Installation } from "../store/installation.ts";
+import { type JournalFacts, journalFacts, noFacts } from "../store/journal.ts";
+import { versionsToKeep } from "../store/kept.ts";
 import type { Deployment } from "../store/types.ts";
 import { withCommit } from "./commit.ts";
 import type { ChangeContext } from "./fetch.ts";
@@ -17,13 +21,43 @@ export interface SwitchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The version that was deployed last before the active one. Throws `REF_NOT_FOUND` where none is kept. */
+/**
+ * The version that was active before the active one: as the journal says, else the one deployed last. Throws
+ * `REF_NOT_FOUND` where none is kept, and `STORE_INVALID` where it is lost or damaged: nobody wants a still older one
+ * without being asked.
+ */
 export function previousVersion(installation: Installation, { ref, commit }: Deployment): string {
+  const journal = tryRead(() => journalFacts(installation)) ?? noFacts;
   const others = deployedCommits(installation, ref).filter((other) => other !== commit);
-  const [newest] = newestFirst(installation, ref, others);
-  if (newest !== undefined) return newest;
-  throw new DowelError("REF_NOT_FOUND", `No other version of ${formatRef(ref)} is kept`, {
-    hint: `To fetch one: dowel update --commit=COMMIT ${ref.id}. 'dowel history' shows which there were.`,
+  const noted = versionsToKeep(installation, journal, ref, commit);
+  const [before, ...older] = new Set([...noted, ...newestFirst(installation, ref, others)]);
+  if (before === undefined) throw noneKept(ref, commit, journal);
+  if (isWhole(installation, ref, before)) return before;
+  const other = older.find((one) => isWhole(installation, ref, one));
+  const instead = other === undefined ? "" : ` To go to another one: dowel rollback --to=${other} ${ref.id}.`;
+  throw new DowelError("STORE_INVALID", `The version of ${formatRef(ref)} before, ${before}, is lost or damaged`, {
+    hint: `To mend it: dowel repair.${instead}`,
+  });
+}
+
+function isWhole(installation: Installation, ref: Ref, commit: string): boolean {
+  const deployment = tryRead(() => readDeployment(installation, ref, commit));
+  return deployment !== undefined && existsSync(imageFile(installation, commit));
+}
+
+/** How many earlier versions an error names. */
+const namedVersions = 5;
+
+function noneKept(ref: Ref, active: string, journal: JournalFacts): DowelError {
+  const prefix = `${formatRef(ref)} `;
+  const earlier = [...journal.versions]
+    .filter(([name]) => name.startsWith(prefix) && name !== `${prefix}${active}`)
+    .map(([, entry]) => entry)
+    .sort((left, right) => right.time - left.time)
+    .slice(0, namedVersions);
+  const there = earlier.length === 0 ? "" : ` There were: ${earlier.map(({ commit }) => commit).join(", ")}.`;
+  return new DowelError("REF_NOT_FOUND", `No other version of ${formatRef(ref)} is kept than ${active}`, {
+    hint: `To fetch one, where it still can be had: dowel update --commit=COMMIT ${ref.id}.${there}`,
   });
 }
 
@@ -35,7 +69,10 @@ export function wholeCommit(installation: Installation, ref: Ref, text: string):
     ? deployedCommits(installation, ref).filter((commit) => commit.startsWith(wanted))
     : [];
   if (found !== undefined && second === undefined) return found;
-  throw new DowelError("USAGE", `${text}: not a commit of ${formatRef(ref)}; expected 64 hex digits`);
+  const kept = deployedCommits(installation, ref).join(", ");
+  throw new DowelError("USAGE", `${text}: not a commit of ${formatRef(ref)}; expected 64 hex digits`, {
+    hint: `Versions that are here: ${kept}.`,
+  });
 }
 
 /**

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
+import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { limits } from "../base/limits.ts";
 import { version } from "../base/version.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { writeFileDurably } from "../sys/durability.ts";
-import { readPlainFile } from "../sys/plainfile.ts";
+import { openPlainFile, readLines } from "../sys/plainfile.ts";
 import { userName } from "../sys/username.ts";
 import type { Installation } from "./installation.ts";
 import type { Deployment } from "./types.ts";
@@ -20,7 +20,7 @@ export type RemoteChange = "add remote" | "modify remote" | "remove remote";
 export interface JournalEntry {
   /** Seconds since the epoch, with a fraction. */
   readonly time: number;
-  readonly change: Change | RemoteChange | "pull oci";
+  readonly change: Change | RemoteChange | "pull oci" | "drop version";
   readonly ref: string;
   readonly remote: string;
   /** Where the image lay at its remote, as deployments note it. */
@@ -28,6 +28,12 @@ export interface JournalEntry {
   readonly commit: string;
   /** What was active before; empty for what was not installed. */
   readonly oldCommit: string;
+  /**
+   * Of a change of what is active: the versions that stay beside the new one, the one before first. So one that is not there
+   * although the last line names it got lost, and one that it does not name was removed. Earlier versions of Dowel did not
+   * note it.
+   */
+  readonly kept?: readonly string[] | undefined;
   readonly user: string;
   readonly tool: string;
   readonly version: string;
@@ -56,16 +62,28 @@ function note(installation: Pick<Installation, "path">, what: What, shortens: bo
   }
 }
 
-/** Notes a change of what is installed. Must be called under the lock for changes. */
+/**
+ * Notes a change of what is installed; `versions` are what was active before, and what stays beside what is active now.
+ * Must be called under the lock for changes.
+ */
 export function noteOrWarn(
   installation: Installation,
   change: Change,
   deployment: Deployment,
-  oldCommit: string,
+  versions: Pick<JournalEntry, "oldCommit" | "kept">,
   report: Report = silent,
 ): void {
   const { ref, origin: remote, source: url, commit } = deployment;
-  note(installation, { change, ref: formatRef(ref), remote, url, commit, oldCommit }, true, report);
+  note(installation, { change, ref: formatRef(ref), remote, url, commit, ...versions }, true, report);
+}
+
+/** Notes that a version which is not active will never be had again. Must be called under the lock for changes. */
+export function noteDropped(
+  installation: Installation,
+  dropped: Omit<What, "change" | "oldCommit">,
+  report: Report,
+): void {
+  note(installation, { change: "drop version", ...dropped, oldCommit: dropped.commit }, true, report);
 }
 
 /** Notes a change of a remote. */
@@ -89,10 +107,12 @@ export function notePull(
 
 /** Answers the size afterwards. */
 function append(path: string, line: string): number {
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
-  const fd = openSync(path, flags, 0o644);
+  const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o644);
   try {
-    const { size } = fstatSync(fd);
+    const status = fstatSync(fd);
+    if (!status.isFile()) throw new DowelError("STORE_INVALID", `${path}: something else lies in the place of a file`);
+    const { size } = status;
     const last = Buffer.alloc(1);
     const isCut = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
     const bytes = Buffer.from(isCut ? `\n${line}` : line);
@@ -104,23 +124,33 @@ function append(path: string, line: string): number {
   }
 }
 
-/** Keeps the newer half. */
+/** Keeps what is newest: half of what a journal may have. */
 function shorten(path: string): void {
-  const bytes = readFileSync(path);
-  const from = bytes.indexOf(0x0a, Math.floor(bytes.length / 2)) + 1;
-  writeFileDurably(path, bytes.subarray(from));
+  const bytes = Buffer.alloc(limits.historyBytes / 2);
+  const fd = openPlainFile(path);
+  let length = 0;
+  try {
+    length = readSync(fd, bytes, 0, bytes.length, Math.max(0, fstatSync(fd).size - bytes.length));
+  } finally {
+    closeSync(fd);
+  }
+  writeFileDurably(path, bytes.subarray(bytes.indexOf(0x0a) + 1, length));
 }
 
-/** The changes that are noted, oldest first; what cannot be read is left out. */
-export function readJournal(installation: Pick<Installation, "path">): JournalEntry[] {
-  let text: string;
+/**
+ * The changes that are noted, oldest first, read as they are asked for; what cannot be read is left out, and so is a line past
+ * `limits.historyLineBytes`. `newest`: only those in so many bytes at the end.
+ */
+export function* readJournal({ path: folder }: Pick<Installation, "path">, newest?: number): Generator<JournalEntry> {
+  const path = journalPath({ path: folder });
   try {
-    text = readPlainFile(journalPath(installation)).toString();
+    for (const line of readLines(path, { longest: limits.historyLineBytes, newest })) {
+      const entry = decodeEntry(line);
+      if (entry !== undefined) yield entry;
+    }
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return [];
-    throw fileError(error, "read", journalPath(installation));
+    if (errnoOf(error) !== "ENOENT") throw fileError(error, "read", path);
   }
-  return text.split("\n").flatMap((line) => decodeEntry(line) ?? []);
 }
 
 function decodeEntry(line: string): JournalEntry | undefined {
@@ -128,25 +158,53 @@ function decodeEntry(line: string): JournalEntry | undefined {
     const value = JSON.parse(line) as Record<string, unknown>;
     const texts = ["change", "ref", "remote", "url", "commit", "oldCommit", "user", "tool", "version"];
     if (typeof value["time"] !== "number" || !texts.every((key) => typeof value[key] === "string")) return undefined;
+    if (value["kept"] !== undefined && !isListOfCommits(value["kept"])) return undefined;
     return value as unknown as JournalEntry;
   } catch {
     return undefined;
   }
 }
 
+function isListOfCommits(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === "string" && /^[0-9a-f]{64}$/.test(one));
+}
+
+/** The versions that stayed beside the one that became active, the one before first. */
+interface KeptVersions {
+  readonly active: string;
+  readonly kept: readonly string[];
+}
+
 /** What the journal says of refs and their versions. */
 export interface JournalFacts {
   /** The last change of each ref. */
   readonly lastOf: ReadonlyMap<string, JournalEntry>;
-  /** The last change that made a version active, by `REF COMMIT`. */
+  /** The last change that deployed a version, or only made it active, by `REF COMMIT`. */
   readonly versions: ReadonlyMap<string, JournalEntry>;
+  /** What stayed at the last change of each ref, but for what was dropped since. */
+  readonly kept: ReadonlyMap<string, KeptVersions>;
 }
 
+export const noFacts: JournalFacts = { lastOf: new Map(), versions: new Map(), kept: new Map() };
+
+/** Read of the newest part, which is all of any journal that was written here. */
 export function journalFacts(installation: Pick<Installation, "path">): JournalFacts {
-  const isDeploy = ({ change }: JournalEntry): boolean => deployChanges.some((one) => one === change);
-  const entries = readJournal(installation).filter(isDeploy);
-  return {
-    lastOf: new Map(entries.map((entry) => [entry.ref, entry])),
-    versions: new Map(entries.map((entry) => [`${entry.ref} ${entry.commit}`, entry])),
-  };
+  const lastOf = new Map<string, JournalEntry>();
+  const versions = new Map<string, JournalEntry>();
+  const kept = new Map<string, KeptVersions>();
+  for (const entry of readJournal(installation, 2 * limits.historyBytes)) {
+    const { change, ref, commit } = entry;
+    if (change === "drop version") {
+      const before = kept.get(ref);
+      if (before !== undefined) kept.set(ref, { ...before, kept: before.kept.filter((one) => one !== commit) });
+      versions.delete(`${ref} ${commit}`);
+    }
+    if (!deployChanges.some((one) => one === change)) continue;
+    lastOf.set(ref, entry);
+    kept.set(ref, { active: commit, kept: entry.kept ?? [] });
+    const name = `${ref} ${commit}`;
+    // Going back to a version is not when it was deployed.
+    if (change !== "rollback" || !versions.has(name)) versions.set(name, entry);
+  }
+  return { lastOf, versions, kept };
 }

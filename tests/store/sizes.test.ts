@@ -53,9 +53,9 @@ test("readJournal() passes over lines that a crash cut short, and the next chang
   const journal = join(installation.path, "history.jsonl");
   appendFileSync(journal, '{"time":1,"chan');
   await undeploy(installation, one);
-  expect(readJournal(installation).map(({ change }) => change)).toEqual(["deploy install", "uninstall"]);
+  expect([...readJournal(installation)].map(({ change }) => change)).toEqual(["deploy install", "uninstall"]);
   writeFileSync(journal, "");
-  expect(readJournal(installation)).toEqual([]);
+  expect([...readJournal(installation)]).toEqual([]);
 });
 
 test("DigestTable counts as a map does", () => {

@@ -56,9 +56,16 @@ export async function deployImage(
   requireImage(installation, image.ref, image.commit);
   const before = tryRead(() => activeDeployment(installation, image.ref));
   const deployment = stageDeployment(installation, image, options);
+  const others = otherVersions(installation, deployment, before);
   try {
-    await activate(installation, deployment, before, { ...options, isWhole: image.isWhole });
-    dropOlder(installation, deployment, before, keep);
+    const kept = others.slice(0, keep);
+    await activate(
+      installation,
+      deployment,
+      { commit: before?.commit ?? "", kept },
+      { ...options, isWhole: image.isWhole },
+    );
+    dropVersions(installation, image.ref, others.slice(keep));
     // Other folders of the same image make another one to mount.
     if (before?.commit === deployment.commit) unmountUnused(installation, [before.imageDigest]);
   } catch (error) {
@@ -87,7 +94,8 @@ export async function activateDeployment(
   requireImage(installation, ref, commit);
   const before = tryRead(() => activeDeployment(installation, ref));
   try {
-    await activate(installation, deployment, before, options, "rollback");
+    const kept = otherVersions(installation, deployment, before);
+    await activate(installation, deployment, { commit: before?.commit ?? "", kept }, options, "rollback");
   } catch (error) {
     throw fileError(error, "switch to", deployment.path);
   }
@@ -99,6 +107,12 @@ function requireImage(installation: Installation, ref: Ref, commit: string): voi
   throw new DowelError("STORE_INVALID", `The image ${commit} of ${formatRef(ref)} has gone from ${installation.path}`);
 }
 
+/** What was active before, empty where nothing was; and what stays beside what is active then, so that it can be told from what got lost. */
+interface Before {
+  readonly commit: string;
+  readonly kept: readonly string[];
+}
+
 /**
  * Switches to a deployment; where that fails, one that was not there before goes again. The links for its exports are
  * made first and lead nowhere yet, so that the switch of `active` alone decides what there is.
@@ -106,21 +120,21 @@ function requireImage(installation: Installation, ref: Ref, commit: string): voi
 async function activate(
   installation: Installation,
   deployment: Deployment,
-  before: Deployment | undefined,
+  { commit: oldCommit, kept }: Before,
   { report, signal, isWhole }: WaitOptions & { readonly isWhole?: boolean },
-  change: Change = before === undefined ? "deploy install" : "deploy update",
+  change: Change = oldCommit === "" ? "deploy install" : "deploy update",
 ): Promise<void> {
   const { ref, commit, path } = deployment;
-  const mayExport = ref.kind === "app" && becomesCurrent(installation, ref, before === undefined);
+  const mayExport = ref.kind === "app" && becomesCurrent(installation, ref, oldCommit === "");
   try {
     await ensureShown(deployment, signal, isWhole);
     if (mayExport) prepareExports(installation, ref, path, report);
     swapLink(commit, join(refFolder(installation, ref), "active"));
   } catch (error) {
-    if (change !== "rollback" && before?.commit !== commit) removeFolder(installation, path);
+    if (change !== "rollback" && oldCommit !== commit) removeFolder(installation, path);
     throw error;
   }
-  noteOrWarn(installation, change, deployment, before?.commit ?? "", report);
+  noteOrWarn(installation, change, deployment, { oldCommit, kept }, report);
   if (!mayExport) return;
   swapLink(`${ref.arch}/${ref.branch}`, currentLink(installation, ref.id));
   publishExports(installation, ref.id);
@@ -143,20 +157,22 @@ function prepareExports(
   linkExports(installation, id, path, report);
 }
 
-/** Keeps the versions to go back to: the one that was active before, then the newest; removes all others. */
-function dropOlder(
+/** The versions to go back to: the one that was active before, then the newest. */
+function otherVersions(
   installation: Installation,
   { ref, commit: active }: Deployment,
   before: Deployment | undefined,
-  keep: number,
-): void {
+): readonly string[] {
   const older = deployedCommits(installation, ref).filter((commit) => commit !== active && commit !== before?.commit);
-  const others = [
+  return [
     ...(before === undefined || before.commit === active ? [] : [before.commit]),
     ...newestFirst(installation, ref, older),
   ];
+}
+
+function dropVersions(installation: Installation, ref: Ref, commits: readonly string[]): void {
   retire(
     installation,
-    others.slice(keep).map((commit) => join(refFolder(installation, ref), commit)),
+    commits.map((commit) => join(refFolder(installation, ref), commit)),
   );
 }

@@ -37,7 +37,7 @@ export async function undeploy(
   options.check?.();
   const folder = refFolder(installation, ref);
   // Noted first: where the journal says so, what a crash leaves of the deployment is not mended but removed.
-  noteOrWarn(installation, "uninstall", active, active.commit, options.report);
+  noteOrWarn(installation, "uninstall", active, { oldCommit: active.commit }, options.report);
   try {
     rmSync(join(folder, "active"), { force: true });
     syncFolder(folder);

@@ -101,9 +101,9 @@ export async function rebuild(
   signal?: AbortSignal,
 ): Promise<Deployment | undefined> {
   if (version.origin === undefined) return undefined;
-  const { ref, commit } = version;
+  const { ref, commit, deployedAt } = version;
   const { origin, source } = version.origin;
-  const { deployedAt, previousIds } = version.deployment ?? {};
+  const { previousIds } = version.deployment ?? {};
   const options = { origin, source, deployedAt, previousIds, rebuild: true };
   const deployment = stageDeployment(installation, image, options);
   hideImage(installation, deployment.imageDigest);

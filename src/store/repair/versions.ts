@@ -8,7 +8,8 @@ import { retire } from "../deploy/retire.ts";
 import { deployedCommits, readDeployment, refFolder, refsOf, tryRead } from "../deployments.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
-import { type JournalEntry, type JournalFacts, journalFacts } from "../journal.ts";
+import { type JournalEntry, type JournalFacts, journalFacts, noFacts } from "../journal.ts";
+import { versionsToKeep } from "../kept.ts";
 import type { Deployment } from "../types.ts";
 import type { Findings } from "./findings.ts";
 import { removeWithin } from "./removal.ts";
@@ -23,22 +24,26 @@ export interface Version {
   readonly deployment: Deployment | undefined;
   /** Where it came from, by its own word, that of another version of the ref, or the journal. */
   readonly origin: { readonly origin: string; readonly source: string } | undefined;
+  /** When it was deployed, in seconds since the epoch, by its own word or that of the journal. */
+  readonly deployedAt: number | undefined;
+  /** The folders of the image that are deployed, by its own word or that of another version of the ref. */
+  readonly subpaths: readonly string[] | undefined;
 }
 
 /**
- * Finds the versions that should be there, mends `active` links, and removes what an interrupted install or uninstall
+ * Finds the versions that should be there, those that stayed to go back to included, mends `active` links, and removes what an interrupted install or uninstall
  * left. A ref without the link is one of those, unless the journal says that it was installed.
  */
 export function findVersions(installation: Installation, findings: Findings): readonly Version[] {
   // Without a journal that can be read the folders alone must do.
-  const journal = tryRead(() => journalFacts(installation)) ?? { lastOf: new Map(), versions: new Map() };
+  const journal = tryRead(() => journalFacts(installation)) ?? noFacts;
   return [...refsOf(installation)].flatMap((ref) => {
     const last = journal.lastOf.get(formatRef(ref));
     const commits = deployedCommits(installation, ref);
     const active = findActive(installation, findings, ref, commits, last, journal.lastOf.size > 0);
     if (active === undefined) return [];
-    const all = commits.includes(active) ? commits : [...commits, active];
-    return describe(installation, ref, all, active, journal);
+    const all = new Set([...commits, active, ...versionsToKeep(installation, journal, ref, active)]);
+    return describe(installation, ref, [...all], active, journal);
   });
 }
 
@@ -113,16 +118,19 @@ function describe(
 ): Version[] {
   const read = commits.map((commit) => tryRead(() => readDeployment(installation, ref, commit)));
   const other = read.find((deployment) => deployment !== undefined);
-  const noted = (commit: string): Version["origin"] => {
+  return commits.map((commit, at) => {
+    const deployment = read[at];
     const entry = journal.versions.get(`${formatRef(ref)} ${commit}`);
-    return entry === undefined ? undefined : { origin: entry.remote, source: entry.url };
-  };
-  return commits.map((commit, at) => ({
-    ref,
-    commit,
-    path: join(refFolder(installation, ref), commit),
-    isActive: commit === active,
-    deployment: read[at],
-    origin: read[at] ?? noted(commit) ?? other,
-  }));
+    const noted = entry === undefined ? undefined : { origin: entry.remote, source: entry.url };
+    return {
+      ref,
+      commit,
+      path: join(refFolder(installation, ref), commit),
+      isActive: commit === active,
+      deployment,
+      origin: deployment ?? noted ?? other,
+      deployedAt: deployment?.deployedAt ?? (entry === undefined ? undefined : Math.floor(entry.time)),
+      subpaths: (deployment ?? other)?.subpaths,
+    };
+  });
 }
