@@ -17,6 +17,8 @@ import { areaRedirectAt, areaSealAt, objectArea, objectXattrBytes, redirectBytes
 import { readSuperblock, type Superblock } from "./read-inode.ts";
 
 const typeBits = 0o170000;
+/** Of the superblock: how many inodes there are. */
+const inodesAt = superblockOffset + 16;
 
 /**
  * Reads the image of a plain tree as a table: without a look at what all such images have in common, so that only an
@@ -24,18 +26,23 @@ const typeBits = 0o170000;
  * outside of it is read, and the work is bounded by its size. Throws `COMPOSEFS_INVALID` with the offset.
  */
 export function readPlain(image: Uint8Array): PlainTable {
-  const memory = Buffer.alloc(image.length + (image.length >>> 2));
+  const memory = Buffer.alloc((image.length + (image.length >>> 2) + 7) & ~7);
   memory.set(image);
   return new PlainReader(memory, image.length).read();
 }
 
+/**
+ * Everything but names lies at multiples of four, so that numbers are read as whole words, as `PlainWriter` writes them. It
+ * runs once in most processes, mostly before the engine has compiled it: so it calls little.
+ */
 class PlainReader {
   readonly #bytes: Buffer;
+  readonly #words: Uint32Array;
   readonly #size: number;
   readonly #superblock: Superblock;
   readonly #table: PlainTable;
   /** Where inodes are, by their numbers. */
-  readonly #places: number[] = [];
+  readonly #places: Uint32Array;
   /** The areas that were made of shared xattrs, by the place of the entry that leads to the object. */
   readonly #areas = new Map<number, number>();
   #entriesSeen = 0;
@@ -45,8 +52,12 @@ class PlainReader {
     image.claim(0, superblockOffset + 128);
     this.#superblock = readSuperblock(image);
     this.#bytes = memory;
+    this.#words = new Uint32Array(memory.buffer, memory.byteOffset, memory.length >>> 2);
     this.#size = size;
-    this.#table = new PlainTable(memory, size);
+    const most = Math.floor(size / slotBytes) + 2;
+    const inodes = Math.min(image.u32(inodesAt) + 1, most);
+    this.#table = new PlainTable(memory, size, inodes);
+    this.#places = new Uint32Array(most);
   }
 
   read(): PlainTable {
@@ -60,74 +71,52 @@ class PlainReader {
     if (at + bytes > this.#size) invalid(at, `${bytes} bytes must be inside the image`);
   }
 
-  #u16(at: number): number {
-    return (this.#bytes[at] ?? 0) | ((this.#bytes[at + 1] ?? 0) << 8);
-  }
-
-  #u32(at: number): number {
-    return this.#u16(at) + this.#u16(at + 2) * 0x1_0000;
-  }
-
   #inode(at: number, name: number, nameSize: number, parent: number): void {
-    this.#claim(at, compactInodeBytes);
-    const format = this.#u16(at);
+    const [words, word] = [this.#words, at >>> 2];
+    const format = words[word] ?? 0;
     const isLong = (format & 1) === 1;
-    if (isLong) this.#claim(at, extendedInodeBytes);
-    const seconds = this.#superblock.buildSec;
-    const time = isLong ? this.#u32(at + 32) + (this.#u32(at + 36) | 0) * 2 ** 32 : seconds;
-    const number = this.#table.add(this.#kindOf(at, format >> 1), name, nameSize, time);
-    if (number > this.#size / slotBytes) invalid(at, "there must not be more entries than the image has room for");
-    this.#places.push(at);
+    const head = isLong ? extendedInodeBytes : compactInodeBytes;
+    if (at + head > this.#size) invalid(at, `${head} bytes must be inside the image`);
+    const mode = words[word + 1] ?? 0;
+    const layout = (format & 0xffff) >>> 1;
+    const kind = kindOf(at, mode & typeBits, layout);
+    const time = isLong ? (words[word + 8] ?? 0) + ((words[word + 9] ?? 0) | 0) * 2 ** 32 : this.#superblock.buildSec;
     const table = this.#table;
-    if (table.kinds[number] === plainKinds.folder) {
+    const number = table.add(kind, name, nameSize, time);
+    if (number > this.#size / slotBytes) invalid(at, "there must not be more entries than the image has room for");
+    this.#places[number] = at;
+    if (kind === plainKinds.folder) {
       table.parents[number] = parent;
-      table.folders[parent] = (table.folders[parent] ?? 0) + (number === 0 ? 0 : 1);
-    } else if (table.kinds[number] !== plainKinds.stub) {
-      table.sizes[number] = this.#sizeOf(at, isLong);
-      table.executables[number] = (this.#u16(at + 4) & 0o111) === 0 ? 0 : 1;
-      table.data[number] = this.#dataOf(at, isLong, format >> 1, table.sizes[number] ?? 0);
+      if (number > 0) table.folders[parent] = (table.folders[parent] ?? 0) + 1;
+    } else if (kind !== plainKinds.stub) {
+      const size = (words[word + 2] ?? 0) + (isLong ? (words[word + 3] ?? 0) * 2 ** 32 : 0);
+      table.sizes[number] = size;
+      table.executables[number] = (mode & 0o111) === 0 ? 0 : 1;
+      const xattrs = format >>> 16 === 0 ? 0 : xattrHeaderBytes + 4 * ((format >>> 16) - 1);
+      if (layout === layoutChunked) table.data[number] = this.#areaOf(at + head, xattrs);
+      else {
+        const place = layout === layoutInline ? at + head + xattrs : (words[word + 4] ?? 0) * blockBytes;
+        if (size > blockBytes) invalid(at, `it must hold at most ${blockBytes} bytes`);
+        if (size > 0) this.#claim(place, size);
+        table.data[number] = place;
+      }
     }
-  }
-
-  #kindOf(at: number, layout: number): PlainKind {
-    const type = this.#u16(at + 4) & typeBits;
-    if (type === modeOf.directory) return plainKinds.folder;
-    if (type === modeOf.symlink) return plainKinds.symlink;
-    if (type === modeOf.character) return plainKinds.stub;
-    if (type !== modeOf.external) invalid(at, "an inode must be a folder, a file or a symbolic link");
-    return layout === layoutChunked ? plainKinds.file : plainKinds.inline;
-  }
-
-  #sizeOf(at: number, isLong: boolean): number {
-    return this.#u32(at + 8) + (isLong ? this.#u32(at + 12) * 2 ** 32 : 0);
-  }
-
-  #xattrBytes(at: number): number {
-    const count = this.#u16(at + 2);
-    return count === 0 ? 0 : xattrHeaderBytes + 4 * (count - 1);
-  }
-
-  #dataOf(at: number, isLong: boolean, layout: number, size: number): number {
-    const xattrs = at + (isLong ? extendedInodeBytes : compactInodeBytes);
-    if (layout === layoutChunked) return this.#areaOf(xattrs, this.#xattrBytes(at));
-    const place = layout === layoutInline ? xattrs + this.#xattrBytes(at) : this.#u32(at + 16) * blockBytes;
-    if (size > blockBytes) invalid(at, `it must hold at most ${blockBytes} bytes`);
-    if (size > 0) this.#claim(place, size);
-    return place;
   }
 
   /** The area of an object; made where the inode only refers to its entries. */
   #areaOf(at: number, bytes: number): number {
-    if (this.#bytes[at + 4] === 0 && bytes === objectXattrBytes) {
+    const words = this.#words;
+    const references = (words[(at >>> 2) + 1] ?? 0) & 0xff;
+    if (references === 0 && bytes === objectXattrBytes) {
       this.#claim(at, bytes);
       return at;
     }
-    if (this.#bytes[at + 4] !== 2) invalid(at, "the file must have the xattrs of an object");
+    if (references !== 2) invalid(at, "the file must have the xattrs of an object");
     this.#claim(at, xattrHeaderBytes + 8);
+    const first = (at + xattrHeaderBytes) >>> 2;
     const { sharedBase } = this.#superblock;
-    const seal = sharedBase + 4 * this.#u32(at + xattrHeaderBytes);
-    const redirect = sharedBase + 4 * this.#u32(at + xattrHeaderBytes + 4);
-    return this.#areas.get(redirect) ?? this.#makeArea(seal, redirect);
+    const redirect = sharedBase + 4 * (words[first + 1] ?? 0);
+    return this.#areas.get(redirect) ?? this.#makeArea(sharedBase + 4 * (words[first] ?? 0), redirect);
   }
 
   #makeArea(seal: number, redirect: number): number {
@@ -144,12 +133,14 @@ class PlainReader {
   /** Reads the entries of a folder, block by block; the last ones are in its tail. */
   #folder(number: number): void {
     const at = this.#places[number] ?? 0;
-    const format = this.#u16(at);
+    const word = at >>> 2;
+    const format = this.#words[word] ?? 0;
     const isLong = (format & 1) === 1;
-    const size = this.#sizeOf(at, isLong);
-    const inBlocks = format >> 1 === layoutInline ? size - (size % blockBytes) : size;
-    const first = this.#u32(at + 16) * blockBytes;
-    const tail = at + (isLong ? extendedInodeBytes : compactInodeBytes) + this.#xattrBytes(at);
+    const size = (this.#words[word + 2] ?? 0) + (isLong ? (this.#words[word + 3] ?? 0) * 2 ** 32 : 0);
+    const inBlocks = (format & 0xffff) >>> 1 === layoutInline ? size - (size % blockBytes) : size;
+    const first = (this.#words[word + 4] ?? 0) * blockBytes;
+    const xattrs = format >>> 16 === 0 ? 0 : xattrHeaderBytes + 4 * ((format >>> 16) - 1);
+    const tail = at + (isLong ? extendedInodeBytes : compactInodeBytes) + xattrs;
     this.#claim(first, inBlocks);
     this.#claim(tail, size - inBlocks);
     this.#table.firsts[number] = this.#table.count;
@@ -161,24 +152,32 @@ class PlainReader {
   }
 
   #entries(folder: number, start: number, end: number): void {
-    const count = this.#u16(start + 8) / direntBytes;
+    const [words, bytes] = [this.#words, this.#bytes];
+    const count = ((words[(start >>> 2) + 2] ?? 0) & 0xffff) / direntBytes;
     this.#entriesSeen += count;
     if (!Number.isInteger(count) || count === 0 || start + count * direntBytes > end) {
       invalid(start, "the entries must be inside the folder");
     }
     if (this.#entriesSeen > this.#size / direntBytes) invalid(start, "folders must not share their entries");
-    for (let entry = 0; entry < count; entry++) {
-      const at = start + entry * direntBytes;
-      const name = start + this.#u16(at + 8);
-      let stop = entry + 1 < count ? start + this.#u16(at + direntBytes + 8) : end;
-      if (name >= stop || stop > end) invalid(at, "the name must be inside the folder");
+    let name = start + count * direntBytes;
+    for (let entry = 1, word = start >>> 2; entry <= count; entry++, word += direntBytes / 4) {
+      let stop = entry < count ? start + ((words[word + 5] ?? 0) & 0xffff) : end;
+      if (name >= stop || stop > end) invalid(4 * word, "the name must be inside the folder");
+      const next = stop;
       // the last name of a block ends where zeros begin
-      while (entry + 1 === count && stop > name + 1 && this.#bytes[stop - 1] === 0) stop--;
-      if (!this.#isDots(name, stop - name)) this.#inode(this.#u32(at) * slotBytes, name, stop - name, folder);
+      while (entry === count && stop > name + 1 && bytes[stop - 1] === 0) stop--;
+      const size = stop - name;
+      const isDots = bytes[name] === 0x2e && (size === 1 || (size === 2 && bytes[name + 1] === 0x2e));
+      if (!isDots) this.#inode((words[word] ?? 0) * slotBytes, name, size, folder);
+      name = next;
     }
   }
+}
 
-  #isDots(name: number, size: number): boolean {
-    return size <= 2 && this.#bytes[name] === 0x2e && (size === 1 || this.#bytes[name + 1] === 0x2e);
-  }
+function kindOf(at: number, type: number, layout: number): PlainKind {
+  if (type === modeOf.external) return layout === layoutChunked ? plainKinds.file : plainKinds.inline;
+  if (type === modeOf.directory) return plainKinds.folder;
+  if (type === modeOf.symlink) return plainKinds.symlink;
+  if (type !== modeOf.character) invalid(at, "an inode must be a folder, a file or a symbolic link");
+  return plainKinds.stub;
 }

@@ -41,27 +41,39 @@ export class PlainTable {
   bytes: Buffer;
   #used: number;
   #count = 0;
-  kinds: Uint8Array = new Uint8Array(leastInodes);
+  kinds: Uint8Array;
   /** 1: the file is executable. */
-  executables: Uint8Array = new Uint8Array(leastInodes);
+  executables: Uint8Array;
   /** Seconds since 1970. */
-  times: Float64Array = new Float64Array(leastInodes);
+  times: Float64Array;
   /** Of files, contents and targets of links, in bytes. */
-  sizes: Float64Array = new Float64Array(leastInodes);
-  names: Uint32Array = new Uint32Array(leastInodes);
-  nameSizes: Uint32Array = new Uint32Array(leastInodes);
+  sizes: Float64Array;
+  names: Uint32Array;
+  nameSizes: Uint32Array;
   /** Where the content is, or the target; of a file with an object the area of its xattrs, as an inode of its own has it. */
-  data: Uint32Array = new Uint32Array(leastInodes);
+  data: Uint32Array;
   /** Of a folder: the one above, its first child, and how many children there are, and how many folders among them. */
-  parents: Uint32Array = new Uint32Array(leastInodes);
-  firsts: Uint32Array = new Uint32Array(leastInodes);
-  children: Uint32Array = new Uint32Array(leastInodes);
-  folders: Uint32Array = new Uint32Array(leastInodes);
+  parents: Uint32Array;
+  firsts: Uint32Array;
+  children: Uint32Array;
+  folders: Uint32Array;
 
-  /** `used`: so many of the bytes have a meaning already. */
-  constructor(bytes: Buffer = Buffer.alloc(leastBytes), used = 0) {
+  /** `used`: so many of the bytes have a meaning already. `inodes`: about so many will come. */
+  constructor(bytes: Buffer = Buffer.alloc(leastBytes), used = 0, inodes: number = leastInodes) {
     this.bytes = bytes;
     this.#used = (used + 3) & ~3;
+    const room = Math.max(inodes, leastInodes);
+    this.kinds = new Uint8Array(room);
+    this.executables = new Uint8Array(room);
+    this.times = new Float64Array(room);
+    this.sizes = new Float64Array(room);
+    this.names = new Uint32Array(room);
+    this.nameSizes = new Uint32Array(room);
+    this.data = new Uint32Array(room);
+    this.parents = new Uint32Array(room);
+    this.firsts = new Uint32Array(room);
+    this.children = new Uint32Array(room);
+    this.folders = new Uint32Array(room);
   }
 
   /** How many inodes there are. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Worker } from "node:worker_threads";
-import { startWorker } from "../../sys/workers.ts";
+import { Thread } from "../../sys/workers.ts";
 import type { Batch, Digested, Packed } from "./batch.ts";
 import { Digester } from "./digester.ts";
 import { Packer } from "./packer.ts";
@@ -55,15 +54,15 @@ interface Waiting {
 }
 
 class ThreadStage implements Stage<Digested | Packed> {
-  readonly #worker: Worker;
+  readonly #thread: Thread<Batch, Digested | Packed>;
   readonly #waiting: Waiting[] = [];
   #failure: Error | undefined;
 
   constructor(job: StageJob) {
-    this.#worker = startWorker("formats/zstd-chunked/hands.ts", job);
-    this.#worker.on("message", (result: Digested | Packed) => this.#waiting.shift()?.resolve(result));
-    this.#worker.on("error", (error: Error) => this.#fail(error));
-    this.#worker.once("exit", () => this.#fail(new Error("A thread that writes a layer has ended")));
+    this.#thread = new Thread("formats/zstd-chunked/hands.ts", job, {
+      answered: (result: Digested | Packed) => this.#waiting.shift()?.resolve(result),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   run(batch: Batch): Promise<Digested | Packed> {
@@ -73,7 +72,7 @@ class ThreadStage implements Stage<Digested | Packed> {
         return;
       }
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(batch, batch.room === undefined ? [batch.buffer] : [batch.buffer, batch.room]);
+      this.#thread.send(batch, batch.room === undefined ? [batch.buffer] : [batch.buffer, batch.room]);
     });
   }
 
@@ -83,6 +82,6 @@ class ThreadStage implements Stage<Digested | Packed> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    this.#thread[Symbol.dispose]();
   }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setImmediate as turn } from "node:timers/promises";
-import type { Worker } from "node:worker_threads";
 import { checkCancelled } from "../../base/errors.ts";
-import { startWorker } from "../../sys/workers.ts";
+import { Thread } from "../../sys/workers.ts";
 import type { Installation } from "../installation.ts";
 import { visitObjects } from "../objects/list.ts";
 import { type Share, type WrongObject, wrongOf } from "./share.ts";
@@ -42,16 +41,38 @@ function sharesOf(installation: Installation, commits: readonly string[]) {
   return { shares, objects: seen.size, bytes: total };
 }
 
-/** Lets a thread work through shares until there are none. */
-async function workThrough(worker: Worker, next: () => Share | undefined, wrong: WrongObject[]): Promise<void> {
-  for (let share = next(); share !== undefined; share = next()) {
-    const answer = new Promise<readonly WrongObject[]>((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
+/** A thread that looks at one share at a time. */
+class Helper implements Disposable {
+  readonly #thread: Thread<Share, readonly WrongObject[]>;
+  #answered: (wrong: readonly WrongObject[]) => void = () => undefined;
+  #failed: (error: Error) => void = () => undefined;
+  #failure: Error | undefined;
+
+  constructor() {
+    this.#thread = new Thread("store/audit/reader.ts", undefined, {
+      answered: (wrong: readonly WrongObject[]) => this.#answered(wrong),
+      failed: (error) => {
+        this.#failure = error;
+        this.#failed(error);
+      },
     });
-    worker.postMessage(share);
-    wrong.push(...(await answer));
-    worker.removeAllListeners();
+  }
+
+  /** Works through shares until there are none. */
+  async workThrough(next: () => Share | undefined, wrong: WrongObject[]): Promise<void> {
+    for (let share = next(); share !== undefined; share = next()) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const answer = new Promise<readonly WrongObject[]>((resolve, reject) => {
+        this.#answered = resolve;
+        this.#failed = reject;
+      });
+      this.#thread.send(share, []);
+      wrong.push(...(await answer));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#thread[Symbol.dispose]();
   }
 }
 
@@ -70,18 +91,14 @@ export async function auditContents(
     checkCancelled(signal);
     return shares.shift();
   };
-  const worker = shares.length > 1 ? startWorker("store/audit/reader.ts", undefined) : undefined;
-  try {
-    const helped = worker === undefined ? undefined : workThrough(worker, next, wrong);
-    // A failure of the other thread is looked at below, when this one has ended its share.
-    helped?.catch(() => undefined);
-    for (let share = next(); share !== undefined; share = next()) {
-      wrong.push(...wrongOf(share));
-      await turn();
-    }
-    await helped;
-  } finally {
-    await worker?.terminate();
+  using helper = shares.length > 1 ? new Helper() : undefined;
+  const helped = helper?.workThrough(next, wrong);
+  // A failure of the other thread is looked at below, when this one has ended its share.
+  helped?.catch(() => undefined);
+  for (let share = next(); share !== undefined; share = next()) {
+    wrong.push(...wrongOf(share));
+    await turn();
   }
+  await helped;
   return { objects, bytes, wrong };
 }

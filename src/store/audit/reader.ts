@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread that reads objects and compares them with their names.
-import { parentPort } from "node:worker_threads";
-import { type Share, wrongOf } from "./share.ts";
+import { serveThread } from "../../sys/workers.ts";
+import { type Share, type WrongObject, wrongOf } from "./share.ts";
 
-parentPort?.on("message", (share: Share) => parentPort?.postMessage(wrongOf(share)));
+serveThread<undefined, Share, readonly WrongObject[]>((_, give) => (share) => give(wrongOf(share)));

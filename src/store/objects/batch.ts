@@ -4,7 +4,7 @@ import { createHash, type Hash } from "node:crypto";
 import type { ErrorCode } from "../../base/codes.ts";
 import { DowelError } from "../../base/errors.ts";
 import { type Digest, type DigestAlgorithm, finishDigest } from "../../oci/digest.ts";
-import { type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
+import { objectDigest, type StagedContent, Stager, type StagerPlaces } from "./stager.ts";
 
 /** What a batch says of an item. */
 export const itemFlag = { executable: 1, part: 2, last: 4, copied: 8 } as const;
@@ -18,7 +18,7 @@ export interface Batch {
   /** For each item where it begins in the buffer, its length and its flags. */
   readonly items: readonly number[];
   /** The items that are `copied`: they do not lie in the buffer as a whole. */
-  readonly copies: readonly Uint8Array[];
+  readonly copies: readonly Uint8Array<ArrayBuffer>[];
   /** Said where an archive begins: how it is to be digested. */
   readonly begin: DigestAlgorithm | undefined;
   /** Whether the archive ends. */
@@ -27,6 +27,13 @@ export interface Batch {
   readonly forget: boolean;
   /** Whether all that is staged is to be written to the device then. */
   readonly sync: boolean;
+  /** Whether the digests of contents are wanted before any more is written to files. */
+  readonly ahead: boolean;
+}
+
+/** The digests (hex) of the contents that end in a batch, told ahead; undefined for those that come in parts. */
+export interface AheadDigests {
+  readonly ahead: readonly (string | undefined)[];
 }
 
 /** What can be told of an error to another thread. */
@@ -56,13 +63,23 @@ export class BatchStager implements Disposable {
     this.#stager = new Stager(places);
   }
 
-  stage(batch: Batch): BatchResult {
+  /** What is wanted ahead of a batch, for `stage`; it works on one as soon as it is there. */
+  lookAhead({ buffer, items, copies }: Batch): AheadDigests {
+    const ahead: (string | undefined)[] = [];
+    for (const { bytes, flags } of itemsOf(buffer, items, copies)) {
+      if ((flags & itemFlag.part) === 0) ahead.push(objectDigest(bytes));
+      else if ((flags & itemFlag.last) !== 0) ahead.push(undefined);
+    }
+    return { ahead };
+  }
+
+  stage(batch: Batch, digests?: AheadDigests): BatchResult {
     const { buffer } = batch;
     const contents: StagedContent[] = [];
     try {
       if (batch.forget) this.#stager.forgetFolders();
       const digest = this.#digest(batch);
-      this.#stage(batch, contents);
+      this.#stage(batch, contents, digests?.ahead);
       if (batch.sync) this.#stager.sync();
       return { buffer, contents, digest, error: undefined };
     } catch (error) {
@@ -83,14 +100,10 @@ export class BatchStager implements Disposable {
     return finishDigest(hash, algorithm);
   }
 
-  #stage({ buffer, items, copies }: Batch, contents: StagedContent[]): void {
-    let copied = 0;
-    for (let at = 0; at < items.length; at += 3) {
-      const [offset = 0, length = 0, flags = 0] = [items[at], items[at + 1], items[at + 2]];
-      const copy = (flags & itemFlag.copied) === 0 ? undefined : copies[copied++];
-      const bytes = copy ?? new Uint8Array(buffer, offset, length);
+  #stage({ buffer, items, copies }: Batch, contents: StagedContent[], digests: AheadDigests["ahead"] = []): void {
+    for (const { bytes, flags } of itemsOf(buffer, items, copies)) {
       const executable = (flags & itemFlag.executable) !== 0;
-      if ((flags & itemFlag.part) === 0) contents.push(this.#stager.add(bytes, executable));
+      if ((flags & itemFlag.part) === 0) contents.push(this.#stager.add(bytes, executable, digests[contents.length]));
       else {
         this.#stager.addPart(bytes, executable);
         if ((flags & itemFlag.last) !== 0) contents.push(this.#stager.finishParts());
@@ -100,6 +113,19 @@ export class BatchStager implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stager[Symbol.dispose]();
+  }
+}
+
+function* itemsOf(
+  buffer: ArrayBuffer,
+  items: readonly number[],
+  copies: readonly Uint8Array[],
+): Generator<{ readonly bytes: Uint8Array; readonly flags: number }, void> {
+  let copied = 0;
+  for (let at = 0; at < items.length; at += 3) {
+    const [offset = 0, length = 0, flags = 0] = [items[at], items[at + 1], items[at + 2]];
+    const copy = (flags & itemFlag.copied) === 0 ? undefined : copies[copied++];
+    yield { bytes: copy ?? new Uint8Array(buffer, offset, length), flags };
   }
 }
 

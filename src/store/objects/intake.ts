@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Worker } from "node:worker_threads";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import type { Memory } from "../../formats/compression/decompress.ts";
 import type { Digest, DigestAlgorithm } from "../../oci/digest.ts";
-import { startWorker } from "../../sys/workers.ts";
+import { Thread } from "../../sys/workers.ts";
 import type { FileContent } from "../image/tree.ts";
-import { type Batch, type BatchResult, BatchStager, errorOf, itemFlag } from "./batch.ts";
+import { type AheadDigests, type Batch, type BatchResult, BatchStager, errorOf, itemFlag } from "./batch.ts";
 import type { StagedContent, StagerPlaces } from "./stager.ts";
 
 const batchBytes = 1024 * 1024;
@@ -14,7 +13,7 @@ const maxBuffers = 8;
 
 /** Stands for a content until it is staged. */
 export interface Ticket {
-  /** Set when the content is staged. */
+  /** Set when the content is staged, or when its digest is known ahead. */
   content: FileContent | undefined;
 }
 
@@ -42,6 +41,8 @@ export class Intake implements AsyncDisposable, Memory {
   readonly #enroll: Enroll;
   readonly #hands: Hands;
   readonly #expected: Expected[] = [];
+  /** How many of them have digests that were told ahead. */
+  #known = 0;
   readonly #spare: ArrayBuffer[] = [];
   #buffers = 0;
   #sent = 0;
@@ -52,6 +53,7 @@ export class Intake implements AsyncDisposable, Memory {
   #begin: DigestAlgorithm | undefined;
   #digest: Digest | undefined;
   #forget = false;
+  #ahead = false;
   #failure: Error | undefined;
   #wake = (): void => undefined;
 
@@ -59,12 +61,14 @@ export class Intake implements AsyncDisposable, Memory {
     this.#enroll = enroll;
     const done = (result: BatchResult) => this.#done(result);
     const failed = (error: Error) => this.#fail(error);
-    this.#hands = threaded ? new Thread(places, done, failed) : new OwnHands(places, done);
+    const told = (digests: AheadDigests) => this.#told(digests);
+    this.#hands = threaded ? new ThreadHands(places, { done, told, failed }) : new OwnHands(places, done);
   }
 
   /** Begins an archive: what is put into the memory from now on is digested. */
   async beginArchive(algorithm: DigestAlgorithm): Promise<void> {
     await this.settle();
+    this.#ahead = false;
     this.#begin = algorithm;
   }
 
@@ -93,6 +97,28 @@ export class Intake implements AsyncDisposable, Memory {
     this.#put(bytes, executable ? itemFlag.executable : 0);
     const inline = bytes.length > 0 && bytes.length <= inlineThreshold ? new Uint8Array(bytes) : undefined;
     return this.#expect(bytes.length, inline);
+  }
+
+  /**
+   * Takes a content of no archive, whose bytes stay the caller's. Its digest is told ahead of its staging: see `digested`.
+   * Throws as `add`.
+   */
+  async take(bytes: Uint8Array, executable: boolean): Promise<Ticket> {
+    this.#ahead = true;
+    if (bytes.length > batchBytes) return this.add(bytes, executable);
+    if (this.#used + bytes.length > batchBytes) this.#send();
+    const room = await this.room();
+    room.set(bytes);
+    this.filled(bytes.length);
+    return this.add(room.subarray(0, bytes.length), executable);
+  }
+
+  /** Waits until the digests of all that was taken are known. Throws what staging threw. */
+  async digested(): Promise<void> {
+    if (this.#used > 0 || this.#items.length > 0) this.#send();
+    const isKnown = (): boolean => this.#expected.every(({ content }) => content !== undefined);
+    while (this.#failure === undefined && !isKnown()) await this.#change();
+    this.#check();
   }
 
   /** Takes a content that comes in chunks. Throws as `add`, or what the stream throws; then take no more. */
@@ -173,6 +199,7 @@ export class Intake implements AsyncDisposable, Memory {
       end,
       forget: this.#forget,
       sync,
+      ahead: this.#ahead,
     };
     this.#buffer = undefined;
     this.#used = 0;
@@ -184,16 +211,25 @@ export class Intake implements AsyncDisposable, Memory {
     this.#hands.send(batch);
   }
 
+  #told({ ahead }: AheadDigests): void {
+    for (const digest of ahead) {
+      const ticket = this.#expected[this.#known++];
+      if (ticket !== undefined && digest !== undefined) ticket.content = contentOf(ticket, digest);
+    }
+    this.#wake();
+  }
+
   #done({ buffer, contents, digest, error }: BatchResult): void {
     this.#sent -= 1;
     if (buffer.byteLength > 0) this.#spare.push(buffer);
     for (const [at, staged] of contents.entries()) {
       const ticket = this.#expected[at];
       if (ticket === undefined) break;
-      ticket.content = { size: ticket.size, digest: staged.digest, inline: ticket.inline };
+      ticket.content ??= contentOf(ticket, staged.digest);
       this.#enroll(staged, ticket.size);
     }
     this.#expected.splice(0, contents.length);
+    this.#known = Math.max(0, this.#known - contents.length);
     this.#digest = digest;
     if (error !== undefined) this.#failure ??= errorOf(error);
     this.#wake();
@@ -215,6 +251,10 @@ export class Intake implements AsyncDisposable, Memory {
   }
 }
 
+function contentOf({ size, inline }: Expected, digest: string): FileContent {
+  return { size, digest, inline };
+}
+
 class OwnHands implements Hands {
   readonly #stager: BatchStager;
   readonly #done: (result: BatchResult) => void;
@@ -233,39 +273,53 @@ class OwnHands implements Hands {
   }
 }
 
-class Thread implements Hands {
-  readonly #worker: Worker;
-  readonly #ended: Promise<void>;
+class ThreadHands implements Hands {
+  readonly #thread: Thread<Batch, BatchResult | AheadDigests>;
   #waiting = 0;
   #idle = (): void => undefined;
 
-  constructor(places: StagerPlaces, done: (result: BatchResult) => void, failed: (error: Error) => void) {
-    this.#worker = startWorker("store/objects/hands.ts", places);
-    this.#ended = new Promise((resolve) => {
-      this.#worker.once("exit", () => {
-        failed(new Error("The thread that stores contents has ended"));
-        resolve();
-      });
-    });
-    this.#worker.on("error", failed);
-    this.#worker.on("message", (result: BatchResult) => {
-      this.#waiting -= 1;
-      done(result);
-      if (this.#waiting === 0) this.#idle();
+  constructor(
+    places: StagerPlaces,
+    {
+      done,
+      told,
+      failed,
+    }: {
+      readonly done: (result: BatchResult) => void;
+      readonly told: (digests: AheadDigests) => void;
+      readonly failed: (error: Error) => void;
+    },
+  ) {
+    this.#thread = new Thread("store/objects/hands.ts", places, {
+      answered: (answer: BatchResult | AheadDigests) => {
+        if ("ahead" in answer) {
+          told(answer);
+          return;
+        }
+        this.#waiting -= 1;
+        done(answer);
+        if (this.#waiting === 0) this.#idle();
+      },
+      failed: (error) => {
+        failed(error);
+        this.#waiting = 0;
+        this.#idle();
+      },
     });
   }
 
   send(batch: Batch): void {
     this.#waiting += 1;
-    this.#worker.postMessage(batch, [batch.buffer, ...batch.copies.map(({ buffer }) => buffer as ArrayBuffer)]);
+    this.#thread.send(batch, [batch.buffer, ...batch.copies.map(({ buffer }) => buffer)]);
   }
 
   /** Lets the thread end what it has been given, so that it writes nothing after this. */
   async end(): Promise<void> {
-    const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve;
-    });
-    if (this.#waiting > 0) await Promise.race([idle, this.#ended]);
-    await this.#worker.terminate();
+    if (this.#waiting > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    this.#thread[Symbol.dispose]();
   }
 }

@@ -74,9 +74,8 @@ export class Stager implements Disposable {
     this.#sizeOf = sizeOf ?? ((digest) => objectSize({ objects }, digest));
   }
 
-  /** Takes content that is in memory as a whole. Throws `NO_SPACE`, `NOT_PERMITTED` or `IO`. */
-  add(bytes: Uint8Array, executable: boolean): StagedContent {
-    const digest = Buffer.from(fsVerityDigest(bytes)).toString("hex");
+  /** Takes content that is in memory as a whole, with its digest where that is known. Throws `NO_SPACE`, `NOT_PERMITTED` or `IO`. */
+  add(bytes: Uint8Array, executable: boolean, digest: string = objectDigest(bytes)): StagedContent {
     if (bytes.length <= inlineThreshold || this.#isStored(digest, bytes.length)) return { digest, newFile: undefined };
     const name = this.#nameOf(digest);
     const path = `${this.#staged}/${name}`;
@@ -171,6 +170,11 @@ export class Stager implements Disposable {
   [Symbol.dispose](): void {
     this.abandonParts();
   }
+}
+
+/** The name of an object with a content. */
+export function objectDigest(bytes: Uint8Array): string {
+  return Buffer.from(fsVerityDigest(bytes)).toString("hex");
 }
 
 /** Does what makes a file, and makes its folder where that is missing. */

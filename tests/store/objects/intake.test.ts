@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decompress } from "../../../src/formats/compression/decompress.ts";
@@ -87,6 +87,46 @@ test.each([true, false])(
     expect(stored.length).toBe(large.length);
   },
 );
+
+test.each([true, false])("Intake tells digests ahead of staged contents (threaded: %p)", async (threaded) => {
+  const contents = [...sizes, 64, 9_000_000, 0].map((size, at) => contentOf(size, 3 * at));
+  await using staging = openStaging();
+  const intake = staging.intake(threaded ? 2 ** 30 : 0);
+  const tickets: Ticket[] = [];
+  for (const [at, bytes] of contents.entries()) {
+    const own = new Uint8Array(bytes);
+    tickets.push(await intake.take(own, at % 2 === 1));
+    own.fill(0xee);
+  }
+  await intake.digested();
+  for (const [at, { content }] of tickets.entries()) {
+    const bytes = contents[at] ?? new Uint8Array(0);
+    const inline = bytes.length > 0 && bytes.length <= 64 ? bytes : undefined;
+    expect(content).toEqual({ size: bytes.length, digest: Buffer.from(fsVerityDigest(bytes)).toString("hex"), inline });
+  }
+  await intake.settle();
+  await staging.commit();
+  for (const [at, { content }] of tickets.entries()) {
+    if (content === undefined || content.size <= 64) continue;
+    const { digest } = content;
+    const object = join(path, "objects", digest.slice(0, 2), digest.slice(2));
+    expect(Buffer.compare(readFileSync(object), contents[at] ?? new Uint8Array(0))).toBe(0);
+    expect(statSync(object).mode & 0o777).toBe(at % 2 === 1 ? 0o555 : 0o444);
+  }
+});
+
+test("Intake fails where a content cannot be written, though its digest was told", async () => {
+  await using staging = openStaging();
+  const intake = staging.intake(2 ** 30);
+  const ticket = await intake.take(contentOf(100_000, 1), false);
+  rmSync(join(path, "tmp"), { recursive: true });
+  writeFileSync(join(path, "tmp"), "");
+  await intake.digested().catch(() => undefined);
+  const failure = await intake.settle().catch((error: unknown) => error);
+  rmSync(join(path, "tmp"));
+  expect(failure).toMatchObject({ code: "IO" });
+  expect(ticket.content?.size ?? 100_000).toBe(100_000);
+});
 
 test("Intake begins anew after an archive that broke off inside a content", async () => {
   const bytes = contentOf(3_000_000, 5);
