@@ -62,12 +62,12 @@ export const limits = {
   deltaVersions: 6,
   /** Deltas of files that come for one layer, packed: they are in memory together. */
   fileDeltaBytes: 32 * MiB,
-  /** Contents that are made of earlier ones, unpacked: both are in memory. */
+  /** Contents that one frame of such a delta makes, and the one that they come of, unpacked: all are in memory. */
   patchedFileBytes: 32 * MiB,
-  /** Contents of a layer that patches are made for or applied to, unpacked. */
+  /** Contents of a layer that come in frames, and those that they come of, unpacked. */
   patchedLayerBytes: 1 * GiB,
-  /** Contents that need fewer bytes are fetched as they are. */
-  patchLeastBytes: 2 * KiB,
+  /** Contents that share a frame, unpacked; what is larger than a quarter of it has its own. */
+  sharedFrameBytes: 1 * MiB,
   /** What refers to a manifest and is copied with it: artifacts, and bytes of each. */
   referrersPerImage: 64,
   referrerBytes: 64 * MiB,

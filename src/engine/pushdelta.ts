@@ -3,7 +3,7 @@ import { isDowelError } from "../base/errors.ts";
 import type { Placed } from "../formats/zstd-chunked/annotations.ts";
 import { isDeltaWorthwhile, makeTocDelta } from "../formats/zstd-chunked/delta.ts";
 import { makeEntryDelta } from "../formats/zstd-chunked/entry-delta.ts";
-import { pairFiles } from "../formats/zstd-chunked/file-pairs.ts";
+import { planFrames } from "../formats/zstd-chunked/file-pairs.ts";
 import { openToc } from "../formats/zstd-chunked/open.ts";
 import type { Repository } from "../oci/client/registry.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
@@ -95,7 +95,7 @@ async function deltasOf(
   const table = makeTocDelta(earlier, later);
   const entries = vouched ? makeEntryDelta(earlier, later) : undefined;
   const layers = { from: { source: target, layer: from.layer }, to: { source, layer: to.layer } };
-  const files = await unlessFailed(() => makeFileDelta(pairFiles(tocs.from, tocs.to), layers, signal));
+  const files = await unlessFailed(() => makeFileDelta(planFrames(tocs.from, tocs.to), layers, signal));
   return [
     ...(table === undefined ? [] : [{ ...names, makes: "table", bytes: table } as const]),
     ...(entries === undefined ? [] : [{ ...names, makes: "entries", bytes: entries } as const]),

@@ -14,7 +14,7 @@ import type { ImageSource } from "./source.ts";
 export interface ChunkedDelta {
   /**
    * Whether it makes the table of contents of one with that table, says which entries of the layer are those of the earlier
-   * one, or makes contents of files of earlier ones.
+   * one, or makes contents of files, of earlier ones or alone.
    */
   readonly makes: "table" | "entries" | "files";
   /** Digest of the earlier layer's unpacked bytes, and of its packed table. */
@@ -35,7 +35,7 @@ export const tocDeltaType = "application/vnd.dowel.toc-delta.v1";
 const blobTypes = {
   table: "application/vnd.dowel.toc-delta.v1+zstd",
   entries: "application/vnd.dowel.entry-delta.v1+zstd",
-  files: "application/vnd.dowel.file-delta.v1",
+  files: "application/vnd.dowel.file-delta.v2",
 } as const;
 const keys = {
   fromLayer: "org.dowel.toc-delta.from-diff-id",

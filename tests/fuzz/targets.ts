@@ -19,7 +19,7 @@ import { parseXml } from "../../src/formats/xml/parse.ts";
 import { readAnnotations } from "../../src/formats/zstd-chunked/annotations.ts";
 import { readRangeAnswer } from "../../src/formats/zstd-chunked/answer.ts";
 import { readEntryDeltas } from "../../src/formats/zstd-chunked/entry-delta.ts";
-import { applyFilePatch, parseFileDelta } from "../../src/formats/zstd-chunked/file-delta.ts";
+import { openFileFrame, parseFileDelta } from "../../src/formats/zstd-chunked/file-delta.ts";
 import { parseTarSplit } from "../../src/formats/zstd-chunked/tarsplit.ts";
 import { parseToc } from "../../src/formats/zstd-chunked/toc-parse.ts";
 import { parseMetadata } from "../../src/metadata/metadata.ts";
@@ -79,7 +79,7 @@ function readPlaces(bytes: Uint8Array): void {
 const earlier = Buffer.from("what an earlier version had, again and again ".repeat(50));
 
 function applyPatches(bytes: Uint8Array): void {
-  for (const patch of parseFileDelta(bytes)) applyFilePatch(patch, earlier);
+  for (const frame of parseFileDelta(bytes)) openFileFrame(frame, frame.from === undefined ? undefined : earlier);
 }
 
 /** The lines of a delta of entries, after one of ten entries; packed, as nothing but that would be damaged otherwise. */

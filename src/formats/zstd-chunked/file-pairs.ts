@@ -2,50 +2,73 @@
 import { limits } from "../../base/limits.ts";
 import type { Toc, TocEntry } from "./toc.ts";
 
-/** A new content, and an earlier one that it may be like. */
-export interface FilePair {
-  readonly from: TocEntry;
-  readonly to: TocEntry;
-  /** Packed bytes that must come where there is no patch. */
+/** New contents that come in one frame of a delta, and an earlier one that they may be like. */
+export interface FramePlan {
+  readonly from: TocEntry | undefined;
+  readonly to: readonly TocEntry[];
+  /** Packed bytes that must come where there is no such frame. */
+  readonly cost: number;
+}
+
+interface Wanted {
+  readonly entry: TocEntry;
   readonly cost: number;
 }
 
 /**
- * Says of which contents of an earlier layer those of a new one may best be made, in the order of the earlier ones in
- * their blob: of what had the same path, else of the only file in its folder that had the same name but for digits
- * (`libfoo.so.1.2.3`). Contents that are small, huge, or nearly all there in chunks are left out, and what does not fit into
- * `limits.patchedLayerBytes` with those before.
+ * Says in which frames the contents come that a layer has and an earlier one had not, in the order of its blob. Small ones
+ * share a frame, as to unpack one by one would take more time than what is saved. A large one has its own, of the content
+ * that had the same path, else of the only file in its folder that had the same name but for digits (`libfoo.so.1.2.3`). What is
+ * huge is left out, and what does not fit into `limits.patchedLayerBytes` with those before.
  */
-export function pairFiles(from: Toc, to: Toc): FilePair[] {
+export function planFrames(from: Toc, to: Toc): readonly FramePlan[] {
   const earlier = new Earlier(from);
-  const pairs: FilePair[] = [];
-  const seen = new Set<string>();
-  for (const entry of to.entries) {
-    if (!isSuitable(entry) || seen.has(entry.digest ?? "") || earlier.digests.has(entry.digest ?? "")) continue;
-    seen.add(entry.digest ?? "");
-    const like = earlier.like(entry.path);
-    const cost = earlier.cost(entry);
-    if (like !== undefined && cost >= limits.patchLeastBytes) pairs.push({ from: like, to: entry, cost });
-  }
+  const frames: FramePlan[] = [];
+  let small: Wanted[] = [];
+  let smallBytes = 0;
   let total = 0;
-  return pairs
-    .sort((left, right) => startOf(left.from) - startOf(right.from))
-    .filter(({ to: { size } }) => {
-      const fits = total + size <= limits.patchedLayerBytes;
-      if (fits) total += size;
-      return fits;
-    });
+  const flush = (): void => {
+    if (small.length > 0) frames.push({ from: undefined, ...together(small) });
+    [small, smallBytes] = [[], 0];
+  };
+  for (const entry of newContents(to, earlier)) {
+    const isSmall = entry.size <= limits.sharedFrameBytes / 4;
+    const like = isSmall ? undefined : earlier.like(entry.path);
+    if (total + entry.size + (like?.size ?? 0) > limits.patchedLayerBytes) continue;
+    total += entry.size + (like?.size ?? 0);
+    const wanted = { entry, cost: earlier.cost(entry) };
+    if (!isSmall) {
+      frames.push({ from: like, ...together([wanted]) });
+      continue;
+    }
+    if (smallBytes + entry.size > limits.sharedFrameBytes) flush();
+    small.push(wanted);
+    smallBytes += entry.size;
+  }
+  flush();
+  return frames;
 }
 
-function startOf({ chunks }: TocEntry): number {
-  return chunks[0]?.start ?? 0;
+function together(all: readonly Wanted[]): Omit<FramePlan, "from"> {
+  return { to: all.map(({ entry }) => entry), cost: all.reduce((sum, { cost }) => sum + cost, 0) };
+}
+
+/** The entries with contents that come newly, each content once. */
+function* newContents({ entries }: Toc, earlier: Earlier): Generator<TocEntry> {
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    const digest = entry.digest ?? "";
+    if (!isSuitable(entry) || seen.has(digest) || earlier.digests.has(digest)) continue;
+    seen.add(digest);
+    yield entry;
+  }
 }
 
 function isSuitable({ digest, size, chunks }: TocEntry): boolean {
   const [start, end] = [chunks[0]?.start ?? 0, chunks.at(-1)?.end ?? 0];
   // packed bytes that are more than the content may be a trap
-  const fits = size <= limits.patchedFileBytes && end > start && end - start <= 2 * limits.patchedFileBytes;
-  return digest !== undefined && chunks.length > 0 && fits;
+  const fits = size <= limits.patchedFileBytes && end > start && end - start <= 2 * size + 16 * 1024;
+  return digest !== undefined && fits;
 }
 
 /** A path without its digits, so that another version of a library has the same. */

@@ -29,10 +29,11 @@ export async function patchFiles(
   const patches = new Patches((digest) => heldIn(contents, digest), found.length);
   try {
     for (const bytes of await deltas.fetchAll(found)) patches.add(parseFileDelta(bytes));
-    for (const { entry } of plan.wanted) {
+    const wanted = new Map(plan.wanted.map(({ entry }) => [entry.digest ?? "", entry]));
+    for (const { digest, bytes } of patches.make(wanted)) {
       checkCancelled(signal);
-      const bytes = patches.make(entry.digest ?? "");
-      if (bytes !== undefined) await keep(context, contents, entry, bytes);
+      const entry = wanted.get(digest);
+      if (entry !== undefined) await keep(context, contents, entry, bytes);
     }
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED" || error.code === "NO_SPACE") throw error;

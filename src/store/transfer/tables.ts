@@ -72,9 +72,9 @@ function tableSpans(...places: readonly (Placed | undefined)[]): BlobSpan[] {
 /** Copies one place out of the bytes of a blob as they pass by. */
 export class Excerpt {
   readonly bytes: Uint8Array;
-  readonly #place: Placed;
+  readonly #place: Pick<Placed, "offset" | "size">;
 
-  constructor(place: Placed) {
+  constructor(place: Pick<Placed, "offset" | "size">) {
     this.bytes = new Uint8Array(place.size);
     this.#place = place;
   }
