@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Decoder } from "../base/decode.ts";
 import { isDowelError } from "../base/errors.ts";
-import { writeFileDurably } from "../sys/durability.ts";
+import { writeCache } from "../sys/durability.ts";
 import { removeSearchIndex } from "./search/store.ts";
 import { decodeAbout, decodeFiles, encodeFiles } from "./shop/format.ts";
 import type { ListedImage } from "./types.ts";
@@ -37,7 +37,10 @@ function decodeImage(decoder: Decoder, value: unknown, path: string): ListedImag
   };
 }
 
-/** The file has two lines: what a question needs, and the images, which are decoded while the question is under way. */
+/**
+ * The file has two lines: what a question needs, and the images, which are decoded while the question is under way. Of one
+ * that a power cut left empty or cut short, one of the two is no JSON.
+ */
 class CacheFile implements CachedCatalogue {
   readonly url: string;
   readonly etag: string | undefined;
@@ -89,7 +92,7 @@ export function writeCachedCatalogue(folder: string, remote: string, catalogue: 
   try {
     mkdirSync(join(folder, "oci"), { recursive: true });
     const text = `${JSON.stringify({ url, etag, registry })}\n${JSON.stringify(images)}\n`;
-    writeFileDurably(cachePath(folder, remote), text);
+    writeCache(cachePath(folder, remote), text);
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
   }

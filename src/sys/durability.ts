@@ -41,8 +41,8 @@ export function temporaryName(path: string): string {
   return `${path}.tmp-${process.pid}-${counter}`;
 }
 
-/** Replaces a file so that after a crash either the old or the new content is there: temp, fsync, rename, fsync of the folder. */
-export function writeFileDurably(path: string, data: Uint8Array | string, mode = 0o644): void {
+/** Writes a file aside and renames it into place. */
+function replace(path: string, data: Uint8Array | string, mode: number, isDurable: boolean): void {
   const temporary = temporaryName(path);
   try {
     const fd = openSync(
@@ -53,7 +53,7 @@ export function writeFileDurably(path: string, data: Uint8Array | string, mode =
     try {
       const bytes = typeof data === "string" ? Buffer.from(data) : data;
       for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
-      fsyncSync(fd);
+      if (isDurable) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
@@ -62,5 +62,18 @@ export function writeFileDurably(path: string, data: Uint8Array | string, mode =
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** Replaces a file so that after a crash either the old or the new content is there: temp, fsync, rename, fsync of the folder. */
+export function writeFileDurably(path: string, data: Uint8Array | string, mode = 0o644): void {
+  replace(path, data, mode, true);
   syncFolder(dirname(path));
+}
+
+/**
+ * Replaces a file that can be had anew, and waits for no disk. A process that dies leaves the old or the new content; after
+ * a power cut it may be empty or cut short as well, which whoever reads it must notice.
+ */
+export function writeCache(path: string, data: Uint8Array | string): void {
+  replace(path, data, 0o644, false);
 }

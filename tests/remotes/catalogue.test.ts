@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DowelEvent } from "../../src/base/events.ts";
 import { push } from "../../src/engine/push.ts";
@@ -40,6 +40,24 @@ test("listRefs() does not send an index again that has not changed", async () =>
   events.length = 0;
   expect(await listRefs(remote, { cacheFolder: folder.path })).toEqual(first);
   expect(events).toMatchObject([{ type: "registry.request", path: "/index/static", status: 304 }]);
+});
+
+test("listRefs() asks anew where a power cut left the cache empty or cut short", async () => {
+  using folder = new TestFolder();
+  const events: DowelEvent[] = [];
+  const { registry, address } = await registryWith(folder, (event) => events.push(event));
+  await using _registry = registry;
+  const remote = remoteAt(address);
+  const path = join(folder.path, "oci/demo.index.json");
+  const first = await listRefs(remote, { cacheFolder: folder.path });
+  const whole = readFileSync(path);
+  for (const left of [0, 10, whole.indexOf(0x0a) + 1, whole.length - 5]) {
+    writeFileSync(path, whole.subarray(0, left));
+    events.length = 0;
+    expect(await listRefs(remote, { cacheFolder: folder.path })).toEqual(first);
+    expect(events.at(-1)).toMatchObject({ path: "/index/static", status: 200 });
+    expect(readFileSync(path).equals(whole)).toBe(true);
+  }
 });
 
 test("listRefs() reads what is cached when it is told to, with the registry down", async () => {

@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { formatRef } from "../../metadata/ref.ts";
-import { writeFileDurably } from "../../sys/durability.ts";
+import { writeCache } from "../../sys/durability.ts";
 import { aboutOf, shownNameOf } from "../about.ts";
 import { subsetsOf } from "../subsets.ts";
 import type { RemoteRef } from "../types.ts";
 import type { SearchEntry } from "./rank.ts";
 
-/** The first line of the file; one of another form is made anew. */
-const header = "dowel search 1";
+/**
+ * The first line of the file says how many bytes follow: one that a power cut left empty or cut short is made anew, as one of
+ * another form.
+ */
+const header = "dowel search 2";
+const firstLine = new RegExp(`^${header} ([0-9]{1,10})\\n`);
+const headerBytes = header.length + 12;
 const fields = ["ref", "name", "version", "summary", "keywords", "subsets"] as const satisfies (keyof SearchEntry)[];
 
 /** `folder` is that of an installation. */
@@ -46,14 +62,32 @@ export function writeSearchIndex(folder: string, remote: string, refs: readonly 
   const path = pathOf(folder, remote);
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileDurably(path, `${[header, ...refs.map(encode)].join("\n")}\n`);
+    const text = refs.map((ref) => `${encode(ref)}\n`).join("");
+    writeCache(path, `${header} ${Buffer.byteLength(text)}\n${text}`);
   } catch (error) {
     if (!isFileError(error)) throw error;
   }
 }
 
+/** Where the lines begin of a file of so many bytes, by its first bytes; undefined for what is no such file, or not whole. */
+function startOfLines(first: Buffer, size: number): number | undefined {
+  const [line = "", count] = firstLine.exec(first.toString("latin1", 0, headerBytes)) ?? [];
+  return count !== undefined && line.length + Number(count) === size ? line.length : undefined;
+}
+
+/** Whether something usable is kept of a remote. */
 export function hasSearchIndex(folder: string, remote: string): boolean {
-  return existsSync(pathOf(folder, remote));
+  let fd: number | undefined;
+  try {
+    fd = openSync(pathOf(folder, remote), constants.O_RDONLY);
+    const first = Buffer.alloc(headerBytes);
+    return startOfLines(first.subarray(0, readSync(fd, first)), fstatSync(fd).size) !== undefined;
+  } catch (error) {
+    if (isFileError(error)) return false;
+    throw error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }
 
 /** Notes that the remote was asked and had nothing new. */
@@ -79,8 +113,10 @@ export interface StoredSearchIndex {
 export function readSearchIndex(folder: string, remote: string): StoredSearchIndex | undefined {
   const path = pathOf(folder, remote);
   try {
-    const [first, ...lines] = readFileSync(path, "utf8").split("\n");
-    if (first !== header) return undefined;
+    const bytes = readFileSync(path);
+    const start = startOfLines(bytes, bytes.length);
+    if (start === undefined) return undefined;
+    const lines = bytes.toString("utf8", start).split("\n");
     return { entries: lines.filter((line) => line !== "").map(decode), askedAt: statSync(path).mtimeMs };
   } catch (error) {
     if (isFileError(error)) return undefined;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "bun:test";
-import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { push } from "../../../src/engine/push.ts";
 import { search } from "../../../src/engine/search.ts";
 import { serveRegistry } from "../../../src/registry/server.ts";
 import { addRemote } from "../../../src/remotes/config.ts";
 import { type SearchEntry, scoreOf } from "../../../src/remotes/search/rank.ts";
-import { readSearchIndex, writeSearchIndex } from "../../../src/remotes/search/store.ts";
+import { hasSearchIndex, readSearchIndex, writeSearchIndex } from "../../../src/remotes/search/store.ts";
 import type { RemoteRef } from "../../../src/remotes/types.ts";
 import { addSample, appRef, arch, recorder } from "../../engine/fixtures.ts";
 import { TestFolder } from "../../store/images.ts";
@@ -72,6 +72,22 @@ test("readSearchIndex() gives back what was written, whatever the texts hold, an
   expect(readSearchIndex(folder.path, "other")).toBeUndefined();
   writeFileSync(join(folder.path, "oci/other.search"), "something else\n");
   expect(readSearchIndex(folder.path, "other")).toBeUndefined();
+});
+
+test("what a power cut leaves of a kept search index counts as none, and is written anew", () => {
+  using folder = new TestFolder();
+  const path = join(folder.path, "oci/demo.search");
+  const many = ["A", "B", "Ç"].map((name) => offered(`org.test.${name}`, { name }));
+  writeSearchIndex(folder.path, "demo", many);
+  const whole = readFileSync(path);
+  expect(hasSearchIndex(folder.path, "demo")).toBe(true);
+  expect(readSearchIndex(folder.path, "demo")?.entries.map(({ name }) => name)).toEqual(["A", "B", "Ç"]);
+  for (const left of [0, 1, whole.indexOf(0x0a) + 1, whole.length - 1]) {
+    writeFileSync(path, whole.subarray(0, left));
+    expect(hasSearchIndex(folder.path, "demo")).toBe(false);
+    expect(readSearchIndex(folder.path, "demo")).toBeUndefined();
+  }
+  expect(hasSearchIndex(folder.path, "absent")).toBe(false);
 });
 
 test("search() of 5,000 kept apps costs little, and asks nobody", async () => {
