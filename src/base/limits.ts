@@ -37,7 +37,7 @@ export const limits = {
   /** Headers of a tar archive; more than one may belong to an entry. */
   tarHeaders: 10_000_000,
   /** Entries of all layers of an image, each of which takes about 1 KiB of memory. */
-  imageEntries: 1_000_000,
+  imageEntries: 500_000,
   pathBytes: 4095,
   nameBytes: 255,
   pathDepth: 256,

@@ -178,7 +178,9 @@ export default defineCommand<Flags, [string, string?]>({
       showRef: switchFlag("Print the ref"),
       showCommit: switchFlag("Print the commit"),
       showOrigin: switchFlag("Print the remote"),
-      size: switchFlag("Show what it costs on disk, and what removing it frees"),
+      size: switchFlag(
+        "Show bytes of contents of all its kept versions, each once, and of those that removing it frees",
+      ),
       showSize: switchFlag("Print the size in bytes"),
       showMetadata: switchFlag("Print the metadata"),
       showPermissions: switchFlag("Print the permissions; sockets=pulseaudio is playback without the microphone"),

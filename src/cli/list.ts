@@ -47,14 +47,14 @@ const columns: readonly Column[] = [
     name: "size",
     title: "Installed size",
     shownByDefault: false,
-    description: "Size on disk",
+    description: "Bytes of its files, those that it shares with others included",
     format: (value) => formatSize(Number(value)),
   },
   {
     name: "unique",
     title: "Unique size",
     shownByDefault: false,
-    description: "What removing it frees",
+    description: "Bytes of contents, of all kept versions, that nothing else here needs: what removing it frees",
     format: (value) => formatSize(Number(value)),
   },
   { name: "options", title: "Options", shownByDefault: false, description: "What else is to be said" },
@@ -83,7 +83,7 @@ export default defineCommand<Flags, []>({
   columns,
   examples: [
     ["list", "lists apps and runtimes of all installations"],
-    ["list --app --columns=application,size", "lists the apps with their sizes"],
+    ["list --app --columns=application,size,unique", "lists the apps with their sizes, and what removing each frees"],
     ["list --user --json", "lists the user's installation for programs"],
   ],
   parameters: {
