@@ -13,6 +13,7 @@ import { readSettings } from "../store/settings.ts";
 import type { Deployment } from "../store/types.ts";
 import { dependentsOf, listDependents } from "./dependents.ts";
 import { languagesOf } from "./languages.ts";
+import { loadMeanwhile } from "./meanwhile.ts";
 import { type Offers, offersFor } from "./offers.ts";
 import {
   type Answer,
@@ -127,6 +128,7 @@ async function resolveAll(
     const asked = Promise.all(asks.map((one) => ask(one, offers)));
     asked.catch(() => undefined);
     const ahead = await planAhead({ ...facts, answers }, requests, asks, offers);
+    await loadMeanwhile(asked);
     const found = await asked;
     if (ahead?.foreseen.every((answer, at) => answer === found[at]) === true) return ahead.plan;
     for (const [at, { remote, arch }] of asks.entries()) {
