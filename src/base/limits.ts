@@ -66,8 +66,10 @@ export const limits = {
   patchedFileBytes: 32 * MiB,
   /** Contents of a layer that come in frames, and those that they come of, unpacked. */
   patchedLayerBytes: 1 * GiB,
-  /** Contents that share a frame, unpacked; what is larger than a quarter of it has its own. */
+  /** Contents that share a frame, unpacked; one that is larger than a quarter of it has its own. */
   sharedFrameBytes: 1 * MiB,
+  /** Smaller ones never come of an earlier one. */
+  sharedFileBytes: 32 * KiB,
   /** What refers to a manifest and is copied with it: artifacts, and bytes of each. */
   referrersPerImage: 64,
   referrerBytes: 64 * MiB,

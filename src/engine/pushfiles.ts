@@ -22,8 +22,14 @@ const atOnce = 2;
 const mostBetween = 16 * 1024;
 /** A patch must save at least a fifth of what it replaces, as it needs the earlier content. */
 const mostOfCost = 0.8;
-/** What parts of the layer cost beside their bytes: one more request, and work for each. */
-const withRequest = (cost: number): number => cost * 1.05 + 4096;
+/**
+ * The most bytes of a frame for contents that cost so many in the layer itself: to take these costs one more request, and for
+ * many small ones much more time than the bytes of a frame.
+ */
+function mostFor(cost: number, contents: readonly DigestedContent[]): number {
+  const size = contents.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  return size > limits.sharedFrameBytes ? cost * 1.05 + 4096 : cost * 2 + 64 * 1024;
+}
 
 interface SourceLayer {
   readonly source: ImageSource;
@@ -126,7 +132,7 @@ async function frameOf(
   if (patch !== undefined && sizeInDelta(patch) <= cost * mostOfCost) return patch;
   const plain = await makeFileFrame(undefined, contents);
   const best = patch === undefined || sizeInDelta(plain) <= sizeInDelta(patch) ? plain : patch;
-  return sizeInDelta(best) <= withRequest(cost) ? best : undefined;
+  return sizeInDelta(best) <= mostFor(cost, contents) ? best : undefined;
 }
 
 /**

@@ -17,9 +17,10 @@ interface Wanted {
 
 /**
  * Says in which frames the contents come that a layer has and an earlier one had not, in the order of its blob. Small ones
- * share a frame, as to unpack one by one would take more time than what is saved. A large one has its own, of the content
- * that had the same path, else of the only file in its folder that had the same name but for digits (`libfoo.so.1.2.3`). What is
- * huge is left out, and what does not fit into `limits.patchedLayerBytes` with those before.
+ * share a frame, as to unpack one by one would take more time than what is saved. One that is larger has its own, of the
+ * content that had the same path, else of the only file in its folder that had the same name but for digits
+ * (`libfoo.so.1.2.3`); where there is none, only if it is large. What is huge is left out, and what does not fit into
+ * `limits.patchedLayerBytes` with those before.
  */
 export function planFrames(from: Toc, to: Toc): readonly FramePlan[] {
   const earlier = new Earlier(from);
@@ -32,8 +33,8 @@ export function planFrames(from: Toc, to: Toc): readonly FramePlan[] {
     [small, smallBytes] = [[], 0];
   };
   for (const entry of newContents(to, earlier)) {
-    const isSmall = entry.size <= limits.sharedFrameBytes / 4;
-    const like = isSmall ? undefined : earlier.like(entry.path);
+    const like = entry.size <= limits.sharedFileBytes ? undefined : earlier.like(entry.path);
+    const isSmall = like === undefined && entry.size <= limits.sharedFrameBytes / 4;
     if (total + entry.size + (like?.size ?? 0) > limits.patchedLayerBytes) continue;
     total += entry.size + (like?.size ?? 0);
     const wanted = { entry, cost: earlier.cost(entry) };

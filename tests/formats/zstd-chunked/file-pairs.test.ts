@@ -6,7 +6,8 @@ import { planFrames } from "../../../src/formats/zstd-chunked/file-pairs.ts";
 import type { Toc } from "../../../src/formats/zstd-chunked/toc.ts";
 import { entry, file, noise, openLayer, writeLayer } from "./support.ts";
 
-const large = limits.sharedFrameBytes / 4 + 1;
+const large = limits.sharedFileBytes + 1;
+const quarter = limits.sharedFrameBytes / 4;
 
 async function tocOf(files: Readonly<Record<string, Uint8Array>>): Promise<Toc> {
   const { blob, layer } = await writeLayer(Object.entries(files).map(([path, body]) => file(path, body)));
@@ -22,24 +23,25 @@ test("planFrames() takes the same path, else the only one that differs in digits
     "lib/libb.so.1": noise(large, 2),
     "lib/libb.so.2": noise(large, 3),
     "lib/liba.so": noise(large, 4),
+    "lib/libc.so": noise(large, 6),
     "lib/same": noise(large, 5),
   });
   const to = await tocOf({
     "lib/small": noise(100, 17),
+    "lib/libc.so": noise(large - 1, 19),
     "lib/libz.so.1.3": noise(large, 11),
     "lib/libb.so.3": noise(large, 12),
     "lib/liba.so": noise(large, 14),
     "lib/moved": noise(large, 5),
-    "lib/new": noise(large, 16),
-    "lib/again": noise(large, 16),
-    "lib/last": noise(large - 1, 18),
+    "lib/new": noise(quarter + 1, 16),
+    "lib/again": noise(quarter + 1, 16),
+    "lib/last": noise(quarter, 18),
   });
   expect(pathsOf(from, to)).toEqual([
     ["lib/libz.so.1.2", ["lib/libz.so.1.3"]],
-    [undefined, ["lib/libb.so.3"]],
     ["lib/liba.so", ["lib/liba.so"]],
     [undefined, ["lib/new"]],
-    [undefined, ["lib/small", "lib/last"]],
+    [undefined, ["lib/small", "lib/libc.so", "lib/libb.so.3", "lib/last"]],
   ]);
   for (const { cost, to: entries } of planFrames(from, to)) {
     const chunks = entries.flatMap((one) => one.chunks);
@@ -61,7 +63,6 @@ const sizesOf = (earlier: readonly number[], sizes: readonly number[]) =>
   planFrames(tocOfSizes("one", earlier), tocOfSizes("two", sizes)).map(({ to }) => to.map(({ size }) => size));
 
 test("planFrames() fills frames with small contents up to the limit", () => {
-  const quarter = limits.sharedFrameBytes / 4;
   const five = [1, 2, 3, 4, 5].map(() => quarter);
   expect(sizesOf([], five)).toEqual([five.slice(1), [quarter]]);
   expect(sizesOf([], [quarter, 1, quarter, quarter, quarter])).toEqual([[quarter, 1, quarter, quarter], [quarter]]);
