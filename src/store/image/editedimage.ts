@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { limits } from "../../base/limits.ts";
 import { layOutPlain, type PlainLayout } from "../../formats/composefs/plain-layout.ts";
-import { readPlain } from "../../formats/composefs/plain-read.ts";
-import { plainKinds } from "../../formats/composefs/plain-table.ts";
+import { type PlainTable, plainKinds } from "../../formats/composefs/plain-table.ts";
 import { writePlain } from "../../formats/composefs/plain-write.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
-import { readPlainFile } from "../../sys/plainfile.ts";
 import { encodeObject, type ObjectList } from "../objects/list.ts";
 import { LayerStack } from "./layers.ts";
 import { parseRecord } from "./record.ts";
@@ -27,15 +25,15 @@ export interface EditedImage {
 }
 
 /**
- * Makes the image of what an edited record brings of the image before it, the file of which is given. What it throws and
- * when it is undefined is that of `editView`; besides, where an image should be larger than one may be.
+ * Makes the image of what an edited record brings of the image before it, whose memory goes on in the new one. What it throws
+ * and when it is undefined is that of `editView`; besides, where an image should be larger than one may be.
  */
 export function editImage(
-  before: string,
+  before: PlainTable,
   record: EditedRecord,
   { ref, name }: { readonly ref: Ref; readonly name: string },
 ): EditedImage | undefined {
-  const edited = editView(readPlain(readPlainFile(before)), record, ref.kind, name);
+  const edited = editView(before, record, ref.kind, name);
   if (edited === undefined || edited.table.count > limits.imageEntries) return undefined;
   const layout = layOutPlain(edited.table);
   const { kinds, sizes, count } = layout.table;

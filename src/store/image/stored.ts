@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DowelError, fileError } from "../../base/errors.ts";
+import { DowelError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
-import { replaceFolder } from "../../sys/exchange.ts";
 import { readPlainFile } from "../../sys/plainfile.ts";
 import type { Installation } from "../installation.ts";
 import { type ObjectList, objectListOf } from "../objects/list.ts";
@@ -61,7 +59,8 @@ export function imageFile(installation: Pick<Installation, "images">, commit: st
   return join(imageFolder(installation, commit), "image.cfs");
 }
 
-const subpathsFile = "subpaths";
+/** In the folder of an image: the folders that are shown of it, where these are not all. */
+export const subpathsFile = "subpaths";
 
 /** The folders that a stored image shows; all where it is whole, or not there. */
 export function storedSubpaths(installation: Pick<Installation, "images">, commit: string): readonly string[] {
@@ -80,47 +79,6 @@ export function ownRecords(folder: string): ReadonlyMap<string, string> {
   if (!existsSync(folder)) return new Map();
   const names = readdirSync(folder).filter((name) => name.startsWith("record-"));
   return new Map(names.map((name) => [name, readPlainFile(join(folder, name)).toString()]));
-}
-
-/**
- * Writes `images/COMMIT/`, whole or not at all. The contents must be durable already. `records` are those that only this
- * image may use, by name; those that it has if not given.
- */
-export function writeImage(
-  installation: Installation,
-  { image, composefs, objects }: MadeImage,
-  documents: { readonly manifest: Uint8Array; readonly config: Uint8Array },
-  records: ReadonlyMap<string, Uint8Array | string> = ownRecords(imageFolder(installation, image.commit)),
-): StoredImage {
-  const folder = imageFolder(installation, image.commit);
-  const lacksRecords = [...records.keys()].some((name) => !existsSync(join(folder, name)));
-  if (storedDigest(folder) === image.imageDigest && !lacksRecords) return { ...image, isWhole: false };
-  const staged = mkdtempSync(join(installation.tmp, "image-"));
-  try {
-    const files: Readonly<Record<string, Uint8Array | string>> = {
-      "manifest.json": documents.manifest,
-      "config.json": documents.config,
-      "image.cfs": composefs,
-      digest: `${image.imageDigest}\n`,
-      metadata: image.metadata,
-      "download-size": `${image.downloadSize}\n`,
-      "objects.list": objects.encode(),
-      ...(image.subpaths.length === 0 ? {} : { [subpathsFile]: image.subpaths.join("\n") }),
-      ...Object.fromEntries(records),
-    };
-    for (const [name, data] of Object.entries(files))
-      writeFileSync(join(staged, name), data, { flag: "wx", mode: 0o644 });
-    chmodSync(staged, 0o755);
-    // one sync of everything, as each of the files would wait for the device by itself
-    syncFileSystem(staged);
-    replaceFolder(staged, folder);
-    syncFolder(installation.images);
-  } catch (error) {
-    throw fileError(error, "write", folder);
-  } finally {
-    rmSync(staged, { recursive: true, force: true });
-  }
-  return image;
 }
 
 /** What can be said of an image before it is stored, and its composefs image. */

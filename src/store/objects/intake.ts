@@ -40,6 +40,7 @@ interface Hands {
 export class Intake implements AsyncDisposable, Memory {
   readonly #enroll: Enroll;
   readonly #hands: Hands;
+  readonly #isThreaded: boolean;
   readonly #expected: Expected[] = [];
   /** How many of them have digests that were told ahead. */
   #known = 0;
@@ -59,6 +60,7 @@ export class Intake implements AsyncDisposable, Memory {
 
   constructor(places: StagerPlaces, threaded: boolean, enroll: Enroll) {
     this.#enroll = enroll;
+    this.#isThreaded = threaded;
     const done = (result: BatchResult) => this.#done(result);
     const failed = (error: Error) => this.#fail(error);
     const told = (digests: AheadDigests) => this.#told(digests);
@@ -140,9 +142,9 @@ export class Intake implements AsyncDisposable, Memory {
     this.#check();
   }
 
-  /** Begins to make durable all that was taken; `settle` waits for it. */
+  /** Begins to make durable all that was taken, where another thread can do it; `settle` waits for it. */
   startSync(): void {
-    this.#send({ sync: true });
+    if (this.#isThreaded) this.#send({ sync: true });
   }
 
   /** Whether something went wrong: there may be files that are not whole. */

@@ -41,8 +41,6 @@ export class ObjectStaging implements AsyncDisposable {
   #intake: Intake | undefined;
   #stagedBytes = 0;
   #failed = false;
-  /** How many contents were staged when a sync began beside other work. */
-  #syncing = 0;
 
   constructor(installation: Installation) {
     this.#installation = installation;
@@ -60,6 +58,16 @@ export class ObjectStaging implements AsyncDisposable {
     const places = { ...this.#places, name: "intake" };
     this.#intake ??= new Intake(places, bytes >= threadedBytes, (staged, size) => this.#enroll(staged, size));
     return this.#intake;
+  }
+
+  /** Waits until the digests of all contents that the intake took are known. Throws what staging them threw. */
+  async digested(): Promise<void> {
+    await this.#intake?.digested();
+  }
+
+  /** Waits until all contents that the intake took are staged. Throws what staging them threw. */
+  async settle(): Promise<void> {
+    await this.#intake?.settle();
   }
 
   /** Bytes that wait for `commit`. */
@@ -108,21 +116,17 @@ export class ObjectStaging implements AsyncDisposable {
   }
 
   /**
-   * Begins to make durable what was staged, in another thread where there is one, so that `commit` has to wait less. The
-   * intake must be settled.
+   * Begins to make durable what the intake took, in another thread where there is one, so that `commit` has to wait less.
    */
   startSync(): void {
-    if (this.#intake === undefined) return;
-    this.#intake.startSync();
-    this.#syncing = this.#staged.size;
+    this.#intake?.startSync();
   }
 
   /** Makes durable what was staged, and all else that was written to this file system; gives objects their names. */
   async commit(): Promise<void> {
-    const begun = this.#syncing > 0 && this.#syncing === this.#staged.size;
-    if (begun) await this.#intake?.settle();
+    if (this.#intake?.failed !== true) await this.settle();
     try {
-      if (!begun) syncFileSystem(this.#folder);
+      syncFileSystem(this.#folder);
       for (const [folder, digests] of this.#folders) this.#name(folder, digests);
       this.#syncNames();
     } catch (error) {
@@ -135,7 +139,6 @@ export class ObjectStaging implements AsyncDisposable {
     this.#stager.forgetFolders();
     this.#intake?.forgetFolders();
     this.#stagedBytes = 0;
-    this.#syncing = 0;
   }
 
   /**

@@ -18,10 +18,10 @@ import {
   type StoredImage,
   storedSubpaths,
   treeOf,
-  writeImage,
 } from "../image/stored.ts";
 import { subsetOf } from "../image/subset.ts";
 import { type ImageView, viewOf } from "../image/view.ts";
+import { writeImage } from "../image/write.ts";
 import type { Installation } from "../installation.ts";
 import { visitObjects } from "../objects/list.ts";
 import { objectPath } from "../objects/paths.ts";

@@ -9,7 +9,6 @@ import type { FileContent } from "../image/tree.ts";
 import { isExecutable } from "../image/unpack.ts";
 import type { LayerContents } from "./contents.ts";
 import { commitBytes, type LayerContext, mayContinue } from "./context.ts";
-import { indexChunks } from "./tables.ts";
 
 const wholeBytes = 1024 * 1024;
 /** Chunks that come twice in one file are kept in memory, up to this size. */
@@ -52,8 +51,7 @@ export async function fetchWanted(
     for (const file of plan.wanted) {
       checkCancelled(signal);
       const content = await stage(context, file, bodyOf(file, pieces, contents));
-      contents.put(file.entry.digest ?? "", content);
-      if (index !== undefined) indexChunks(index, file.entry, content);
+      contents.put(file.entry, content);
       if (staging.stagedBytes > commitBytes) await keep();
     }
   } catch (error) {

@@ -3,9 +3,12 @@ import { createHash, hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import { fileError } from "../../base/errors.ts";
 import type { Held } from "../../formats/zstd-chunked/plan.ts";
+import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { ContentIndex } from "../objects/contents.ts";
+import type { Ticket } from "../objects/intake.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
+import { indexChunks } from "./tables.ts";
 
 const readBytes = 1024 * 1024;
 /** Stays in the cache of a processor. */
@@ -16,6 +19,8 @@ export class LayerContents implements Held {
   readonly #index: ContentIndex;
   readonly #staging: ObjectStaging;
   readonly #contents = new Map<string, FileContent>();
+  /** Those that are being staged. */
+  readonly #coming = new Map<string, { readonly entry: TocEntry; readonly ticket: Ticket }>();
   readonly #before = new Set<string>();
   /** What was looked for in vain: plans are made anew when files were patched. */
   readonly #missing = new Set<string>();
@@ -26,9 +31,9 @@ export class LayerContents implements Held {
     this.#staging = staging;
   }
 
-  /** Whether the content is here. */
+  /** Whether the content is here, or comes. */
   file(digest: string): boolean {
-    if (this.#contents.has(digest)) return true;
+    if (this.#contents.has(digest) || this.#coming.has(digest)) return true;
     if (this.#missing.has(digest)) return false;
     const content = this.#index.find(hexOf(digest));
     if (content === undefined || (content.inline === undefined && !this.#staging.has(content.digest, content.size))) {
@@ -57,9 +62,36 @@ export class LayerContents implements Held {
     return this.#contents.get(digest);
   }
 
-  put(digest: string, content: FileContent): void {
+  /** Counts a content in that has come. */
+  put(entry: TocEntry, content: FileContent): void {
+    const digest = entry.digest ?? "";
     this.#contents.set(digest, content);
     this.#index.addContent(hexOf(digest), content);
+    indexChunks(this.#index, entry, content);
+  }
+
+  /** Whether the content is being staged: until `settle` nothing can be read of it. */
+  isComing(digest: string): boolean {
+    return this.#coming.has(digest);
+  }
+
+  /** Counts on a content that is being staged. */
+  expect(entry: TocEntry, ticket: Ticket): void {
+    this.#coming.set(entry.digest ?? "", { entry, ticket });
+  }
+
+  /** Waits until it is known of all contents which objects they are; they are not yet staged. Throws as `ObjectStaging.digested`. */
+  async arrive(): Promise<void> {
+    await this.#staging.digested();
+    for (const { entry, ticket } of this.#coming.values())
+      if (ticket.content !== undefined) this.put(entry, ticket.content);
+    this.#coming.clear();
+  }
+
+  /** Waits until all contents are staged. Throws as `ObjectStaging.settle`. */
+  async settle(): Promise<void> {
+    await this.#staging.settle();
+    await this.arrive();
   }
 
   /** Bytes of a content that is here. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { PlainTable } from "../../formats/composefs/plain-table.ts";
 import { checkEntry } from "../../formats/tar/policy.ts";
 import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
-import type { Digest } from "../../oci/digest.ts";
 import { readPlainFile } from "../../sys/plainfile.ts";
 import { placeOfRecord } from "../image/record.ts";
 import { type EditedRecord, editRecord } from "../image/recordedit.ts";
@@ -10,14 +10,15 @@ import { imageFolder } from "../image/stored.ts";
 import { canonicalEntry } from "../image/unpack.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
+import { readEarlier } from "./fromearlier.ts";
 import { bringContents, leastPartialBytes } from "./partial.ts";
 import type { WholePlaces } from "./tables.ts";
 
 /** A layer of which only what the layer before it had not was looked at. */
 export interface EditedLayer {
   readonly record: EditedRecord;
-  /** The layer before. */
-  readonly fromLayer: Digest;
+  /** The image of the version before, where the layer before was all that it had, and where it is mounted. */
+  readonly before: PlainTable | undefined;
 }
 
 /**
@@ -33,7 +34,7 @@ export async function fetchEdited(
   const { installation, source, staging, index, deltas, earlier } = context;
   if (!context.vouched || index === undefined || index.isEmpty) return undefined;
   if (source.openSpans === undefined || layer.size < leastPartialBytes) return undefined;
-  const before = deltas.bytes;
+  const bytesBefore = deltas.bytes;
   const edit = await deltas.edit(places);
   if (edit === undefined) return undefined;
   const images = earlier.map((commit) => imageFolder(installation, commit));
@@ -41,11 +42,16 @@ export async function fetchEdited(
   if (earlierRecord === undefined) return undefined;
   const contents = new LayerContents(index, staging);
   const added = edit.added.map((entry) => [entry, checkEntry(entry)] as const);
-  const what = { toc: { entries: edit.added }, fetched: deltas.bytes - before };
+  const what = { toc: { entries: edit.added }, fetched: deltas.bytes - bytesBefore };
   if ((await bringContents(context, layer, places, what, contents)) !== "all") return undefined;
+  // beside the threads that stage the contents
+  const before = readEarlier(installation, earlier, edit.fromLayer);
+  const earlierBytes = readPlainFile(earlierRecord);
+  await contents.arrive();
+  staging.startSync();
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
-  const record = editRecord(readPlainFile(earlierRecord), edit.runs, fresh);
-  return record && { record, fromLayer: edit.fromLayer };
+  const record = editRecord(earlierBytes, edit.runs, fresh);
+  return record && { record, before };
 }

@@ -8,17 +8,10 @@ import { decodeConfig } from "../../oci/config.ts";
 import { addExtra, extraRecord } from "../image/extra.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { encodeEntry, encodeRecord } from "../image/record.ts";
-import {
-  imageFolder,
-  imageOf,
-  objectSizes,
-  ownRecords,
-  type StoredImage,
-  treeOf,
-  writeImage,
-} from "../image/stored.ts";
+import { imageFolder, imageOf, objectSizes, ownRecords, type StoredImage, treeOf } from "../image/stored.ts";
 import { subsetOf } from "../image/subset.ts";
 import { viewOf } from "../image/view.ts";
+import { writeImage } from "../image/write.ts";
 import type { Installation } from "../installation.ts";
 import { ObjectStaging } from "../objects/staging.ts";
 import { noteBegin, noteEnd } from "../unfinished.ts";

@@ -4,7 +4,7 @@ import { isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
 import { deployedCommits } from "../deployments.ts";
-import { type StoredImage, writeImage } from "../image/stored.ts";
+import type { StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
 import { pinObjects } from "../locks.ts";
 import { ContentIndex } from "../objects/contents.ts";
@@ -65,7 +65,6 @@ export async function importImage(
     { ...{ installation, source, staging, index, deltas, layerDeltas }, report, signal, vouched, subpaths, earlier },
     image,
   );
-  const stored = writeImage(installation, brought.made, image.documents, brought.records);
-  if (staging.broughtOnly(brought.made.objects)) noteEnd(installation);
-  return stored;
+  if (staging.broughtOnly(brought.objects)) noteEnd(installation);
+  return { ...brought.stored, newObjects: staging.newObjects };
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isDowelError } from "../../base/errors.ts";
 import { addExtra, completeExtra } from "../image/extra.ts";
-import { imageFolder, imageOf, type MadeImage, objectSizes } from "../image/stored.ts";
+import {
+  type ImageFacts,
+  imageFolder,
+  imageOf,
+  type MadeImage,
+  objectSizes,
+  type StoredImage,
+} from "../image/stored.ts";
 import { subsetOf } from "../image/subset.ts";
 import type { FolderNode } from "../image/tree.ts";
-import { viewOf } from "../image/view.ts";
+import { type ImageView, viewOf } from "../image/view.ts";
 import { treeDigest, viewDigest } from "../image/voucher.ts";
+import { type StagedImage, stageImage } from "../image/write.ts";
+import type { ObjectList } from "../objects/list.ts";
 import type { ObjectStaging } from "../objects/staging.ts";
 import { type AddedLayers, addWanted } from "./addlayers.ts";
 import type { LayerContext } from "./context.ts";
@@ -13,14 +22,15 @@ import { makeFromEarlier } from "./fromearlier.ts";
 import { metadataFor } from "./metadata.ts";
 import type { WantedImage } from "./wanted.ts";
 
-/** An image whose contents are durable, and that is yet to be written. */
+/** An image that is in the store, with all that it needs. */
 export interface BroughtImage {
-  readonly made: MadeImage;
-  /** Records that are this image's own, by their names. */
-  readonly records: ReadonlyMap<string, string | Uint8Array>;
+  readonly stored: StoredImage;
+  readonly objects: ObjectList;
 }
 
-/** Brings the layers of an image and works out what they show; all that it needs is in the store then. */
+type Make = () => MadeImage | undefined | Promise<MadeImage | undefined>;
+
+/** Brings the layers of an image, works out what they show, and stores it. */
 export async function bringImage(context: LayerContext, image: WantedImage): Promise<BroughtImage> {
   const { installation, staging } = context;
   const folder = imageFolder(installation, image.commit);
@@ -31,20 +41,57 @@ export async function bringImage(context: LayerContext, image: WantedImage): Pro
   };
   const attempt = async (how: LayerContext, reuse: "known" | "complete"): Promise<BroughtImage | undefined> => {
     const layers = await addWanted(how, image, reuse);
-    const isSure = !how.vouched || layers.unchecked.size === 0;
-    const made = await saving(layers, () => {
-      if (isSure) return make(layers);
-      const quick = extra === undefined && layers.edited && makeFromEarlier(how, image, layers.edited);
+    const records = new Map<string, string | Uint8Array>([...layers.unchecked, ...(extra?.record ?? [])]);
+    return await store(context, image, { layers, records }, async () => {
+      if (!how.vouched || layers.unchecked.size === 0) return make(layers);
+      const quick = extra === undefined && (await makeQuickly(staging, image, layers));
       return quick || makeVouched(image, layers, extra !== undefined, () => make(layers));
     });
-    return (
-      made && { made, records: new Map<string, string | Uint8Array>([...layers.unchecked, ...(extra?.record ?? [])]) }
-    );
   };
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
   const brought = (await attempt(context, "known")) ?? (await attempt({ ...context, vouched: false }, "complete"));
   if (brought === undefined) throw new Error(`${image.name}: objects of layers that are complete are missing`);
   return brought;
+}
+
+/** Makes an image beside the threads that store what came, and stores it; what came is kept whatever becomes of it. */
+async function store(
+  { installation }: LayerContext,
+  { documents }: WantedImage,
+  { layers, records }: { readonly layers: AddedLayers; readonly records: ReadonlyMap<string, string | Uint8Array> },
+  make: Make,
+): Promise<BroughtImage | undefined> {
+  let made: MadeImage | undefined;
+  let staged: StagedImage | undefined;
+  try {
+    try {
+      made = await make();
+      staged = made && stageImage(installation, made, documents, records);
+    } finally {
+      // its sync is also the image's
+      await layers.save();
+    }
+    return made && staged && { stored: staged.publish(), objects: made.objects };
+  } finally {
+    staged?.[Symbol.dispose]();
+  }
+}
+
+/** The image that an edited layer makes of that of the version before; undefined where that is not what is vouched for. */
+async function makeQuickly(
+  staging: ObjectStaging,
+  image: WantedImage,
+  { edited }: AddedLayers,
+): Promise<MadeImage | undefined> {
+  if (edited?.before === undefined) return undefined;
+  const made = makeFromEarlier(image, edited.before, edited.record);
+  if (made === undefined) return undefined;
+  const { view, composefs, digest: imageDigest, objects, files, installedSize } = made;
+  // what has just come may still be on its way to a file
+  if (view.metadata !== undefined && !staging.has(view.metadata.content.digest)) await staging.settle();
+  const facts = factsOf(staging, image, view, []);
+  const found = { imageDigest, files, installedSize, newObjects: staging.newObjects, isWhole: true };
+  return { image: { ...facts, ...found }, composefs, objects };
 }
 
 /**
@@ -78,24 +125,15 @@ function makeImage(
   subpaths: readonly string[],
   root: FolderNode,
 ): MadeImage | undefined {
-  const { name, commit, ref, manifest, config } = image;
-  const view = subsetOf(viewOf(root, ref.kind, name), subpaths);
+  const view = subsetOf(viewOf(root, image.ref.kind, image.name), subpaths);
   const objects = objectSizes(view);
   for (const [digest, size] of objects) if (!staging.has(digest, size)) return undefined;
-  const metadata = metadataFor(staging, image, view);
-  const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
-  return imageOf(
-    { commit, ref, labels: config.labels, subpaths, metadata, view, downloadSize },
-    staging.newObjects,
-    objects,
-  );
+  return imageOf(factsOf(staging, image, view, subpaths), staging.newObjects, objects);
 }
 
-/** Does some work while the device writes what came; both are over when this returns. */
-async function saving<T>(layers: AddedLayers, work: () => T): Promise<T> {
-  try {
-    return work();
-  } finally {
-    await layers.save();
-  }
+function factsOf(staging: ObjectStaging, image: WantedImage, view: ImageView, subpaths: readonly string[]): ImageFacts {
+  const { commit, ref, config, manifest } = image;
+  const metadata = metadataFor(staging, image, view);
+  const downloadSize = manifest.layers.reduce((sum, { size }) => sum + size, 0);
+  return { commit, ref, labels: config.labels, subpaths, metadata, view, downloadSize };
 }

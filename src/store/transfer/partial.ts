@@ -79,6 +79,7 @@ export async function fetchPartially(
   const paths = toc.entries.map(checkEntry);
   const came = await bringContents(context, layer, places, { toc, fetched: tables.fetched }, contents);
   if (came !== "all") return { damaged: came === "damaged" };
+  await contents.settle();
   const found = tarSplit && (await archiveDigest(toc, tarSplit(), contents, diffId, context.signal));
   if (found !== undefined && found !== diffId) {
     if (contents.forgetDamaged()) return {};
@@ -155,6 +156,7 @@ async function fetchParts(
     }
   }
   try {
+    if (plan.wanted.length > 0) await contents.settle();
     await fetchWanted(context, plan, parts(), contents);
   } catch (error) {
     if (isRefusal(error)) return "refused";

@@ -7,13 +7,12 @@ import type { FetchPlan } from "../../formats/zstd-chunked/plan.ts";
 import { isExecutable } from "../image/unpack.ts";
 import type { LayerContents } from "./contents.ts";
 import { commitBytes, type LayerContext } from "./context.ts";
-import { indexChunks } from "./tables.ts";
 import { sizeOf } from "./tocdelta.ts";
 
 /**
  * Makes contents that a plan wants of earlier ones, by the deltas that lead to a layer, where these came already or are smaller
- * than what they save. Answers whether there were such; each content that is made has its digest. A delta only saves bytes, so
- * one that is wrong is passed over.
+ * than what they save. Answers whether there were such; each content that is made has its digest, and is yet to be staged. A
+ * delta only saves bytes, so one that is wrong is passed over.
  */
 export async function patchFiles(
   context: LayerContext,
@@ -21,7 +20,7 @@ export async function patchFiles(
   plan: FetchPlan,
   contents: LayerContents,
 ): Promise<boolean> {
-  const { deltas, signal } = context;
+  const { staging, index, deltas, signal } = context;
   const found = deltas.forFiles(tocDigest);
   const size = sizeOf(found);
   if (size === 0 || plan.wanted.length === 0) return false;
@@ -30,10 +29,16 @@ export async function patchFiles(
   try {
     for (const bytes of await deltas.fetchAll(found)) patches.add(parseFileDelta(bytes));
     const wanted = new Map(plan.wanted.map(({ entry }) => [entry.digest ?? "", entry]));
+    const intake = staging.intake(plan.wanted.reduce((sum, { entry }) => sum + entry.size, 0));
     for (const { digest, bytes } of patches.make(wanted)) {
       checkCancelled(signal);
       const entry = wanted.get(digest);
-      if (entry !== undefined) await keep(context, contents, entry, bytes);
+      if (entry === undefined) continue;
+      contents.expect(entry, await intake.take(bytes, isExecutable(entry)));
+      if (staging.stagedBytes <= commitBytes) continue;
+      await contents.settle();
+      await staging.commit();
+      index?.save();
     }
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED" || error.code === "NO_SPACE") throw error;
@@ -41,23 +46,9 @@ export async function patchFiles(
   return true;
 }
 
-async function keep(
-  { staging, index }: LayerContext,
-  contents: LayerContents,
-  entry: FetchPlan["wanted"][number]["entry"],
-  bytes: Uint8Array,
-): Promise<void> {
-  const content = staging.add(bytes, isExecutable(entry));
-  contents.put(entry.digest ?? "", content);
-  if (index !== undefined) indexChunks(index, entry, content);
-  if (staging.stagedBytes <= commitBytes) return;
-  await staging.commit();
-  index?.save();
-}
-
 /** A content that is here, where patches may begin with it. */
 function heldIn(contents: LayerContents, digest: string): Uint8Array | undefined {
-  if (!contents.file(digest)) return undefined;
+  if (contents.isComing(digest) || !contents.file(digest)) return undefined;
   const size = contents.get(digest)?.size ?? 0;
   return size > limits.patchedFileBytes ? undefined : contents.whole(digest);
 }

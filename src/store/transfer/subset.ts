@@ -63,6 +63,7 @@ export async function fetchSubset(
   const empty = staging.add(new Uint8Array(0), false);
   const came = await bringContents(context, layer, places, { toc: part, fetched: tables.fetched }, contents);
   if (came !== "all") return { damaged: came === "damaged" };
+  await contents.settle();
   if (contents.forgetDamaged()) return {};
   return {
     entries: chosen.map(({ entry, ...paths }) => {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { readPlain } from "../../../src/formats/composefs/plain-read.ts";
 import { parseRef } from "../../../src/metadata/ref.ts";
 import { composefsOf } from "../../../src/store/image/composefs.ts";
 import { editImage } from "../../../src/store/image/editedimage.ts";
@@ -15,10 +13,6 @@ import { filesOf } from "../../../src/store/image/tree.ts";
 import { viewOf } from "../../../src/store/image/view.ts";
 
 const image = { ref: parseRef("app/org.example.App/x86_64/stable"), name: "image" };
-const folder = mkdtempSync(join(tmpdir(), "dowel-editedimage-"));
-const before = join(folder, "image.cfs");
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
 const file = (path: string, fill: number, mtime = 1): LayerEntry => ({
   kind: "file",
   path: path.split("/"),
@@ -64,10 +58,9 @@ function runsTo(from: readonly LayerEntry[], to: readonly LayerEntry[]) {
 }
 
 function edited(from: readonly LayerEntry[], to: readonly LayerEntry[]) {
-  writeFileSync(before, composefsOf(viewAfter(from).root));
   const { runs, fresh } = runsTo(from, to);
   const record = editRecord(Buffer.from(encodeRecord(from.map(encodeEntry))), runs, fresh);
-  return record && { record, made: editImage(before, record, image) };
+  return record && { record, made: editImage(readPlain(composefsOf(viewAfter(from).root)), record, image) };
 }
 
 /** Whether what is made is what the whole record makes. */
