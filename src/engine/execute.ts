@@ -15,7 +15,6 @@ import { makeRemotes } from "./newremotes.ts";
 import { failureOf, reportPlan } from "./outcome.ts";
 import { checkWritable } from "./places.ts";
 import { removeOperation, tidy } from "./remove.ts";
-import { updateDatabases } from "./triggers.ts";
 import type { FailedOperation, Operation, Plan } from "./types.ts";
 
 export interface ExecuteOptions {
@@ -147,7 +146,11 @@ export async function execute(
     installed.some(({ subpaths }) => subpaths !== undefined)
   )
     await tidy(context);
-  await updateDatabases(context, [...installed, ...updated, ...uninstalled]);
+  const apps = [...installed, ...updated, ...uninstalled].filter(({ ref }) => ref.kind === "app");
+  if (apps.length > 0) {
+    const { updateDatabases } = await import("./triggers.ts");
+    await updateDatabases(context, apps);
+  }
   const failure = failureOf(failed, plan.operations.length + plan.failed.length);
   if (failure !== undefined) throw failure;
   return { installed, updated, uninstalled };

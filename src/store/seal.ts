@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { DowelError, fileError } from "../base/errors.ts";
 import { syncFileSystem } from "../sys/durability.ts";
-import { enableVerity, measureVerity } from "../sys/verity.ts";
+import { canHaveVerity, enableVerity, measureVerity } from "../sys/verity.ts";
 import { imageFile } from "./image/stored.ts";
 import type { Installation } from "./installation.ts";
 import { namesIn } from "./names.ts";
@@ -17,9 +17,19 @@ import { hasObject, objectPath } from "./objects/paths.ts";
  */
 export function sealImage(installation: Installation, commit: string, imageDigest: string): boolean {
   const image = imageFile(installation, commit);
+  if (!canSeal(image)) return false;
   if (!everyObject(installation, commit, (digest) => seal(objectPath(installation, digest), digest))) return false;
   syncFileSystem(image);
   return seal(image, imageDigest);
+}
+
+/** Asked of the image alone, which is quicker than to read what objects there are. */
+function canSeal(image: string): boolean {
+  try {
+    return canHaveVerity(image);
+  } catch (error) {
+    throw fileError(error, "look at", image);
+  }
 }
 
 function seal(path: string, digest: string): boolean {

@@ -50,16 +50,28 @@ export function measureVerity(path: string): string | undefined {
   return withFile(path, (fd) => measure(fd, path));
 }
 
+/** Whether kernel and file system have fs-verity for a file, be it on or not. Throws a `SystemError`. */
+export function canHaveVerity(path: string): boolean {
+  return withFile(path, (fd) => ask(fd, path) !== "unsupported");
+}
+
 function measure(fd: number, path: string): string | undefined {
+  const answer = ask(fd, path);
+  return answer === "unsupported" ? undefined : answer;
+}
+
+/** The digest, undefined where fs-verity is not on. */
+function ask(fd: number, path: string): string | "unsupported" | undefined {
   const answer = new Uint8Array(new ArrayBuffer(digestOffset + sha256Bytes));
   const header = new DataView(answer.buffer);
   header.setUint16(2, sha256Bytes, true);
   try {
     check("FS_IOC_MEASURE_VERITY", path, () => libc.ioctl(fd, FS_IOC_MEASURE_VERITY, ptr(answer)));
   } catch (error) {
+    const code = errnoOf(error) ?? "";
+    if (unsupported.has(code)) return "unsupported";
     // EOVERFLOW: the digest is a longer one, of another algorithm.
-    if (unsupported.has(errnoOf(error) ?? "") || ["ENODATA", "EOVERFLOW"].includes(errnoOf(error) ?? ""))
-      return undefined;
+    if (["ENODATA", "EOVERFLOW"].includes(code)) return undefined;
     throw error;
   }
   if (header.getUint16(0, true) !== FS_VERITY_HASH_ALG_SHA256) return undefined;

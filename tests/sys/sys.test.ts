@@ -22,7 +22,7 @@ import { lockFile } from "../../src/sys/locks.ts";
 import { listMounts, mountComposefs, unmount } from "../../src/sys/mounts.ts";
 import { createSealedFile } from "../../src/sys/process.ts";
 import { FileSizes } from "../../src/sys/sizes.ts";
-import { enableVerity, measureVerity } from "../../src/sys/verity.ts";
+import { canHaveVerity, enableVerity, measureVerity } from "../../src/sys/verity.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -148,7 +148,10 @@ describe("enableVerity()", () => {
     const path = join(folder, "verity");
     writeFileSync(path, "hello world");
     expect(measureVerity(path)).toBeUndefined();
+    const can = canHaveVerity(path);
     const digest = enableVerity(path);
+    expect(can).toBe(digest !== undefined);
+    expect(canHaveVerity(path)).toBe(can);
     // The kernel of tests/vm has fs-verity; most others have not.
     if (digest === undefined) expect(readFileSync(path, "utf8")).toBe("hello world");
     else expect(digest).toBe("1e2eaa4202d750a41174ee454970b92c1bc2f925b1e35076d8c7d5f56362ba64");
