@@ -46,14 +46,14 @@ function journalPath(installation: Pick<Installation, "path">): string {
 type What = Omit<JournalEntry, "time" | "user" | "tool" | "version">;
 
 /**
- * Appends a change, durable when this returns. A line that a crash cut short is ended first, so that it spoils no other.
+ * Appends a change, durable when this returns; that of a pull is with the next one, of what is made of it. A line that a crash cut short is ended first, so that it spoils no other.
  * A failure is reported, and the change itself does not fail, so that a full disk can still be made emptier.
  */
 function note(installation: Pick<Installation, "path">, what: What, shortens: boolean, report: Report): void {
   const entry: JournalEntry = { time: Date.now() / 1000, ...what, user: userName(), tool: "dowel", version };
   const path = journalPath(installation);
   try {
-    const size = append(path, `${JSON.stringify(entry)}\n`);
+    const size = append(path, `${JSON.stringify(entry)}\n`, what.change !== "pull oci");
     if (shortens && size > limits.historyBytes) shorten(path);
   } catch (error) {
     const failure = fileError(error, "write", path);
@@ -106,7 +106,7 @@ export function notePull(
 }
 
 /** Answers the size afterwards. */
-function append(path: string, line: string): number {
+function append(path: string, line: string, isDurable: boolean): number {
   const { O_RDWR, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
   const fd = openSync(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o644);
   try {
@@ -117,7 +117,7 @@ function append(path: string, line: string): number {
     const isCut = size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
     const bytes = Buffer.from(isCut ? `\n${line}` : line);
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
-    fsyncSync(fd);
+    if (isDurable) fsyncSync(fd);
     return size + bytes.length;
   } finally {
     closeSync(fd);
