@@ -50,7 +50,7 @@ interface Member {
 
 /**
  * Makes the delta from one packed table of contents to another, which were read before; undefined where it would not be
- * smaller than the new table. Throws COMPRESSION_INVALID.
+ * smaller than the new table. Throws ZSTD_CHUNKED_INVALID, COMPRESSION_INVALID.
  */
 export function makeEntryDelta(from: Uint8Array, to: Uint8Array): Uint8Array | undefined {
   const earlier = new Map([...groupsOf(from)].map((members, at) => [shapeOf(members), at]));
@@ -70,12 +70,20 @@ export function makeEntryDelta(from: Uint8Array, to: Uint8Array): Uint8Array | u
   return packed.length < to.length ? packed : undefined;
 }
 
+function membersOf(packed: Uint8Array): readonly Member[] {
+  const json = Buffer.from(unpackTable(packed, "table of contents")).toString("utf8");
+  try {
+    const { entries } = JSON.parse(json) as { readonly entries: readonly Member[] | null };
+    return entries ?? [];
+  } catch {
+    return refuse("the table of contents must be JSON");
+  }
+}
+
 /** The entries of a table, each with its chunks. */
 function* groupsOf(packed: Uint8Array): Generator<readonly Member[]> {
-  const json = Buffer.from(unpackTable(packed, "table of contents")).toString("utf8");
-  const { entries } = JSON.parse(json) as { readonly entries: readonly Member[] | null };
   let group: Member[] = [];
-  for (const member of entries ?? []) {
+  for (const member of membersOf(packed)) {
     if (member.type !== "chunk" && group.length > 0) {
       yield group;
       group = [];

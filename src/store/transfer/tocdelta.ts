@@ -117,8 +117,12 @@ export class TocDeltas {
       const way = wayTo(entries, places.tocDigest, (delta) => this.#isHere(delta));
       const [first] = way ?? [];
       if (way === undefined || first === undefined || sizeOf(way) > places.toc.size) return undefined;
-      const [deltas] = await Promise.all([this.fetchAll(way), this.#fetchAhead(this.forFiles(places.tocDigest))]);
-      return { ...readEntryDeltas(deltas, places.payloadEnd), fromLayer: first.fromLayer };
+      const files = this.forFiles(places.tocDigest);
+      const isWorthwhile = sizeOf(files) <= Math.min(limits.fileDeltaBytes, places.payloadEnd);
+      const fetching = [this.fetchAll(way), isWorthwhile ? this.#fetchAhead(files) : undefined] as const;
+      const [deltas] = await Promise.allSettled(fetching);
+      if (deltas.status === "rejected") throw deltas.reason;
+      return { ...readEntryDeltas(deltas.value, places.payloadEnd), fromLayer: first.fromLayer };
     });
   }
 
@@ -169,15 +173,13 @@ export class TocDeltas {
     );
   }
 
-  /** Fetches what may be needed soon. What goes wrong with it is thrown when it is. */
+  /** Fetches what may be needed soon. What goes wrong with it comes up again when it is. */
   async #fetchAhead(deltas: readonly FoundDelta[]): Promise<void> {
-    if (sizeOf(deltas) > limits.fileDeltaBytes) return;
-    const fetchAll = async (): Promise<true> => {
-      const all = await this.fetchAll(deltas);
-      for (const [at, { blob }] of deltas.entries()) this.#fetched.set(blob.digest, all[at] ?? new Uint8Array(0));
-      return true;
-    };
-    await this.#attempt(fetchAll);
+    const all = await this.fetchAll(deltas);
+    for (const [at, bytes] of all.entries()) {
+      const delta = deltas[at];
+      if (delta !== undefined) this.#fetched.set(delta.blob.digest, bytes);
+    }
   }
 
   /** Whether deltas have come. */
