@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../base/errors.ts";
 import { parseKeyfile } from "../formats/keyfile/parse.ts";
 import { type Appdata, parseAppdata } from "../metadata/appdata.ts";
 import type { Deployment } from "../store/types.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 
 const appdataLabel = "org.freedesktop.appstream.appdata";
 
 function readOptional(path: string): Buffer | undefined {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
     if (error instanceof Error && "code" in error) return undefined;
     throw error;

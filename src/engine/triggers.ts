@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hostArch } from "../base/arch.ts";
 import { DowelError, errnoOf, fileError, isDowelError } from "../base/errors.ts";
@@ -11,6 +11,7 @@ import { triggerPlan, triggerRoot } from "../sandbox/trigger.ts";
 import type { Installation } from "../store/installation.ts";
 import { lockForChange } from "../store/locks.ts";
 import type { Deployment } from "../store/types.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import type { ChangeContext } from "./fetch.ts";
 
 /** A database that desktops read beside what apps export, and the program that writes it. */
@@ -94,7 +95,7 @@ function hasDatabase({ exports }: Installation, { folder, isOutput }: Trigger): 
 /** Whether a deployment, which may have gone, exports something that the database tells of. */
 function matters(deployment: string, { folder, input, pattern }: Trigger): boolean {
   const top = join(deployment, "export", folder, input);
-  return names(top).some((name) => pattern === undefined || pattern.test(readFileSync(join(top, name), "utf8")));
+  return names(top).some((name) => pattern === undefined || pattern.test(readPlainFile(join(top, name)).toString()));
 }
 
 function hasInput({ exports }: Installation, { folder, input, isOutput }: Trigger): boolean {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, hash } from "node:crypto";
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, errnoOf, fileError } from "../base/errors.ts";
 import { Chunker, type ChunkSink } from "../formats/zstd-chunked/chunker.ts";
@@ -79,7 +79,8 @@ function indexObjects(
 function indexObject(index: ContentIndex, path: string, digest: string, buffer: Buffer): void {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!fstatSync(fd).isFile()) return;
     const sum = createHash("sha256");
     const notes = new ChunkNotes();
     const chunker = new Chunker(notes);
@@ -99,7 +100,7 @@ function indexObject(index: ContentIndex, path: string, digest: string, buffer: 
       index.addChunk(sha256, { object: digest, offset: start, size: length });
   } catch (error) {
     // What is gone or cannot be read is not to be found in the index; repair looks at it.
-    if (["ENOENT", "EIO", "ELOOP"].includes(errnoOf(error) ?? "")) return;
+    if (["ENOENT", "EIO", "ELOOP", "ENXIO"].includes(errnoOf(error) ?? "")) return;
     throw fileError(error, "read", path);
   } finally {
     if (fd !== undefined) closeSync(fd);

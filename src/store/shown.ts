@@ -17,6 +17,7 @@ import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { formatRef } from "../metadata/ref.ts";
 import { lockFile } from "../sys/locks.ts";
 import { mountComposefs, unmount } from "../sys/mounts.ts";
+import { readPlainFile } from "../sys/plainfile.ts";
 import { deployedCommits, listDeployments, readDeployment, refsOf, tryRead } from "./deployments.ts";
 import { imageFile } from "./image/stored.ts";
 import { type Installation, installationAt } from "./installation.ts";
@@ -158,7 +159,7 @@ function trustedImage(
   const image = imageFile(installation, commit);
   if (isSealed(installation, commit, imageDigest)) return { image, verity: true };
   if (isWhole) return { image, verity: sealImage(installation, commit, imageDigest) };
-  const digest = Buffer.from(fsVerityDigest(readFileSync(image))).toString("hex");
+  const digest = Buffer.from(fsVerityDigest(readPlainFile(image))).toString("hex");
   if (digest === imageDigest) {
     requireObjects(installation, commit);
     return { image, verity: sealImage(installation, commit, imageDigest) };

@@ -5,7 +5,7 @@ import { check, libc } from "./libc.ts";
 
 /** Writes everything of the file system that holds `path` to its device (syncfs(2)). */
 export function syncFileSystem(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY);
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     check("syncfs", path, () => libc.syncfs(fd));
   } finally {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { DowelError } from "../base/errors.ts";
+import { DowelError, errnoOf } from "../base/errors.ts";
 
 /**
  * Opens a file that must be a plain one for reading. What may lie in its place instead is not waited for: a pipe would wait
  * for a writer, a device has no end. Throws `STORE_INVALID` for it, and what the system says of all else.
  */
 export function openPlainFile(path: string): number {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  let fd: number | undefined;
   let isPlain = false;
   try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     isPlain = fstatSync(fd).isFile();
+    if (isPlain) return fd;
+  } catch (error) {
+    // A socket, or a device that nothing drives; open(2).
+    if (errnoOf(error) !== "ENXIO") throw error;
   } finally {
-    if (!isPlain) closeSync(fd);
+    if (fd !== undefined && !isPlain) closeSync(fd);
   }
-  if (isPlain) return fd;
   throw new DowelError("STORE_INVALID", `${path}: something else lies in the place of a file`);
 }
 

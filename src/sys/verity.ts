@@ -47,7 +47,13 @@ export function enableVerity(path: string): string | undefined {
 
 /** The sha256 digest (hex) that the kernel holds a file to; undefined where fs-verity is not on. Throws a `SystemError`. */
 export function measureVerity(path: string): string | undefined {
-  return withFile(path, (fd) => measure(fd, path));
+  try {
+    return withFile(path, (fd) => measure(fd, path));
+  } catch (error) {
+    // A socket in its place; open(2).
+    if (errnoOf(error) === "ENXIO") return undefined;
+    throw error;
+  }
 }
 
 /** Whether kernel and file system have fs-verity for a file, be it on or not. Throws a `SystemError`. */

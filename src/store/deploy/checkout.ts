@@ -71,14 +71,14 @@ function checkOutFile(installation: Installation, { content, executable }: FileN
 function objectWithMode(installation: Installation, { digest, size }: FileContent, mode: 0o555 | 0o444): string {
   const path = objectPath(installation, digest);
   const status = statSync(path);
-  if (status.size !== size) {
-    throw new DowelError("STORE_INVALID", `${path}: has ${status.size} bytes, expected ${size}`, {
+  if (!status.isFile() || status.size !== size) {
+    throw new DowelError("STORE_INVALID", `${path}: must be a file of ${size} bytes`, {
       hint: "Run: dowel repair",
     });
   }
   if ((status.mode & 0o777) === mode) return path;
   const variant = `${path}.${mode === 0o555 ? "x" : "r"}`;
-  if (statSync(variant, { throwIfNoEntry: false }) === undefined) copyWithMode(path, variant, mode);
+  if (statSync(variant, { throwIfNoEntry: false })?.isFile() !== true) copyWithMode(path, variant, mode);
   return variant;
 }
 

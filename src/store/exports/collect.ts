@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DowelError } from "../../base/errors.ts";
 import type { Report } from "../../base/events.ts";
 import { limits } from "../../base/limits.ts";
 import { parseKeyfile } from "../../formats/keyfile/parse.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import type { StoredImage } from "../image/stored.ts";
 import { type FileNode, type FolderNode, findNode } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
@@ -122,7 +123,7 @@ function collectFile(collection: Collection, rule: ExportRule, node: FileNode, p
 }
 
 function readContent(installation: Installation, { content }: FileNode): Uint8Array {
-  return content.size === 0 ? new Uint8Array(0) : readFileSync(objectPath(installation, content.digest));
+  return content.size === 0 ? new Uint8Array(0) : readPlainFile(objectPath(installation, content.digest));
 }
 
 function rewrite(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { type LayerEntry, LayerStack } from "./layers.ts";
 import { readRecord } from "./record.ts";
 import type { FolderNode } from "./tree.ts";
@@ -35,5 +36,5 @@ export function completeExtra(
     return has(entry.content.digest, entry.content.size);
   };
   if (entries?.every(isHere) !== true) return undefined;
-  return { entries, record: new Map([[extraRecord, readFileSync(join(image, extraRecord), "utf8")]]) };
+  return { entries, record: new Map([[extraRecord, readPlainFile(join(image, extraRecord)).toString()]]) };
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
@@ -166,10 +166,10 @@ function metadataFile(installation: Installation, { metadata }: ImageView): Uint
   const { inline, size, digest } = metadata.content;
   if (inline !== undefined || size === 0) return inline ?? new Uint8Array(0);
   try {
-    const bytes = readFileSync(objectPath(installation, digest));
+    const bytes = readPlainFile(objectPath(installation, digest));
     return Buffer.from(fsVerityDigest(bytes)).toString("hex") === digest ? bytes : undefined;
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
+    if (errnoOf(error) === "ENOENT" || isDowelError(error)) return undefined;
     throw error;
   }
 }

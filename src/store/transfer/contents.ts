@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, hash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { fileError } from "../../base/errors.ts";
 import type { Held } from "../../formats/zstd-chunked/plan.ts";
 import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
+import { openPlainFile } from "../../sys/plainfile.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { ContentIndex } from "../objects/contents.ts";
 import type { Ticket } from "../objects/intake.ts";
@@ -145,7 +146,7 @@ function hexOf(digest: string): string {
 function* readFile(path: string, offset: number, size: number, shared?: Buffer): Generator<Uint8Array> {
   let fd: number | undefined;
   try {
-    fd = openSync(path, "r");
+    fd = openPlainFile(path);
     for (let at = 0; at < size; ) {
       const chunk = shared ?? Buffer.allocUnsafeSlow(Math.min(readBytes, size - at));
       const count = readSync(fd, chunk, 0, Math.min(chunk.length, size - at), offset + at);

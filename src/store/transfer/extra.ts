@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkCancelled, DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { decodeConfig } from "../../oci/config.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { addExtra, extraRecord } from "../image/extra.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { encodeEntry, encodeRecord } from "../image/record.ts";
@@ -104,8 +105,8 @@ export async function storeExtra(
   const layer = await layerOf(staging, folderOf(image), entries, signal);
   const folder = imageFolder(installation, image.commit);
   const documents = {
-    manifest: readFileSync(join(folder, "manifest.json")),
-    config: readFileSync(join(folder, "config.json")),
+    manifest: readPlainFile(join(folder, "manifest.json")),
+    config: readPlainFile(join(folder, "config.json")),
   };
   const { diffIds } = decodeConfig(documents.config, folder);
   const root = treeOf(installation, diffIds, folder);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { metadataOf } from "../image/identity.ts";
 import type { FileNode } from "../image/tree.ts";
 import type { ImageView } from "../image/view.ts";
@@ -23,5 +23,5 @@ function contentOf(staging: ObjectStaging, file: FileNode, name: string): Uint8A
     throw new DowelError("LIMIT_EXCEEDED", `${name}: its metadata is larger than ${limits.keyfileBytes} bytes`);
   }
   if (inline !== undefined) return inline;
-  return size === 0 ? new Uint8Array(0) : readFileSync(staging.pathOf(digest));
+  return size === 0 ? new Uint8Array(0) : readPlainFile(staging.pathOf(digest));
 }

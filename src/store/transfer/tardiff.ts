@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { applyTarDiff, type OldFile } from "../../formats/tardiff/apply.ts";
@@ -11,6 +11,7 @@ import { type Digest, digestHex } from "../../oci/digest.ts";
 import type { ImageManifest } from "../../oci/manifest.ts";
 import type { ImageSource } from "../../oci/source.ts";
 import type { ByteStream } from "../../oci/verify.ts";
+import { openPlainFile } from "../../sys/plainfile.ts";
 import { deployedCommits } from "../deployments.ts";
 import type { LayerEntry } from "../image/layers.ts";
 import { hasRecord, loadRecord } from "../image/record.ts";
@@ -82,7 +83,7 @@ function openContent(installation: Installation, { digest, size, inline }: FileC
     const bytes = inline ?? new Uint8Array(0);
     return { size, read: (offset, most) => bytes.subarray(offset, offset + most), [Symbol.dispose]: () => undefined };
   }
-  const fd = openSync(objectPath(installation, digest), "r");
+  const fd = openPlainFile(objectPath(installation, digest));
   return {
     size,
     read: (offset, most) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hash } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
@@ -13,6 +13,7 @@ import type { ImageSource } from "../../oci/source.ts";
 import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
 import { temporaryName } from "../../sys/durability.ts";
+import { readPlainFile } from "../../sys/plainfile.ts";
 import { placeOfRecord } from "../image/record.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
@@ -40,7 +41,7 @@ export function keepToc(installation: Installation, diffId: Digest, toc: Uint8Ar
 /** The packed table from which a delta leads. */
 function keptToc(installation: Installation, { fromLayer, from }: FoundDelta): Uint8Array | undefined {
   try {
-    const bytes = readFileSync(tablePath(installation, fromLayer));
+    const bytes = readPlainFile(tablePath(installation, fromLayer));
     return `sha256:${hash("sha256", bytes, "hex")}` === from ? bytes : undefined;
   } catch {
     return undefined;
