@@ -29,6 +29,18 @@ export function isDowelError(error: unknown, code?: ErrorCode): error is DowelEr
   return error instanceof DowelError && (code === undefined || error.code === code);
 }
 
+/**
+ * The error that a user is to be told; undefined for a mistake of the program itself. A disk that is full is none, wherever
+ * that shows.
+ */
+export function knownError(error: unknown): DowelError | undefined {
+  if (error instanceof DowelError) return error;
+  const errno = errnoOf(error);
+  if (errno !== "ENOSPC" && errno !== "EDQUOT") return undefined;
+  const path = error instanceof Error && "path" in error && typeof error.path === "string" ? error.path : "a file";
+  return fileError(error, "write", path);
+}
+
 /** The errno name (`ENOENT` …) of an error thrown by a system call, or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (error === null || typeof error !== "object" || !("code" in error)) return undefined;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "../base/errors.ts";
+import { makeTempFolder } from "../sys/tempfolder.ts";
 
 /** The folder where a build keeps what it can use again. Everything in it may be deleted at any time. */
 export class StateFolder {
@@ -36,7 +37,7 @@ export class StateFolder {
 
   /** A new empty folder that goes when the caller is done with it. */
   temporary(prefix: string): TemporaryFolder {
-    return new TemporaryFolder(mkdtempSync(join(this.folder("tmp"), `${prefix}-`)));
+    return new TemporaryFolder(makeTempFolder(join(this.folder("tmp"), `${prefix}-`)));
   }
 }
 

@@ -6,13 +6,13 @@ import {
   copyFileSync,
   lutimesSync,
   mkdirSync,
-  mkdtempSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { errnoOf, fileError } from "../base/errors.ts";
+import { makeTempFolder } from "../sys/tempfolder.ts";
 import type { LayerEntry } from "./spec/types.ts";
 
 /** The folder that a configuration layer has below a run folder; equal layers share one. */
@@ -51,7 +51,7 @@ function touch(path: string): boolean {
 export function storeLayer(runFolder: string, entries: readonly LayerEntry[]): string {
   const path = layerPath(runFolder, entries);
   if (touch(path)) return path;
-  const aside = mkdtempSync(`${runFolder}/layers/.new-`);
+  const aside = makeTempFolder(`${runFolder}/layers/.new-`);
   try {
     chmodSync(aside, 0o755);
     for (const entry of entries) writeEntry(aside, entry);

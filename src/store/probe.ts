@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../base/errors.ts";
 import { fsVerityDigest } from "../formats/fsverity/digest.ts";
 import { checkOverlayOver, mountComposefs, unmount } from "../sys/mounts.ts";
+import { makeTempFolder } from "../sys/tempfolder.ts";
 import { enableVerity } from "../sys/verity.ts";
 import { composefsOf } from "./image/composefs.ts";
 import { newFolder } from "./image/tree.ts";
@@ -50,14 +51,6 @@ function readAnswer(path: string, boot: string): ShownAs | undefined {
   }
 }
 
-function makeFolder({ tmp }: Installation): string {
-  try {
-    return mkdtempSync(join(tmp, "probe-"));
-  } catch (error) {
-    throw fileError(error, "write in", tmp);
-  }
-}
-
 /** Whether what a deployment shows by a mount can be shown like that by nobody but another caller, kernel or owner. */
 export function isBeyondReach(installation: Installation, { path, shownAs, imageDigest }: Deployment): boolean {
   if (shownAs !== "composefs") return false;
@@ -72,7 +65,7 @@ export function isBeyondReach(installation: Installation, { path, shownAs, image
 }
 
 function tryMount(installation: Installation): boolean {
-  const folder = makeFolder(installation);
+  const folder = makeTempFolder(join(installation.tmp, "probe-"));
   const target = join(folder, "mount");
   try {
     const content = Buffer.alloc(1000, "dowel");

@@ -26,6 +26,30 @@ for (const shownAs of ["composefs", "checkout"] as const) {
       trial[Symbol.dispose]();
     });
 
+    const usedInodes = (): number =>
+      Number(execFileSync("df", ["--output=iused", trial.store], { encoding: "utf8" }).split("\n")[1]);
+    const allowInodes = (count: number): void => {
+      execFileSync("mount", ["-o", `remount,nr_inodes=${count}`, trial.store]);
+    };
+
+    for (const { name, words, from, before, after } of operations) {
+      test(`${name} with no inode to spare fails whole, or needs none`, () => {
+        trial.publish(name === "update" ? "two" : "one");
+        trial.restore(from);
+        allowInodes(usedInodes());
+        const { status, stderr } = trial.pit.dowel(words);
+        allowInodes(1 << 20);
+        if (name === "uninstall") expect(stderr, stderr).not.toContain("error");
+        else expect(stderr).toMatch(/^error: [^\n]*no space is left \[NO_SPACE\]$/m);
+        expect(stderr).not.toMatch(/^\s+at /m);
+        expect(trial.installed()).toBe(status === 0 ? after : before);
+        trial.findings();
+        if (status !== 0) trial.pit.succeed(words);
+        expect(trial.installed()).toBe(after);
+        trial.findings();
+      });
+    }
+
     for (const { name, words, from, before, after } of operations) {
       test(`${name} with one block more each time fails whole, until it succeeds`, () => {
         trial.publish(name === "update" ? "two" : "one");

@@ -171,3 +171,13 @@ test("nearestWord() suggests what is near and nothing else", () => {
   expect(nearestWord("lsit", ["install", "list"])).toBe("list");
   expect(nearestWord("frobnicate", ["install", "list"])).toBeUndefined();
 });
+
+test("formatError() tells of a full disk without a stack, whoever met it, and of mistakes with one", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, open '/a/b'"), {
+    code: "ENOSPC",
+    path: "/a/b",
+  });
+  expect(formatError(full)).toMatch(/^error: Cannot write \/a\/b: no space is left \[NO_SPACE\]\nhint: /);
+  expect(JSON.parse(formatErrorJson(full))).toMatchObject({ error: { code: "NO_SPACE" } });
+  expect(formatError(new TypeError("x is not a function"))).toContain("internal error");
+});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, constants, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, constants, copyFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DowelError, fileError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
@@ -15,6 +15,7 @@ import type { StoredImage } from "../../store/image/stored.ts";
 import { type FolderNode, findNode, newFolder } from "../../store/image/tree.ts";
 import { storeExtra } from "../../store/transfer/extra.ts";
 import { Descriptor } from "../../sys/beneath.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 import { readTree } from "../data/tree-read.ts";
 import type { ChangeContext } from "../fetch.ts";
 import { extraPath } from "./download.ts";
@@ -30,7 +31,7 @@ const keptOutput = 4096;
  */
 export async function prepareFiles(image: StoredImage, extra: ExtraData, context: ChangeContext): Promise<StoredImage> {
   const { installation, report, signal } = context;
-  const work = mkdtempSync(join(installation.tmp, "extra-"));
+  const work = makeTempFolder(join(installation.tmp, "extra-"));
   try {
     const folder = join(work, "extra");
     placeFiles(extra.files, folder, context);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
-import { existsSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { isDowelError } from "../../base/errors.ts";
 import { spawnPlan } from "../../instances/spawn.ts";
 import { findLdconfig, ldconfigPlan } from "../../sandbox/ldconfig.ts";
@@ -8,6 +8,7 @@ import { encodePlan } from "../../sandbox/plan/index.ts";
 import type { Host } from "../../sandbox/probe/host.ts";
 import { describeExtensions } from "../../sandbox/spec/extensions.ts";
 import type { SandboxContents, SandboxImage } from "../../sandbox/spec/types.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 
 const cacheLimit = 16 * 1024 * 1024;
 
@@ -55,7 +56,7 @@ export async function linkerCache(
   const ldconfig = findLdconfig(host, contents.runtime);
   const path = await linkerCachePath(host, contents, runFolder);
   if (ldconfig === undefined || path === undefined || existsSync(path)) return path;
-  const aside = mkdtempSync(`${runFolder}/ld.so/.new-`);
+  const aside = makeTempFolder(`${runFolder}/ld.so/.new-`);
   try {
     const plan = ldconfigPlan(host, { ...contents, ldconfig }, aside, runFolder);
     const { code } = await spawnPlan(encodePlan(plan), [], { signal, output: () => undefined });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileError, isDowelError } from "../../base/errors.ts";
 import { type Report, silent } from "../../base/events.ts";
 import { syncFileSystem, syncFolder, writeFileDurably } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 import { encodeDeployment, readDeployment, refFolder } from "../deployments.ts";
 import { collectExports } from "../exports/collect.ts";
 import type { StoredImage } from "../image/stored.ts";
@@ -58,7 +59,7 @@ export function stageDeployment(installation: Installation, image: StoredImage, 
     writeFileDurably(join(path, "deploy.json"), encodeDeployment(deployment));
     return deployment;
   }
-  const staged = mkdtempSync(join(installation.tmp, "deploy-"));
+  const staged = makeTempFolder(join(installation.tmp, "deploy-"));
   const folder = join(staged, "deployment");
   try {
     build(installation, image, deployment, folder, options.report ?? silent);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "../../base/errors.ts";
 import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { replaceFolder } from "../../sys/exchange.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 import type { Installation } from "../installation.ts";
 import { imageFolder, type MadeImage, ownRecords, type StoredImage, storedDigest, subpathsFile } from "./stored.ts";
 
@@ -50,7 +51,7 @@ export function stageImage(
     const nothing = (): void => undefined;
     return { sync: nothing, publish: () => ({ ...image, isWhole: false }), [Symbol.dispose]: nothing };
   }
-  const staged = mkdtempSync(join(installation.tmp, "image-"));
+  const staged = makeTempFolder(join(installation.tmp, "image-"));
   const remove = (): void => rmSync(staged, { recursive: true, force: true });
   const attempt = (work: () => void): void => {
     try {

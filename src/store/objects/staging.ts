@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { syncFileSystem, syncFolder } from "../../sys/durability.ts";
 import { renameUnlessThere } from "../../sys/exchange.ts";
 import { FileSizes } from "../../sys/sizes.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 import type { FileContent } from "../image/tree.ts";
 import type { Installation } from "../installation.ts";
 import { Intake } from "./intake.ts";
@@ -44,7 +45,7 @@ export class ObjectStaging implements AsyncDisposable {
 
   constructor(installation: Installation) {
     this.#installation = installation;
-    this.#folder = mkdtempSync(join(installation.tmp, "objects-"));
+    this.#folder = makeTempFolder(join(installation.tmp, "objects-"));
     this.#places = { staged: this.#folder, objects: installation.objects, name: "own", umask: process.umask() };
     this.#sizes = new FileSizes(installation.objects);
     this.#stager = new Stager(this.#places, (digest) => this.#sizes.of(digest, 2));

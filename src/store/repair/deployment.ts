@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../../base/errors.ts";
 import { silent } from "../../base/events.ts";
 import { formatRef } from "../../metadata/ref.ts";
 import { readPlainFile } from "../../sys/plainfile.ts";
+import { makeTempFolder } from "../../sys/tempfolder.ts";
 import { readLink, swapLink } from "../deploy/links.ts";
 import { shownFiles, stageDeployment } from "../deploy/stage.ts";
 import { currentLink, currentRef, refFolder } from "../deployments.ts";
@@ -47,7 +48,7 @@ function checkExported(
   previousIds: readonly string[],
   path: string,
 ): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "dowel-repair-"));
+  const folder = makeTempFolder(join(tmpdir(), "dowel-repair-"));
   try {
     const made = join(folder, "export");
     collectExports(installation, image, previousIds, made, silent);
