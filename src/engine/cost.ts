@@ -4,13 +4,17 @@ import { join } from "node:path";
 import { isDowelError } from "../base/errors.ts";
 import { mapAtMost } from "../base/parallel.ts";
 import { readExtraData } from "../metadata/extradata.ts";
-import { digestHex } from "../oci/digest.ts";
+import { digestHex, isDigest } from "../oci/digest.ts";
 import { type LoadedImage, loadImage } from "../oci/image.ts";
+import type { ImageSource } from "../oci/source.ts";
+import { type FoundDelta, findTocDeltas } from "../oci/tocdelta.ts";
 import { openPlace } from "../remotes/place.ts";
+import { takesUnsigned } from "../remotes/trust/verify.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 import { tryRead } from "../store/deployments.ts";
 import type { Installation } from "../store/installation.ts";
 import { hasExtra } from "../store/transfer/extra.ts";
+import { hasDeltaLayers } from "../store/transfer/tocdelta.ts";
 import type { FetchOperation } from "./fetch.ts";
 import { makePlan } from "./plan.ts";
 import type { Operation, Plan } from "./types.ts";
@@ -18,10 +22,16 @@ import type { Operation, Plan } from "./types.ts";
 /** Manifests that are asked for at the same time. */
 const parallel = 8;
 
+/** An image of a plan, as its manifest and config say. */
+export interface MeasuredImage extends LoadedImage {
+  /** The deltas that hang on its manifest, where they are asked for already. */
+  readonly deltas?: Promise<readonly FoundDelta[]> | undefined;
+}
+
 /** A plan with its true sizes, and the manifests and configs that say so, by the commit. */
 export interface Measured {
   readonly plan: Plan;
-  readonly loaded: ReadonlyMap<string, LoadedImage>;
+  readonly loaded: ReadonlyMap<string, MeasuredImage>;
 }
 
 export interface MeasureOptions {
@@ -29,12 +39,39 @@ export interface MeasureOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/**
+ * Begins to look for deltas to an image while its manifest is asked for: the commit is the manifest's digest. Only where it
+ * is likely to have some, and where nothing of an image has to wait until somebody was found to have signed it.
+ */
+function deltasAhead(
+  operation: FetchOperation,
+  source: ImageSource,
+  installation: Installation,
+  signal: AbortSignal | undefined,
+): Promise<readonly FoundDelta[]> | undefined {
+  if (operation.operation !== "update" || !hasDeltaLayers(installation, operation.from.commit)) return undefined;
+  const { place, commit } = operation.image;
+  const digest = `sha256:${commit}`;
+  if (place.kind !== "registry" || !isDigest(digest) || !takesUnsigned(installation, place)) return undefined;
+  const deltas = findTocDeltas(source, digest, signal);
+  // What is wrong shows where they are used.
+  deltas.catch(() => undefined);
+  return deltas;
+}
+
 /** Undefined where it cannot be had; what is wrong shows when it is needed. */
-async function load(operation: FetchOperation, options: MeasureOptions): Promise<LoadedImage | undefined> {
+async function load(
+  operation: FetchOperation,
+  installation: Installation,
+  { sideloads, signal }: MeasureOptions,
+): Promise<MeasuredImage | undefined> {
   const { image, ref } = operation;
+  const sideload = sideloads?.get(image.commit);
   try {
-    await using source = await openPlace(options.sideloads?.get(image.commit) ?? image.place, options.signal);
-    return await loadImage(source, `sha256:${image.commit}`, ref.arch, options.signal);
+    await using source = await openPlace(sideload ?? image.place, signal);
+    const deltas = sideload === undefined ? deltasAhead(operation, source, installation, signal) : undefined;
+    const loaded = await loadImage(source, `sha256:${image.commit}`, ref.arch, signal);
+    return loaded.descriptor.digest === `sha256:${image.commit}` ? { ...loaded, deltas } : loaded;
   } catch (error) {
     if (!isDowelError(error) || error.code === "ABORTED") throw error;
     return undefined;
@@ -43,9 +80,10 @@ async function load(operation: FetchOperation, options: MeasureOptions): Promise
 
 async function loadAll(
   operations: readonly FetchOperation[],
+  installation: Installation,
   options: MeasureOptions,
-): Promise<ReadonlyMap<string, LoadedImage>> {
-  const images = await mapAtMost(operations, parallel, (operation) => load(operation, options));
+): Promise<ReadonlyMap<string, MeasuredImage>> {
+  const images = await mapAtMost(operations, parallel, (operation) => load(operation, installation, options));
   return new Map(operations.flatMap(({ image }, at) => (images[at] === undefined ? [] : [[image.commit, images[at]]])));
 }
 
@@ -85,7 +123,7 @@ export async function measurePlan(
   options: MeasureOptions = {},
 ): Promise<Measured> {
   const fetches = plan.operations.filter((operation) => operation.operation !== "uninstall");
-  const loaded = await loadAll(fetches, options);
+  const loaded = await loadAll(fetches, installation, options);
   const seen = new Set<string>();
   const operations = plan.operations.map((operation): Operation => {
     if (operation.operation === "uninstall") return operation;

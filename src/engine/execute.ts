@@ -2,13 +2,13 @@
 import { checkCancelled, isDowelError } from "../base/errors.ts";
 import { type Report, silent } from "../base/events.ts";
 import { formatRef } from "../metadata/ref.ts";
-import type { LoadedImage } from "../oci/image.ts";
 import type { ImagePlace } from "../remotes/types.ts";
 import type { Installation } from "../store/installation.ts";
 import { pinObjects } from "../store/locks.ts";
 import { keepPulled } from "../store/pulled.ts";
 import { mayContinue } from "../store/transfer/context.ts";
 import type { Deployment } from "../store/types.ts";
+import type { MeasuredImage } from "./cost.ts";
 import { Downloads } from "./downloads.ts";
 import { deployOperation, type FetchContext, type FetchOperation, importOperation } from "./fetch.ts";
 import { makeRemotes } from "./newremotes.ts";
@@ -25,7 +25,7 @@ export interface ExecuteOptions {
   /** Layouts that have images, by the commit. */
   readonly sideloads?: ReadonlyMap<string, ImagePlace> | undefined;
   /** Manifests and configs that are here already, by the commit. */
-  readonly loaded?: ReadonlyMap<string, LoadedImage> | undefined;
+  readonly loaded?: ReadonlyMap<string, MeasuredImage> | undefined;
   /** The plan has been reported already. */
   readonly announced?: boolean | undefined;
   readonly report?: Report | undefined;

@@ -3,7 +3,7 @@ import { DowelError, isDowelError } from "../base/errors.ts";
 import type { Report } from "../base/events.ts";
 import { formatRef, parseRef, sameRef } from "../metadata/ref.ts";
 import { deltaUrlLabel } from "../oci/deltas.ts";
-import { type LoadedImage, loadImage } from "../oci/image.ts";
+import { loadImage } from "../oci/image.ts";
 import { listRemotes } from "../remotes/config.ts";
 import { formatPlace, openPlace } from "../remotes/place.ts";
 import { verifyImage } from "../remotes/trust/verify.ts";
@@ -18,6 +18,7 @@ import { forgetPulled } from "../store/pulled.ts";
 import { changeSetting } from "../store/settings.ts";
 import { importImage } from "../store/transfer/import.ts";
 import type { Deployment } from "../store/types.ts";
+import type { MeasuredImage } from "./cost.ts";
 import { fetchExtra, isExtraHere, prepareExtra } from "./extra/apply.ts";
 import { checkMayInstall } from "./parental.ts";
 import { timestampOf } from "./resolve/fetches.ts";
@@ -37,7 +38,7 @@ export interface FetchContext extends ChangeContext {
   /** Layouts that have images, by the commit; asked before the image's own place. */
   readonly sideloads: ReadonlyMap<string, ImagePlace>;
   /** Manifests and configs that are here already, by the commit. */
-  readonly loaded: ReadonlyMap<string, LoadedImage>;
+  readonly loaded: ReadonlyMap<string, MeasuredImage>;
   /** Whose parental controls count, where that is not this process's user. */
   readonly forUser?: number | undefined;
 }
@@ -91,9 +92,9 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   const { installation, report, signal } = context;
   const { image, ref } = operation;
   await using source = await openPlace(place, signal);
-  const loaded =
+  const loaded: MeasuredImage =
     context.loaded.get(image.commit) ?? (await loadImage(source, `sha256:${image.commit}`, ref.arch, signal));
-  const { descriptor, manifestBytes: bytes, configBytes: config } = loaded;
+  const { descriptor, manifestBytes: bytes, configBytes: config, deltas } = loaded;
   checkImage(operation, loaded.config.labels, `${source.name}@${descriptor.digest}`);
   if (operation.operation === "install") await checkMayInstall(ref, loaded.config.labels, context);
   const remote = listRemotes(installation).find(({ name }) => name === operation.origin);
@@ -101,7 +102,7 @@ async function importFrom(place: ImagePlace, operation: FetchOperation, context:
   await verifyImage(installation, image.place, descriptor.digest, { remote, tags, signal });
   const deltaUrl = image.labels.get(deltaUrlLabel);
   const { subpaths } = operation;
-  const options = { report, signal, config, deltaUrl, subpaths };
+  const options = { report, signal, config, deltaUrl, deltas, subpaths };
   const imported = await importImage(installation, source, { descriptor, bytes }, options);
   notePulled(operation, place, context);
   await fetchExtra(imported, context);

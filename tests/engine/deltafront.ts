@@ -39,6 +39,8 @@ export class Front implements AsyncDisposable {
   withRanges = true;
   sent = 0;
   asked: string[] = [];
+  /** What is waited for before a question, `METHOD PATH`, is answered. */
+  before: (line: string) => Promise<void> | undefined = () => undefined;
   readonly #server: Bun.Server<undefined>;
   readonly #registry: Awaited<ReturnType<typeof serveRegistry>>;
 
@@ -50,6 +52,7 @@ export class Front implements AsyncDisposable {
       fetch: async (request) => {
         const { pathname, search } = new URL(request.url);
         this.asked.push(`${request.method} ${pathname}`);
+        await this.before(`${request.method} ${pathname}`);
         if (!withReferrers && pathname.includes("/referrers/")) return new Response("", { status: 404 });
         const body = request.method === "GET" || request.method === "HEAD" ? null : await request.arrayBuffer();
         const { method } = request;

@@ -75,6 +75,13 @@ export async function verifyImage(
   }
 }
 
+/** Whether images of a place are taken whoever signed them, so that none of their bytes has to wait for a signature. */
+export function takesUnsigned(home: Home, place: ImagePlace): boolean {
+  if (place.kind !== "registry") return true;
+  const { requirements } = rulingOf(home, new URL(place.baseUrl).host, place.repository);
+  return requirements.every(({ type }) => type === "insecureAcceptAnything");
+}
+
 function isUnsigned(error: unknown): boolean {
   return isDowelError(error, "SIGNATURE_MISSING") || isDowelError(error, "SIGNATURE_REFUSED");
 }

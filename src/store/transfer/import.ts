@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Report, silent } from "../../base/events.ts";
-import { isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
-import type { Descriptor } from "../../oci/descriptor.ts";
 import type { ImageSource, ResolvedDocument } from "../../oci/source.ts";
+import type { FoundDelta } from "../../oci/tocdelta.ts";
 import { deployedCommits } from "../deployments.ts";
 import type { StoredImage } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
@@ -14,7 +13,7 @@ import { noteBegin, noteEnd } from "../unfinished.ts";
 import { bringImage } from "./make.ts";
 import { placesOf } from "./tables.ts";
 import { deltasFor } from "./tardiff.ts";
-import { TocDeltas } from "./tocdelta.ts";
+import { mayHaveDeltas, TocDeltas } from "./tocdelta.ts";
 import { readWanted } from "./wanted.ts";
 
 export interface ImportOptions {
@@ -22,16 +21,12 @@ export interface ImportOptions {
   readonly config?: Uint8Array | undefined;
   /** Where a catalogue says that deltas to the image are. */
   readonly deltaUrl?: string | undefined;
+  /** The deltas that hang on its manifest, where somebody has asked for them already. */
+  readonly deltas?: Promise<readonly FoundDelta[]> | undefined;
   /** The folders that are to be shown, of `parseSubpaths`; all where empty. */
   readonly subpaths?: readonly string[] | undefined;
   readonly report?: Report | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Whether deltas to a layer may be looked for. */
-function mayHaveDeltas(layer: Descriptor): boolean {
-  const places = placesOf(layer);
-  return places !== undefined && isDeltaWorthwhile(places);
 }
 
 /**
@@ -57,7 +52,10 @@ export async function importImage(
   using index = isChunked ? ContentIndex.open(installation) : undefined;
   if (index?.isEmpty === true) indexDeployed(index, installation, image.ref, signal);
   const earlier = deployedCommits(installation, image.ref);
-  const deltas = new TocDeltas({ installation, source, manifest: image.digest, earlier }, signal);
+  const deltas = new TocDeltas(
+    { installation, source, manifest: image.digest, earlier, found: options.deltas },
+    signal,
+  );
   if (image.manifest.layers.some(mayHaveDeltas)) deltas.begin();
   const layerDeltas = await deltasFor(installation, source, image, options);
   const vouched = image.voucher !== undefined && subpaths.length === 0;

@@ -8,7 +8,10 @@ import { mapAtMost } from "../../base/parallel.ts";
 import type { ChunkedPlaces } from "../../formats/zstd-chunked/annotations.ts";
 import { applyTocDelta, isDeltaWorthwhile } from "../../formats/zstd-chunked/delta.ts";
 import { type EntryEdit, readEntryDeltas } from "../../formats/zstd-chunked/entry-delta.ts";
+import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Digest, digestHex } from "../../oci/digest.ts";
+import { decodeManifest } from "../../oci/manifest.ts";
+import { mediaTypes } from "../../oci/mediatypes.ts";
 import type { ImageSource } from "../../oci/source.ts";
 import { type FoundDelta, findTocDeltas, wayTo } from "../../oci/tocdelta.ts";
 import { collect } from "../../oci/verify.ts";
@@ -17,6 +20,7 @@ import { readPlainFile } from "../../sys/plainfile.ts";
 import { placeOfRecord } from "../image/record.ts";
 import { imageFolder } from "../image/stored.ts";
 import type { Installation } from "../installation.ts";
+import { placesOf } from "./tables.ts";
 
 const deltasAtOnce = 4;
 
@@ -53,6 +57,22 @@ export interface EditedEntries extends EntryEdit {
   readonly fromLayer: Digest;
 }
 
+/** Whether deltas to a layer may be looked for. */
+export function mayHaveDeltas(layer: Descriptor): boolean {
+  const places = placesOf(layer);
+  return places !== undefined && isDeltaWorthwhile(places);
+}
+
+/** Whether an image that is here has such layers, so that the next version of it is likely to have deltas. */
+export function hasDeltaLayers(installation: Installation, commit: string): boolean {
+  const path = join(imageFolder(installation, commit), "manifest.json");
+  try {
+    return decodeManifest(readPlainFile(path), mediaTypes.ociManifest, path).layers.some(mayHaveDeltas);
+  } catch {
+    return false;
+  }
+}
+
 /** Where deltas are, and what they may lead from. */
 export interface DeltaPlaces {
   readonly installation: Installation;
@@ -61,6 +81,8 @@ export interface DeltaPlaces {
   readonly manifest: Digest;
   /** Commits whose images have the layers that deltas may lead from; without any, nobody is asked for deltas. */
   readonly earlier: readonly string[];
+  /** What hangs on the manifest, where it was asked for already. */
+  readonly found?: Promise<readonly FoundDelta[]> | undefined;
 }
 
 /** The deltas that hang on an image's manifest, as far as they lead from what is here. */
@@ -77,6 +99,7 @@ export class TocDeltas {
 
   constructor(places: DeltaPlaces, signal: AbortSignal | undefined) {
     this.#places = places;
+    this.#finding = places.found;
     this.#images = places.earlier.map((commit) => imageFolder(places.installation, commit));
     this.#signal = signal;
   }
