@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errnoOf, fileError, isDowelError } from "../../base/errors.ts";
@@ -20,13 +20,18 @@ import type { Deployment } from "../types.ts";
 import { checkCheckout } from "./checkout.ts";
 import type { Version } from "./versions.ts";
 
+/** What is wrong with a deployment that cannot be read. */
+export function lossOf(path: string): string {
+  return existsSync(path) ? "deploy.json is missing or malformed" : "the folder of this version is lost";
+}
+
 /** What first is wrong with a deployment, compared with its image; undefined where nothing is. */
 export function checkDeployment(
   installation: Installation,
   { ref, commit, path, deployment }: Version,
   image: StoredImage,
 ): string | undefined {
-  if (deployment === undefined) return "deploy.json is missing or malformed";
+  if (deployment === undefined) return lossOf(path);
   if (formatRef(deployment.ref) !== formatRef(ref) || deployment.commit !== commit) {
     return `deploy.json is that of ${formatRef(deployment.ref)} ${deployment.commit}`;
   }

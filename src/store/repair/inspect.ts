@@ -13,7 +13,7 @@ import { hasObject, objectPath } from "../objects/paths.ts";
 import { ensureShown, hideImage, isMounted, lowerOf } from "../shown.ts";
 import type { Deployment } from "../types.ts";
 import { salvage } from "./checkout.ts";
-import { checkDeployment, rebuild } from "./deployment.ts";
+import { checkDeployment, lossOf, rebuild } from "./deployment.ts";
 import { checkExports } from "./exports.ts";
 import type { Findings } from "./findings.ts";
 import { checkImage, forgetImage } from "./images.ts";
@@ -68,8 +68,7 @@ export async function inspect(
     for (const version of versions) {
       checkCancelled(options.signal);
       if (!inspection.incomplete.has(version.commit)) await inspectDeployment(inspection, version);
-      else if (version.deployment === undefined)
-        noteDeployment(inspection, version, "deploy.json is missing or malformed");
+      else if (version.deployment === undefined) noteDeployment(inspection, version, lossOf(version.path));
     }
     checkExports(installation, findings);
     inspectUnused(inspection);
