@@ -112,6 +112,33 @@ test_the_unit_of_the_first_boot_installs_what_is_listed_and_respects_a_removal()
   grep -q two "$text"
 }
 
+test_media_of_a_user_give_the_service_what_a_remote_names() {
+  rm -rf /var/tmp/images
+  cp -r /mnt/one /var/tmp/images
+  dowel uninstall --system -y --all
+  dowel install --system -y apps "$app"
+  cp -r /mnt/two/. /var/tmp/images/
+  # The remote still says what there is, but has lost the layers; only the medium, which is for its owner alone, has them.
+  medium=/home/keeper/medium
+  install -d -m 0700 -o keeper -g keeper "$medium" /home/keeper/outside
+  cp -r /mnt/two/. "$medium"
+  find /var/tmp/images/blobs -type f -size +8k -delete
+  refused as_user keeper dowel update --system -y --noninteractive "$app"
+  # Out of the medium no link leads.
+  for blob in $(find "$medium/blobs" -type f -size +8k); do
+    mv "$blob" /home/keeper/outside/
+    ln -s "/home/keeper/outside/${blob##*/}" "$blob"
+  done
+  chown -R keeper: "$medium"
+  refused as_user keeper dowel update --system -y --noninteractive --sideload-repo="$medium" "$app"
+  grep -q one "$text"
+  mv -f /home/keeper/outside/* "$medium/blobs/sha256/"
+  chown -R keeper: "$medium"
+  as_user keeper dowel update --system -y --noninteractive --sideload-repo="$medium" "$app"
+  grep -q two "$text"
+  dowel repair --system --dry-run
+}
+
 test_the_timer_of_updates_is_set_and_its_unit_updates() {
   rm -rf /var/tmp/images
   cp -r /mnt/one /var/tmp/images
