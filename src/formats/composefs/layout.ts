@@ -142,7 +142,8 @@ function xattrAreaBytes(xattrs: readonly XattrPair[]): number {
 
 /** log2 of the chunk size of an object: the smallest that makes one chunk of it, within what EROFS allows. */
 export function chunkBits(size: number): number {
-  let bits = 12;
+  // what is below 2 GiB needs no loop
+  let bits = size <= 4096 ? 12 : size <= 0x8000_0000 ? 32 - Math.clz32(size - 1) : 32;
   while (bits < 43 && 2 ** bits < size) bits++;
   return bits;
 }

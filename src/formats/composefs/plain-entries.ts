@@ -3,7 +3,7 @@ import type { PlainTable } from "./plain-table.ts";
 
 const dot = 0x2e;
 /** Stand for `..` and `.` among the entries of a folder. */
-const parentEntry = -1;
+export const parentEntry = -1;
 export const ownEntry = -2;
 
 /** The entries of one folder at a time, in the byte order of the names, with the two that every folder has. */
@@ -21,28 +21,28 @@ export class PlainEntries {
     const first = this.#table.firsts[folder] ?? 0;
     const children = this.#table.children[folder] ?? 0;
     if (children + 2 > this.#inodes.length) this.#inodes = new Int32Array(2 * children + 2);
-    let dots = 0;
+    const inodes = this.#inodes;
+    let child = first;
     let count = 0;
-    for (let child = first; child < first + children; child++) {
-      while (dots < 2 && this.#isBehindDots(child, dots + 1))
-        this.#inodes[count++] = dots++ === 0 ? ownEntry : parentEntry;
-      this.#inodes[count++] = child;
+    for (let dots = 0; dots < 2; dots++) {
+      while (child < first + children && !this.#isBehindDots(child, dots + 1)) inodes[count++] = child++;
+      inodes[count++] = dots === 0 ? ownEntry : parentEntry;
     }
-    while (dots < 2) this.#inodes[count++] = dots++ === 0 ? ownEntry : parentEntry;
+    while (child < first + children) inodes[count++] = child++;
     this.#count = count;
+  }
+
+  /** The numbers of the inodes that the entries lead to, `ownEntry` or `parentEntry`; the first `count` count. */
+  get inodes(): Int32Array {
+    return this.#inodes;
   }
 
   get count(): number {
     return this.#count;
   }
 
-  /** The number of the inode that an entry leads to, `ownEntry` or `parentEntry`. */
-  inode(at: number): number {
-    return this.#inodes[at] ?? ownEntry;
-  }
-
   nameSize(at: number): number {
-    const inode = this.inode(at);
+    const inode = this.#inodes[at] ?? ownEntry;
     return inode < 0 ? inode + 3 : (this.#table.nameSizes[inode] ?? 0);
   }
 

@@ -66,12 +66,14 @@ export class PlainLayout {
 export function layOutPlain(table: PlainTable): PlainLayout {
   const layout = new PlainLayout(table);
   const { count, times } = table;
-  layout.minTime = times[0] ?? 0;
-  for (let at = 1; at < count; at++) layout.minTime = Math.min(layout.minTime, times[at] ?? 0);
+  let minTime = times[0] ?? 0;
+  for (let at = 1; at < count; at++) {
+    const time = times[at] ?? 0;
+    if (time < minTime) minTime = time;
+  }
+  layout.minTime = minTime;
   measureFolders(layout);
-  let end = firstInodeOffset;
-  for (let at = 0; at < count; at++) end = place(layout, at, end);
-  layout.inodesEnd = roundUp(end, slotBytes);
+  layout.inodesEnd = roundUp(placeInodes(layout), slotBytes);
   const sharedBytes = layout.owners.length * (redirectBytes + sealBytes);
   let block = roundUp(layout.inodesEnd + sharedBytes, blockBytes) / blockBytes;
   for (let at = 0; at < count; at++) {
@@ -84,27 +86,43 @@ export function layOutPlain(table: PlainTable): PlainLayout {
   return layout;
 }
 
+/** `unit`: a power of two. */
 function roundUp(value: number, unit: number): number {
-  return Math.ceil(value / unit) * unit;
+  return value + (-value & (unit - 1));
 }
 
-/** Gives an inode its place, at `after` or behind it; returns where it ends. */
-function place(layout: PlainLayout, at: number, after: number): number {
-  const { table, minTime } = layout;
-  const kind = table.kinds[at];
-  const size = layout.sizeOf(at);
-  if (kind === plainKinds.file) layout.tails[at] = 4 * Math.ceil(size / 2 ** chunkBits(size));
-  else if (kind !== plainKinds.folder) layout.tails[at] = size;
-  const tail = layout.tails[at] ?? 0;
-  const isLong = table.times[at] !== minTime || size > 0xffff_ffff || (table.folders[at] ?? 0) + 2 > 0xffff;
-  layout.extended[at] = isLong ? 1 : 0;
-  const head = (isLong ? extendedInodeBytes : compactInodeBytes) + layout.xattrBytes(at);
-  const position = roundUp(after, slotBytes);
-  layout.positions[at] = position;
-  if (kind === plainKinds.symlink) return placeLink(layout, at, position, head + tail);
-  const rest = blockBytes - ((position + head) % blockBytes);
-  if (rest < tail) layout.positions[at] = position + roundUp(rest, slotBytes);
-  return (layout.positions[at] ?? 0) + head + tail;
+/** Gives each inode its place; returns where the last ends. */
+function placeInodes(layout: PlainLayout): number {
+  const { table, minTime, tails, extended, positions, shared } = layout;
+  const { kinds, sizes, times, folders, count } = table;
+  let end = firstInodeOffset;
+  for (let at = 0; at < count; at++) {
+    const kind = kinds[at];
+    const isFolder = kind === plainKinds.folder;
+    const size = isFolder ? layout.sizeOf(at) : (sizes[at] ?? 0);
+    const isLong = times[at] !== minTime || size > 0xffff_ffff || (isFolder && (folders[at] ?? 0) + 2 > 0xffff);
+    let tail = size;
+    let xattrs = at === 0 ? folderXattrBytes : 0;
+    if (isFolder) tail = tails[at] ?? 0;
+    else if (kind === plainKinds.file) {
+      tail = 4 * Math.ceil(size / 2 ** chunkBits(size));
+      xattrs = (shared[at] ?? -1) < 0 ? objectXattrBytes : sharedXattrBytes;
+    }
+    tails[at] = tail;
+    extended[at] = isLong ? 1 : 0;
+    const head = (isLong ? extendedInodeBytes : compactInodeBytes) + xattrs;
+    let position = end + (-end & (slotBytes - 1));
+    if (kind === plainKinds.symlink) {
+      positions[at] = position;
+      end = placeLink(layout, at, position, head + tail);
+      continue;
+    }
+    const rest = blockBytes - ((position + head) & (blockBytes - 1));
+    if (rest < tail) position += roundUp(rest, slotBytes);
+    positions[at] = position;
+    end = position + head + tail;
+  }
+  return end;
 }
 
 /** A symbolic link lies within one block, or its target has one of its own. */
@@ -124,22 +142,34 @@ function placeLink(layout: PlainLayout, at: number, position: number, whole: num
 
 /** Works out how many blocks the entries of folders take, with the two that every folder has. */
 function measureFolders(layout: PlainLayout): void {
-  const { table } = layout;
+  const { table, blocks, tails } = layout;
+  const { kinds, firsts, children, nameSizes, count } = table;
   const entries = new PlainEntries(table);
-  for (let folder = 0; folder < table.count; folder++) {
-    if (table.kinds[folder] !== plainKinds.folder) continue;
-    entries.read(folder);
-    let blocks = 0;
-    let used = 0;
-    for (let at = 0; at < entries.count; at++) {
-      const cost = direntBytes + entries.nameSize(at);
-      if (used + cost > blockBytes) {
-        blocks++;
-        used = 0;
-      }
-      used += cost;
-    }
-    layout.blocks[folder] = blocks + (used > maxTailBytes ? 1 : 0);
-    layout.tails[folder] = used > maxTailBytes ? 0 : used;
+  for (let folder = 0; folder < count; folder++) {
+    if (kinds[folder] !== plainKinds.folder) continue;
+    const first = firsts[folder] ?? 0;
+    const end = first + (children[folder] ?? 0);
+    let used = 2 * direntBytes + 3;
+    for (let child = first; child < end; child++) used += direntBytes + (nameSizes[child] ?? 0);
+    if (used > blockBytes) used = fillBlocks(layout, entries, folder);
+    if (used > maxTailBytes) blocks[folder] = (blocks[folder] ?? 0) + 1;
+    else tails[folder] = used;
   }
+}
+
+/** Counts the blocks that the entries of a folder fill, in their order; returns the bytes of the last ones. */
+function fillBlocks({ blocks }: PlainLayout, entries: PlainEntries, folder: number): number {
+  entries.read(folder);
+  let full = 0;
+  let used = 0;
+  for (let at = 0; at < entries.count; at++) {
+    const cost = direntBytes + entries.nameSize(at);
+    if (used + cost > blockBytes) {
+      full++;
+      used = 0;
+    }
+    used += cost;
+  }
+  blocks[folder] = full;
+  return used;
 }

@@ -18,68 +18,71 @@ interface SharedObjects {
 export function countUses(table: PlainTable): SharedObjects {
   const { count, kinds, data, bytes } = table;
   const shared = new Int32Array(count).fill(-1);
-  const digestOf = (at: number): number => (data[at] ?? 0) + areaDigestAt;
-  const firsts = new DigestTable(bytes, count, digestOf);
+  const firsts = new DigestTable(table);
   const owners: number[] = [];
-  /** For each file the first inode with the same object. */
-  const firstOf = new Int32Array(count);
+  /** Of the files that are not the first with their object, that one. */
+  const firstOf: number[] = [];
+  const others: number[] = [];
   for (let at = 0; at < count; at++) {
     if (kinds[at] !== plainKinds.file) continue;
     const first = firsts.intern(at);
-    firstOf[at] = first;
-    if (first === at || shared[first] !== -1) continue;
+    if (first === at) continue;
+    others.push(at);
+    firstOf.push(first);
+    if (shared[first] !== -1) continue;
     shared[first] = 0;
     owners.push(first);
   }
   owners.sort((left, right) => {
-    const [a, b] = [digestOf(left), digestOf(right)];
+    const [a, b] = [(data[left] ?? 0) + areaDigestAt, (data[right] ?? 0) + areaDigestAt];
     return bytes.compare(bytes, a, a + digestBytes, b, b + digestBytes);
   });
   for (const [number, owner] of owners.entries()) shared[owner] = number;
-  for (let at = 0; at < count; at++) {
-    if (kinds[at] === plainKinds.file) shared[at] = shared[firstOf[at] ?? at] ?? -1;
-  }
+  for (const [at, other] of others.entries()) shared[other] = shared[firstOf[at] ?? other] ?? -1;
   return { shared, owners, find: (digest) => firsts.find(Buffer.from(digest, "hex")) };
 }
 
-/** Inodes by digests that lie in some bytes; the first word of a digest is as good as any hash of it. */
+/** Files by the digests of their objects; the first word of a digest is as good as any hash of it. */
 class DigestTable {
-  readonly #bytes: Buffer;
-  readonly #placeOf: (inode: number) => number;
+  /** Areas lie at multiples of four, and the digests in them. */
+  readonly #words: Uint32Array;
+  readonly #data: Uint32Array;
   readonly #slots: Int32Array;
 
-  /** For at most `most` of them; `placeOf` says where the digest of an inode is. */
-  constructor(bytes: Buffer, most: number, placeOf: (inode: number) => number) {
-    this.#bytes = bytes;
-    this.#placeOf = placeOf;
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * most + 2)));
+  constructor({ bytes, data, count }: PlainTable) {
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    this.#data = data;
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 2)));
   }
 
   /** The inode that was the first with the digest of an inode, perhaps that one. */
   intern(inode: number): number {
-    const slot = this.#slotOf(this.#bytes, this.#placeOf(inode));
-    this.#slots[slot] ||= inode + 1;
-    return (this.#slots[slot] ?? 0) - 1;
+    const [words, data, slots] = [this.#words, this.#data, this.#slots];
+    const mask = slots.length - 1;
+    const place = ((data[inode] ?? 0) + areaDigestAt) >>> 2;
+    for (let slot = (words[place] ?? 0) & mask; ; slot = (slot + 1) & mask) {
+      const found = (slots[slot] ?? 0) - 1;
+      if (found < 0) {
+        slots[slot] = inode + 1;
+        return inode;
+      }
+      if (isSame(words, place, words, ((data[found] ?? 0) + areaDigestAt) >>> 2)) return found;
+    }
   }
 
   find(digest: Buffer): number | undefined {
-    const found = this.#slots[this.#slotOf(digest, 0)] ?? 0;
-    return found === 0 ? undefined : found - 1;
-  }
-
-  /** Where the digest at a place of some bytes is, or would be. */
-  #slotOf(bytes: Buffer, place: number): number {
+    if (digest.length !== digestBytes) return undefined;
+    const wanted = Uint32Array.from({ length: digestBytes / 4 }, (_, at) => digest.readUInt32LE(4 * at));
     const mask = this.#slots.length - 1;
-    let slot = bytes.readUInt32LE(place) & mask;
-    for (let found = this.#slots[slot] ?? 0; found !== 0; found = this.#slots[slot] ?? 0) {
-      if (this.#isSame(bytes, place, this.#placeOf(found - 1))) break;
-      slot = (slot + 1) & mask;
+    for (let slot = (wanted[0] ?? 0) & mask; ; slot = (slot + 1) & mask) {
+      const found = (this.#slots[slot] ?? 0) - 1;
+      if (found < 0) return undefined;
+      if (isSame(wanted, 0, this.#words, ((this.#data[found] ?? 0) + areaDigestAt) >>> 2)) return found;
     }
-    return slot;
   }
+}
 
-  #isSame(bytes: Buffer, place: number, known: number): boolean {
-    for (let at = 0; at < digestBytes; at++) if (bytes[place + at] !== this.#bytes[known + at]) return false;
-    return true;
-  }
+function isSame(left: Uint32Array, from: number, right: Uint32Array, place: number): boolean {
+  for (let at = 0; at < digestBytes / 4; at++) if (left[from + at] !== right[place + at]) return false;
+  return true;
 }

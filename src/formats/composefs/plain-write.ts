@@ -17,7 +17,7 @@ import {
   xattrHeaderBytes,
 } from "./constants.ts";
 import { chunkBits } from "./layout.ts";
-import { ownEntry, PlainEntries } from "./plain-entries.ts";
+import { ownEntry, PlainEntries, parentEntry } from "./plain-entries.ts";
 import type { PlainLayout } from "./plain-layout.ts";
 import { type PlainTable, plainKinds } from "./plain-table.ts";
 import {
@@ -48,6 +48,11 @@ function modeOfInode({ kinds, executables }: PlainTable, at: number): number {
   if (kind === plainKinds.stub) return modeOf.character | 0o644;
   return modeOf.external | (executables[at] === 1 ? 0o755 : 0o644);
 }
+
+/** EROFS's types of entries, by the kinds of inodes. */
+const typeOfKind = [modeOf.directory, modeOf.external, modeOf.external, modeOf.symlink, modeOf.character].map(
+  (mode) => fileTypeOfMode[mode >> 12] ?? 0,
+);
 
 /**
  * Everything but names lies at multiples of four, so that numbers are written as whole words; those of the machine, as all
@@ -108,33 +113,44 @@ class PlainWriter {
   }
 
   inode(number: number): void {
-    const layout = this.#layout;
-    const table = this.#table;
+    const [layout, table, words] = [this.#layout, this.#table, this.#words];
     const at = layout.positions[number] ?? 0;
+    const word = at >>> 2;
     const kind = table.kinds[number];
-    const size = layout.sizeOf(number);
+    const isFolder = kind === plainKinds.folder;
+    const isFile = kind === plainKinds.file;
+    const size = isFolder ? layout.sizeOf(number) : (table.sizes[number] ?? 0);
     const isLong = layout.extended[number] === 1;
     const tail = layout.tails[number] ?? 0;
     const xattrBytes = layout.xattrBytes(number);
     const count = xattrBytes === 0 ? 0 : (xattrBytes - xattrHeaderBytes) / 4 + 1;
-    const how = kind === plainKinds.file ? layoutChunked : tail > 0 ? layoutInline : layoutPlain;
-    const links = kind === plainKinds.folder ? 2 + (table.folders[number] ?? 0) : 1;
+    const how = isFile ? layoutChunked : tail > 0 ? layoutInline : layoutPlain;
+    const links = isFolder ? 2 + (table.folders[number] ?? 0) : 1;
     const mode = modeOfInode(table, number);
-    this.#put(at, (how << 1) | (isLong ? 1 : 0) | (count << 16));
-    this.#put(at + 4, isLong ? mode : mode | (links << 16));
-    this.#put(at + 8, size);
+    words[word] = (how << 1) | (isLong ? 1 : 0) | (count << 16);
+    words[word + 1] = isLong ? mode : mode | (links << 16);
+    words[word + 2] = size;
     // the first block, or the size of chunks
-    this.#put(at + 16, kind === plainKinds.file ? chunkBits(size) - 12 : (layout.firstBlocks[number] ?? 0));
-    this.#put(at + 20, number);
+    words[word + 4] = isFile ? chunkBits(size) - 12 : (layout.firstBlocks[number] ?? 0);
+    words[word + 5] = number;
     if (isLong) {
-      this.#put(at + 12, Math.floor(size / 2 ** 32));
+      words[word + 3] = Math.floor(size / 2 ** 32);
       this.#putLong(at + 32, table.times[number] ?? 0);
-      this.#put(at + 44, links);
+      words[word + 11] = links;
     }
     const xattrs = at + (isLong ? extendedInodeBytes : compactInodeBytes);
-    if (kind === plainKinds.file) this.#objectXattrs(number, xattrs);
-    else if (xattrBytes > 0) this.#out.set(rootArea, xattrs);
-    this.#content(number, xattrs + xattrBytes);
+    if (isFile) {
+      this.#objectXattrs(number, xattrs);
+      // Every chunk has the null address: the content is elsewhere.
+      words.fill(0xffff_ffff, (xattrs + xattrBytes) >>> 2, (xattrs + xattrBytes + tail) >>> 2);
+      return;
+    }
+    if (xattrBytes > 0) this.#out.set(rootArea, xattrs);
+    if (isFolder) this.#folder(number, xattrs + xattrBytes);
+    else if (kind !== plainKinds.stub) {
+      const block = layout.firstBlocks[number] ?? 0;
+      this.#copyBytes(table.data[number] ?? 0, block > 0 ? block * blockBytes : xattrs + xattrBytes, size);
+    }
   }
 
   #objectXattrs(number: number, at: number): void {
@@ -161,26 +177,16 @@ class PlainWriter {
     }
   }
 
-  #content(number: number, tailAt: number): void {
-    const { kinds, data, sizes } = this.#table;
-    const kind = kinds[number];
-    if (kind === plainKinds.folder) this.#folder(number, tailAt);
-    else if (kind === plainKinds.file) {
-      // Every chunk has the null address: the content is elsewhere.
-      const end = tailAt + (this.#layout.tails[number] ?? 0);
-      for (let at = tailAt; at < end; at += 4) this.#put(at, 0xffff_ffff);
-    } else if (kind !== plainKinds.stub) {
-      const block = this.#layout.firstBlocks[number] ?? 0;
-      this.#copyBytes(data[number] ?? 0, block > 0 ? block * blockBytes : tailAt, sizes[number] ?? 0);
-    }
-  }
-
   /** Entries go into blocks in their order, the last ones into the tail. */
   #folder(folder: number, tailAt: number): void {
     const entries = this.#entries;
     const blocks = this.#layout.blocks[folder] ?? 0;
     const firstBlock = this.#layout.firstBlocks[folder] ?? 0;
     entries.read(folder);
+    if (blocks === 0) {
+      this.#entryBlock(folder, 0, entries.count, tailAt);
+      return;
+    }
     let first = 0;
     let used = 0;
     let block = 0;
@@ -198,22 +204,24 @@ class PlainWriter {
 
   /** In each block the names follow all entries. */
   #entryBlock(folder: number, first: number, end: number, start: number): void {
-    const { names, parents } = this.#table;
-    let nameAt = direntBytes * (end - first);
-    for (let entry = first; entry < end; entry++) {
-      const at = start + (entry - first) * direntBytes;
-      const inode = this.#entries.inode(entry);
-      const nameSize = this.#entries.nameSize(entry);
+    const [words, out, from] = [this.#words, this.#out, this.#from];
+    const { names, nameSizes, parents, kinds } = this.#table;
+    const { positions } = this.#layout;
+    const { inodes } = this.#entries;
+    let nameAt = start + direntBytes * (end - first);
+    let word = start >>> 2;
+    for (let entry = first; entry < end; entry++, word += direntBytes / 4) {
+      const inode = inodes[entry] ?? ownEntry;
       const target = inode >= 0 ? inode : inode === ownEntry ? folder : (parents[folder] ?? 0);
-      this.#putLong(at, (this.#layout.positions[target] ?? 0) / slotBytes);
-      this.#put(at + 8, nameAt | (typeOf(this.#table, target) << 16));
-      if (inode >= 0) this.#copyBytes(names[inode] ?? 0, start + nameAt, nameSize);
-      else this.#out.fill(0x2e, start + nameAt, start + nameAt + nameSize);
-      nameAt += nameSize;
+      words[word] = (positions[target] ?? 0) / slotBytes;
+      words[word + 2] = (nameAt - start) | ((typeOfKind[kinds[target] ?? 0] ?? 0) << 16);
+      if (inode >= 0) {
+        const name = names[inode] ?? 0;
+        const size = nameSizes[inode] ?? 0;
+        // mostly short, so that a call of the engine's own code costs more than the bytes do
+        for (let at = 0; at < size; at++) out[nameAt + at] = from[name + at] ?? 0;
+        nameAt += size;
+      } else for (let dots = inode - parentEntry + 2; dots > 0; dots--) out[nameAt++] = 0x2e;
     }
   }
-}
-
-function typeOf(table: PlainTable, at: number): number {
-  return fileTypeOfMode[modeOfInode(table, at) >> 12] ?? 0;
 }
