@@ -25,8 +25,8 @@ export interface Batch {
   readonly end: boolean;
   /** Whether staged contents have become objects since the last batch. */
   readonly forget: boolean;
-  /** Whether all that is staged is to be written to the device then. */
-  readonly sync: boolean;
+  /** Whether all that is staged is to be made durable then, or to become objects besides. */
+  readonly then: "sync" | "commit" | undefined;
   /** Whether the digests of contents are wanted before any more is written to files. */
   readonly ahead: boolean;
 }
@@ -51,6 +51,8 @@ export interface BatchResult {
   readonly contents: readonly StagedContent[];
   /** Of the archive that ended in the batch. */
   readonly digest: Digest | undefined;
+  /** The digests (hex) of staged contents that are objects now; their names are not durable yet. */
+  readonly named: readonly string[];
   readonly error: ToldError | undefined;
 }
 
@@ -80,10 +82,11 @@ export class BatchStager implements Disposable {
       if (batch.forget) this.#stager.forgetFolders();
       const digest = this.#digest(batch);
       this.#stage(batch, contents, digests?.ahead);
-      if (batch.sync) this.#stager.sync();
-      return { buffer, contents, digest, error: undefined };
+      if (batch.then !== undefined) this.#stager.sync();
+      const named = batch.then === "commit" ? this.#stager.nameObjects() : [];
+      return { buffer, contents, digest, named, error: undefined };
     } catch (error) {
-      return { buffer, contents, digest: undefined, error: tell(error) };
+      return { buffer, contents, digest: undefined, named: [], error: tell(error) };
     }
   }
 

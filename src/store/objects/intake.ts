@@ -22,8 +22,12 @@ interface Expected extends Ticket {
   readonly inline: Uint8Array | undefined;
 }
 
-/** Is told of each content that was staged, in order. */
-export type Enroll = (content: StagedContent, size: number) => void;
+export interface Enroll {
+  /** Is told of each content that was staged, in order. */
+  readonly staged: (content: StagedContent, size: number) => void;
+  /** Is told of those that became objects. */
+  readonly named: (digests: readonly string[]) => void;
+}
 
 /** Where batches go. */
 interface Hands {
@@ -144,7 +148,12 @@ export class Intake implements AsyncDisposable, Memory {
 
   /** Begins to make durable all that was taken, where another thread can do it; `settle` waits for it. */
   startSync(): void {
-    if (this.#isThreaded) this.#send({ sync: true });
+    if (this.#isThreaded) this.#send({ then: "sync" });
+  }
+
+  /** As `startSync`; makes objects of it then, which have durable contents, but names that are not durable yet. */
+  startCommit(): void {
+    if (this.#isThreaded) this.#send({ then: "commit" });
   }
 
   /** Whether something went wrong: there may be files that are not whole. */
@@ -191,7 +200,7 @@ export class Intake implements AsyncDisposable, Memory {
     return ticket;
   }
 
-  #send({ end = false, sync = false } = {}): void {
+  #send({ end = false, then }: { readonly end?: boolean; readonly then?: Batch["then"] } = {}): void {
     const batch = {
       buffer: this.#buffer ?? new ArrayBuffer(0),
       used: this.#used,
@@ -200,7 +209,7 @@ export class Intake implements AsyncDisposable, Memory {
       begin: this.#begin,
       end,
       forget: this.#forget,
-      sync,
+      then,
       ahead: this.#ahead,
     };
     this.#buffer = undefined;
@@ -221,18 +230,19 @@ export class Intake implements AsyncDisposable, Memory {
     this.#wake();
   }
 
-  #done({ buffer, contents, digest, error }: BatchResult): void {
+  #done({ buffer, contents, digest, named, error }: BatchResult): void {
     this.#sent -= 1;
     if (buffer.byteLength > 0) this.#spare.push(buffer);
     for (const [at, staged] of contents.entries()) {
       const ticket = this.#expected[at];
       if (ticket === undefined) break;
       ticket.content ??= contentOf(ticket, staged.digest);
-      this.#enroll(staged, ticket.size);
+      this.#enroll.staged(staged, ticket.size);
     }
     this.#expected.splice(0, contents.length);
     this.#known = Math.max(0, this.#known - contents.length);
     this.#digest = digest;
+    this.#enroll.named(named);
     if (error !== undefined) this.#failure ??= errorOf(error);
     this.#wake();
   }

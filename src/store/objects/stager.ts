@@ -16,7 +16,7 @@ import { errnoOf, fileError } from "../../base/errors.ts";
 import { inlineThreshold } from "../../formats/composefs/model.ts";
 import { FsVerityHasher, fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import { startWriting, syncFileSystem } from "../../sys/durability.ts";
-import { objectName, objectSize } from "./paths.ts";
+import { objectName, objectPath, objectSize } from "./paths.ts";
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -62,6 +62,8 @@ export class Stager implements Disposable {
   /** Which folders of objects there were when they were first asked for; only what is there is looked into. */
   readonly #known = new Map<string, boolean>();
   readonly #sizeOf: (digest: string) => number | undefined;
+  /** The names in the folder of what was staged since the last that became objects, by the digest. */
+  readonly #written = new Map<string, string>();
   #open: OpenContent | undefined;
   #counter = 0;
 
@@ -80,7 +82,9 @@ export class Stager implements Disposable {
     const name = this.#nameOf(digest);
     const path = `${this.#staged}/${name}`;
     try {
-      return { digest, newFile: writeNewObject(path, bytes, executable, this.#umask) ? name : undefined };
+      const isNew = writeNewObject(path, bytes, executable, this.#umask);
+      if (isNew) this.#written.set(digest, name);
+      return { digest, newFile: isNew ? name : undefined };
     } catch (error) {
       throw fileError(error, "write", path);
     }
@@ -116,7 +120,10 @@ export class Stager implements Disposable {
     try {
       const isThere = this.#isStored(digest, open.size) || statSync(path, { throwIfNoEntry: false }) !== undefined;
       if (isThere) rmSync(open.path);
-      else inFolder(path, () => renameSync(open.path, path));
+      else {
+        inFolder(path, () => renameSync(open.path, path));
+        this.#written.set(digest, name);
+      }
       return { digest, newFile: isThere ? undefined : name };
     } catch (error) {
       throw fileError(error, "write", path);
@@ -132,9 +139,25 @@ export class Stager implements Disposable {
     }
   }
 
+  /** Gives objects their names, which must be durable: all that was staged here. Answers their digests. */
+  nameObjects(): readonly string[] {
+    const digests = [...this.#written.keys()];
+    try {
+      for (const [digest, name] of this.#written) {
+        const path = objectPath({ objects: this.#objects }, digest);
+        inFolder(path, () => renameSync(`${this.#staged}/${name}`, path));
+      }
+    } catch (error) {
+      throw fileError(error, "store objects in", this.#objects);
+    }
+    this.forgetFolders();
+    return digests;
+  }
+
   /** Forgets which folders of objects there are: what was staged became objects. */
   forgetFolders(): void {
     this.#known.clear();
+    this.#written.clear();
   }
 
   /**

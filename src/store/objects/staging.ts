@@ -57,7 +57,10 @@ export class ObjectStaging implements AsyncDisposable {
    */
   intake(bytes: number): Intake {
     const places = { ...this.#places, name: "intake" };
-    this.#intake ??= new Intake(places, bytes >= threadedBytes, (staged, size) => this.#enroll(staged, size));
+    this.#intake ??= new Intake(places, bytes >= threadedBytes, {
+      staged: (content, size) => this.#enroll(content, size),
+      named: (digests) => this.#noteNamed(digests),
+    });
     return this.#intake;
   }
 
@@ -123,13 +126,18 @@ export class ObjectStaging implements AsyncDisposable {
     this.#intake?.startSync();
   }
 
+  /** As `startSync`, and begins to make objects of it then. */
+  startCommit(): void {
+    this.#intake?.startCommit();
+  }
+
   /** Makes durable what was staged, and all else that was written to this file system; gives objects their names. */
   async commit(): Promise<void> {
     if (this.#intake?.failed !== true) await this.settle();
     try {
       syncFileSystem(this.#folder);
       for (const [folder, digests] of this.#folders) this.#name(folder, digests);
-      this.#syncNames();
+      if (this.#folders.size > 0) this.#syncNames();
     } catch (error) {
       throw fileError(error, "store objects in", this.#installation.objects);
     }
@@ -178,6 +186,11 @@ export class ObjectStaging implements AsyncDisposable {
     return this.#staged.has(digest) || this.#committed.has(digest) || this.#isStored(digest, size);
   }
 
+  /** Whether a content is stored, and will stay where it is. */
+  isStored(digest: string): boolean {
+    return !this.#staged.has(digest) && this.has(digest);
+  }
+
   /** Whether all objects that were new are among the given ones. */
   broughtOnly(digests: Pick<ObjectList, "has">): boolean {
     return [this.#committed, this.#staged].every((all) => [...all.keys()].every((digest) => digests.has(digest)));
@@ -211,13 +224,29 @@ export class ObjectStaging implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #enroll({ digest, newFile }: StagedContent, size: number): void {
-    // two stagers may both have written it
-    if (newFile === undefined || this.#staged.has(digest)) return;
+  #noteNamed(digests: readonly string[]): void {
+    if (digests.length === 0) return;
+    for (const digest of digests) {
+      this.#committed.add(digest);
+      this.#staged.delete(digest);
+    }
+    this.#folders.clear();
+    for (const digest of this.#staged.keys()) this.#enrollFolder(digest);
+    if (this.#staged.size === 0) this.#stagedBytes = 0;
+    this.#known.clear();
+  }
+
+  #enrollFolder(digest: string): void {
     const folder = digest.slice(0, 2);
     const digests = this.#folders.get(folder);
     if (digests === undefined) this.#folders.set(folder, [digest]);
     else digests.push(digest);
+  }
+
+  #enroll({ digest, newFile }: StagedContent, size: number): void {
+    // two stagers may both have written it
+    if (newFile === undefined || this.#staged.has(digest)) return;
+    this.#enrollFolder(digest);
     this.#staged.set(digest, newFile);
     this.#stagedBytes += size;
   }

@@ -48,7 +48,7 @@ export async function fetchEdited(
   const before = readEarlier(installation, earlier, edit.fromLayer);
   const earlierBytes = readPlainFile(earlierRecord);
   await contents.arrive();
-  staging.startSync();
+  staging.startCommit();
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));

@@ -88,7 +88,7 @@ async function makeQuickly(
   if (made === undefined) return undefined;
   const { view, composefs, digest: imageDigest, objects, files, installedSize } = made;
   // what has just come may still be on its way to a file
-  if (view.metadata !== undefined && !staging.has(view.metadata.content.digest)) await staging.settle();
+  if (view.metadata !== undefined && !staging.isStored(view.metadata.content.digest)) await staging.settle();
   const facts = factsOf(staging, image, view, []);
   const found = { imageDigest, files, installedSize, newObjects: staging.newObjects, isWhole: true };
   return { image: { ...facts, ...found }, composefs, objects };

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decompress } from "../../../src/formats/compression/decompress.ts";
@@ -113,6 +122,31 @@ test.each([true, false])("Intake tells digests ahead of staged contents (threade
     expect(Buffer.compare(readFileSync(object), contents[at] ?? new Uint8Array(0))).toBe(0);
     expect(statSync(object).mode & 0o777).toBe(at % 2 === 1 ? 0o555 : 0o444);
   }
+});
+
+test("Intake makes objects of what it took, and leaves the rest to the commit", async () => {
+  const contents = [100, 5_000, 70_000].map((size, at) => contentOf(size, at + 1));
+  const digestOf = (bytes: Uint8Array): string => Buffer.from(fsVerityDigest(bytes)).toString("hex");
+  const isThere = (bytes: Uint8Array): boolean => {
+    const digest = digestOf(bytes);
+    return existsSync(join(path, "objects", digest.slice(0, 2), digest.slice(2)));
+  };
+  await using staging = openStaging();
+  const own = contentOf(300, 9);
+  staging.add(own, false);
+  const intake = staging.intake(2 ** 30);
+  for (const bytes of contents) await intake.take(bytes, false);
+  staging.startCommit();
+  await staging.settle();
+  expect(contents.map(isThere)).toEqual([true, true, true]);
+  expect(isThere(own)).toBe(false);
+  expect(contents.map((bytes) => staging.isStored(digestOf(bytes)))).toEqual([true, true, true]);
+  expect([staging.isStored(digestOf(own)), staging.has(digestOf(own)), staging.newObjects]).toEqual([false, true, 4]);
+  const later = contentOf(400, 11);
+  await intake.take(later, true);
+  await staging.commit();
+  expect([own, later].map(isThere)).toEqual([true, true]);
+  expect([staging.newObjects, staging.stagedBytes]).toEqual([5, 0]);
 });
 
 test("Intake fails where a content cannot be written, though its digest was told", async () => {
