@@ -2,7 +2,7 @@
 import { DowelError } from "../../base/errors.ts";
 import type { ByteString } from "./bytestring.ts";
 import { maxObjectBytes } from "./constants.ts";
-import { areaDigestAt, objectArea, putDigest } from "./plain-xattrs.ts";
+import { areaDigestAt, areaPathAt, objectArea, putDigest } from "./plain-xattrs.ts";
 
 /** What an inode of a plain tree is. A stub hides a folder of objects. */
 export const plainKinds = { folder: 0, file: 1, inline: 2, symlink: 3, stub: 4 } as const;
@@ -128,6 +128,14 @@ export class PlainTable {
   digest(at: number): string {
     const place = (this.data[at] ?? 0) + areaDigestAt;
     return this.bytes.toString("hex", place, place + 32);
+  }
+
+  /** Writes the 64 digits of `digest` to a place in some bytes. */
+  writeDigest(at: number, out: Buffer, place: number): void {
+    // the path of the object has them, with a slash behind the second
+    const path = (this.data[at] ?? 0) + areaPathAt;
+    this.bytes.copy(out, place, path, path + 2);
+    this.bytes.copy(out, place + 2, path + 3, path + 65);
   }
 
   name(at: number): ByteString {

@@ -24,7 +24,7 @@ export const folderXattrBytes = xattrHeaderBytes + entryBytes(opaque, "y");
 
 /** Where the digest begins in the area of an object, and the path that leads there. */
 export const areaDigestAt = xattrHeaderBytes + 4 + seal.suffix.length + metacopyHeader.length;
-const areaPathAt = xattrHeaderBytes + sealBytes + 4 + redirect.suffix.length + 1;
+export const areaPathAt = xattrHeaderBytes + sealBytes + 4 + redirect.suffix.length + 1;
 /** Where the entries begin in the area of an object. */
 export const areaSealAt = xattrHeaderBytes;
 export const areaRedirectAt = xattrHeaderBytes + sealBytes;

@@ -5,7 +5,7 @@ import { type PlainTable, plainKinds } from "../../formats/composefs/plain-table
 import { writePlain } from "../../formats/composefs/plain-write.ts";
 import { fsVerityDigest } from "../../formats/fsverity/digest.ts";
 import type { Ref } from "../../metadata/ref.ts";
-import { encodeObject, type ObjectList } from "../objects/list.ts";
+import { ObjectLines, type ObjectList } from "../objects/list.ts";
 import { LayerStack } from "./layers.ts";
 import { parseRecord } from "./record.ts";
 import type { EditedRecord } from "./recordedit.ts";
@@ -80,16 +80,20 @@ function objectsOf(layout: PlainLayout, { metadata, exported }: ImageView): Obje
   if (exported !== undefined) for (const file of filesOf(exported)) add(file);
   return {
     has: (digest) => besides.has(digest) || layout.find(digest) !== undefined,
-    encode: () => `${linesOf(layout)}${[...besides].map(([digest, size]) => encodeObject(digest, size)).join("")}`,
+    encode: () => linesOf(layout, besides),
   };
 }
 
-function linesOf({ table, shared, owners }: PlainLayout): string {
-  let lines = "";
-  for (let at = 0; at < table.count; at++) {
-    if (table.kinds[at] !== plainKinds.file) continue;
-    const number = shared[at] ?? -1;
-    if (number < 0 || owners[number] === at) lines += encodeObject(table.digest(at), table.sizes[at] ?? 0);
+function linesOf({ table, shared, owners }: PlainLayout, besides: ReadonlyMap<string, number>): Uint8Array {
+  const { kinds, sizes, count } = table;
+  const lines = new ObjectLines(count + besides.size);
+  let inode = 0;
+  const writeDigest = (bytes: Buffer, at: number): void => table.writeDigest(inode, bytes, at);
+  for (; inode < count; inode++) {
+    if (kinds[inode] !== plainKinds.file) continue;
+    const number = shared[inode] ?? -1;
+    if (number < 0 || owners[number] === inode) lines.add(sizes[inode] ?? 0, writeDigest);
   }
-  return lines;
+  for (const [digest, size] of besides) lines.add(size, (bytes, at) => bytes.write(digest, at, "latin1"));
+  return lines.bytes;
 }

@@ -26,7 +26,7 @@ export interface Batch {
   /** Whether staged contents have become objects since the last batch. */
   readonly forget: boolean;
   /** Whether all that is staged is to be made durable then, or to become objects besides. */
-  readonly then: "sync" | "commit" | undefined;
+  readonly after: "sync" | "commit" | undefined;
   /** Whether the digests of contents are wanted before any more is written to files. */
   readonly ahead: boolean;
 }
@@ -82,8 +82,8 @@ export class BatchStager implements Disposable {
       if (batch.forget) this.#stager.forgetFolders();
       const digest = this.#digest(batch);
       this.#stage(batch, contents, digests?.ahead);
-      if (batch.then !== undefined) this.#stager.sync();
-      const named = batch.then === "commit" ? this.#stager.nameObjects() : [];
+      if (batch.after !== undefined) this.#stager.sync();
+      const named = batch.after === "commit" ? this.#stager.nameObjects() : [];
       return { buffer, contents, digest, named, error: undefined };
     } catch (error) {
       return { buffer, contents, digest: undefined, named: [], error: tell(error) };

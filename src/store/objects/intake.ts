@@ -148,12 +148,12 @@ export class Intake implements AsyncDisposable, Memory {
 
   /** Begins to make durable all that was taken, where another thread can do it; `settle` waits for it. */
   startSync(): void {
-    if (this.#isThreaded) this.#send({ then: "sync" });
+    if (this.#isThreaded) this.#send({ after: "sync" });
   }
 
   /** As `startSync`; makes objects of it then, which have durable contents, but names that are not durable yet. */
   startCommit(): void {
-    if (this.#isThreaded) this.#send({ then: "commit" });
+    if (this.#isThreaded) this.#send({ after: "commit" });
   }
 
   /** Whether something went wrong: there may be files that are not whole. */
@@ -200,7 +200,7 @@ export class Intake implements AsyncDisposable, Memory {
     return ticket;
   }
 
-  #send({ end = false, then }: { readonly end?: boolean; readonly then?: Batch["then"] } = {}): void {
+  #send({ end = false, after }: { readonly end?: boolean; readonly after?: Batch["after"] } = {}): void {
     const batch = {
       buffer: this.#buffer ?? new ArrayBuffer(0),
       used: this.#used,
@@ -209,7 +209,7 @@ export class Intake implements AsyncDisposable, Memory {
       begin: this.#begin,
       end,
       forget: this.#forget,
-      then,
+      after,
       ahead: this.#ahead,
     };
     this.#buffer = undefined;

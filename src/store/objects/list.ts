@@ -13,7 +13,7 @@ function objectListPath(installation: Pick<Installation, "images">, commit: stri
 export interface ObjectList {
   has(digest: string): boolean;
   /** What `objects.list` says of them. */
-  encode(): string;
+  encode(): string | Uint8Array;
 }
 
 export function objectListOf(sizes: ReadonlyMap<string, number>): ObjectList {
@@ -23,8 +23,40 @@ export function objectListOf(sizes: ReadonlyMap<string, number>): ObjectList {
   };
 }
 
+const digestDigits = 64;
+/** With the most digits that a size can have, the space and the end of the line. */
+const mostLineBytes = digestDigits + 1 + 16 + 1;
+
+/** As `encodeObject` for many: `write` puts the 64 digits of the digest of one to a place. For at most `most` of them. */
+export class ObjectLines {
+  readonly #bytes: Buffer;
+  #used = 0;
+
+  constructor(most: number) {
+    this.#bytes = Buffer.allocUnsafe(most * mostLineBytes);
+  }
+
+  add(size: number, write: (bytes: Buffer, at: number) => void): void {
+    const bytes = this.#bytes;
+    write(bytes, this.#used);
+    let at = this.#used + digestDigits;
+    bytes[at++] = 0x20;
+    let digits = 1;
+    for (let rest = size; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+    for (let rest = size, place = at + digits - 1; place >= at; place--, rest = Math.floor(rest / 10)) {
+      bytes[place] = 0x30 + (rest % 10);
+    }
+    bytes[at + digits] = 0x0a;
+    this.#used = at + digits + 1;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#used);
+  }
+}
+
 /** A line of `objects.list`. */
-export function encodeObject(digest: string, size: number): string {
+function encodeObject(digest: string, size: number): string {
   return `${digest} ${size}\n`;
 }
 

@@ -72,7 +72,7 @@ function isRight(from: readonly LayerEntry[], to: readonly LayerEntry[]): boolea
   const whole = composefsOf(view.root);
   const sizes = [...objectSizes(view)].map(([digest, size]) => `${digest} ${size}`).sort();
   const files = [...filesOf(view.root)];
-  expect(made.objects.encode().trim().split("\n").filter(Boolean).sort()).toEqual(sizes);
+  expect(Buffer.from(made.objects.encode()).toString().trim().split("\n").filter(Boolean).sort()).toEqual(sizes);
   expect([...objectSizes(view).keys()].every((digest) => made.objects.has(digest))).toBe(true);
   expect(made.objects.has("f".repeat(64))).toBe(false);
   expect([made.files, made.installedSize]).toEqual([
