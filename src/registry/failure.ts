@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isDowelError } from "../base/errors.ts";
+import { isDowelError, knownError } from "../base/errors.ts";
 
 /** Error codes of the OCI distribution specification 1.1 with the status each is sent with. */
 const statuses = {
@@ -44,7 +44,8 @@ export function failureResponse(error: unknown): Response {
 function fromOther(error: unknown): Failure {
   if (isDowelError(error, "OCI_MANIFEST_INVALID")) return new Failure("MANIFEST_INVALID", error.message);
   if (isDowelError(error, "LIMIT_EXCEEDED")) return new Failure("SIZE_INVALID", error.message);
-  if (isDowelError(error, "NO_SPACE")) return new Failure("UNKNOWN", "no space is left in the registry", {}, 507);
+  if (isDowelError(knownError(error), "NO_SPACE"))
+    return new Failure("UNKNOWN", "no space is left in the registry", {}, 507);
   // paths and causes are the operator's business, not the client's
   return new Failure("UNKNOWN", "the registry could not do this");
 }
