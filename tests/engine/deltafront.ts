@@ -118,8 +118,13 @@ export async function fetched(
   front.asked = [];
   const image = await importImage(installation, front.repository, document);
   await deployImage(installation, image, { origin: "test", source: front.host });
-  const { imageDigest } = image;
-  return { imageDigest, bytes: front.sent, deltas: front.asked.filter((line) => line.includes("/referrers/")).length };
+  const { imageDigest, newObjects } = image;
+  return {
+    imageDigest,
+    newObjects,
+    bytes: front.sent,
+    deltas: front.asked.filter((line) => line.includes("/referrers/")).length,
+  };
 }
 
 /** How often something was asked of the only layer of an image. */

@@ -12,7 +12,7 @@ import { isImageMounted } from "../../src/store/shown.ts";
 import { importImage } from "../../src/store/transfer/import.ts";
 import { noise } from "../formats/zstd-chunked/support.ts";
 import { layerRecords, TestFolder } from "../store/images.ts";
-import { type Files, Front, fetched, names, next, old, vouched } from "./deltafront.ts";
+import { askedOfLayer, type Files, Front, fetched, names, next, old, vouched } from "./deltafront.ts";
 
 test.each([
   ["is gone", () => undefined],
@@ -34,6 +34,28 @@ test.each([
   expect(update.bytes).toBeLessThan(15_000);
   expect(update.imageDigest).toBe((await fetched(front, folder.installation("whole"), last)).imageDigest);
 });
+
+test.each(["shows", "has lost"])(
+  "an update brings many megabytes beside the making of its image where the version before %s its image",
+  async (what) => {
+    using folder = new TestFolder();
+    await using front = await Front.start(folder, true);
+    const installation = folder.installation();
+    await fetched(front, installation, await vouched(folder, front, "v0", old));
+    if (what === "has lost") {
+      for (const commit of readdirSync(installation.images)) rmSync(join(installation.images, commit, "image.cfs"));
+    }
+    const added = Array.from({ length: 50 }, (_, at) => [`files/new/${at}`, noise(120_000, 7000 + at)] as const);
+    const last = await vouched(folder, front, "v1", { ...next, ...Object.fromEntries(added) });
+    const update = await fetched(front, installation, last);
+    expect(askedOfLayer(front, last)).toBe(0);
+    expect(update.newObjects).toBe(51);
+    expect(readdirSync(installation.tmp)).toEqual([]);
+    const damages = (await repair(installation, { dryRun: true })).map(({ kind }) => kind);
+    expect(damages).toEqual(what === "shows" ? [] : ["image"]);
+    expect(update.imageDigest).toBe((await fetched(front, folder.installation("whole"), last)).imageDigest);
+  },
+);
 
 test("a damaged line of a record that updates copy is found and mended by repair", async () => {
   using folder = new TestFolder();

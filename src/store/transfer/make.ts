@@ -44,8 +44,10 @@ export async function bringImage(context: LayerContext, image: WantedImage): Pro
     const records = new Map<string, string | Uint8Array>([...layers.unchecked, ...(extra?.record ?? [])]);
     return await store(context, image, { layers, records }, async () => {
       if (!how.vouched || layers.unchecked.size === 0) return make(layers);
-      const quick = extra === undefined && (await makeQuickly(staging, image, layers));
-      return quick || makeVouched(image, layers, extra !== undefined, () => make(layers));
+      const quick = extra === undefined ? await makeQuickly(staging, image, layers) : undefined;
+      if (quick !== undefined) return quick;
+      await staging.settle();
+      return makeVouched(image, layers, extra !== undefined, () => make(layers));
     });
   };
   // what is here may not be what the index says, or the manifest lies: each layer must then be right by itself
