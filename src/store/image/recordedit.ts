@@ -26,12 +26,25 @@ export interface EditedRecord {
   readonly steps: readonly { readonly entry: LayerEntry; readonly isNew: boolean }[];
 }
 
+/** The bytes of a record, and where its lines begin; behind the last, where one more would. */
+export class RecordLines {
+  readonly bytes: Buffer;
+  readonly starts: readonly number[];
+
+  constructor(bytes: Buffer) {
+    const starts = [0];
+    for (let at = bytes.indexOf(newLine); at >= 0; at = bytes.indexOf(newLine, at + 1)) starts.push(at + 1);
+    this.bytes = bytes;
+    this.starts = starts;
+  }
+}
+
 /**
  * Makes a record of the lines of an earlier one, which are not read but for those that go. Undefined where they are not as
  * the runs say, the runs do not keep their order, or a line that is read is damaged.
  */
 export function editRecord(
-  before: Buffer,
+  before: RecordLines,
   runs: readonly LineRun[],
   fresh: readonly LayerEntry[],
 ): EditedRecord | undefined {
@@ -54,9 +67,9 @@ class RecordEdit {
   #lines = 0;
   #added = 0;
 
-  constructor(before: Buffer, fresh: readonly LayerEntry[]) {
-    this.#before = before;
-    this.#starts = startsOf(before);
+  constructor({ bytes, starts }: RecordLines, fresh: readonly LayerEntry[]) {
+    this.#before = bytes;
+    this.#starts = starts;
     this.#fresh = fresh;
   }
 
@@ -94,11 +107,4 @@ class RecordEdit {
   #entry(line: number): LayerEntry {
     return parseEntry(this.#before.toString("utf8", this.#starts[line], this.#starts[line + 1]));
   }
-}
-
-/** Where lines begin; behind the last, where one more would. */
-function startsOf(record: Buffer): readonly number[] {
-  const starts = [0];
-  for (let at = record.indexOf(newLine); at >= 0; at = record.indexOf(newLine, at + 1)) starts.push(at + 1);
-  return starts;
 }

@@ -3,14 +3,16 @@ import type { PlainTable } from "../../formats/composefs/plain-table.ts";
 import { checkEntry } from "../../formats/tar/policy.ts";
 import type { TocEntry } from "../../formats/zstd-chunked/toc.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
+import type { Digest } from "../../oci/digest.ts";
 import { readPlainFile } from "../../sys/plainfile.ts";
 import { placeOfRecord } from "../image/record.ts";
-import { type EditedRecord, editRecord } from "../image/recordedit.ts";
+import { type EditedRecord, editRecord, RecordLines } from "../image/recordedit.ts";
 import { imageFolder } from "../image/stored.ts";
 import { canonicalEntry } from "../image/unpack.ts";
+import type { Installation } from "../installation.ts";
 import { LayerContents } from "./contents.ts";
 import type { LayerContext } from "./context.ts";
-import { readEarlier } from "./fromearlier.ts";
+import { readEarlier, unlessDamaged } from "./fromearlier.ts";
 import { bringContents, leastPartialBytes } from "./partial.ts";
 import type { WholePlaces } from "./tables.ts";
 
@@ -19,6 +21,15 @@ export interface EditedLayer {
   readonly record: EditedRecord;
   /** The image of the version before, where the layer before was all that it had, and where it is mounted. */
   readonly before: PlainTable | undefined;
+}
+
+/** The record of an earlier layer; undefined where it cannot be read. */
+function readLines(installation: Installation, earlier: readonly string[], layer: Digest): RecordLines | undefined {
+  const images = earlier.map((commit) => imageFolder(installation, commit));
+  return unlessDamaged(() => {
+    const place = placeOfRecord(installation, layer, images);
+    return place === undefined ? undefined : new RecordLines(readPlainFile(place));
+  });
 }
 
 /**
@@ -35,23 +46,22 @@ export async function fetchEdited(
   if (!context.vouched || index === undefined || index.isEmpty) return undefined;
   if (source.openSpans === undefined || layer.size < leastPartialBytes) return undefined;
   const bytesBefore = deltas.bytes;
-  const edit = await deltas.edit(places);
-  if (edit === undefined) return undefined;
-  const images = earlier.map((commit) => imageFolder(installation, commit));
-  const earlierRecord = placeOfRecord(installation, edit.fromLayer, images);
-  if (earlierRecord === undefined) return undefined;
+  let before: PlainTable | undefined;
+  let earlierRecord: RecordLines | undefined;
+  const edit = await deltas.edit(places, (fromLayer) => {
+    before = readEarlier(installation, earlier, fromLayer);
+    earlierRecord = readLines(installation, earlier, fromLayer);
+  });
+  if (edit === undefined || earlierRecord === undefined) return undefined;
   const contents = new LayerContents(index, staging);
   const added = edit.added.map((entry) => [entry, checkEntry(entry)] as const);
   const what = { toc: { entries: edit.added }, fetched: deltas.bytes - bytesBefore };
   if ((await bringContents(context, layer, places, what, contents)) !== "all") return undefined;
-  // beside the threads that stage the contents
-  const before = readEarlier(installation, earlier, edit.fromLayer);
-  const earlierBytes = readPlainFile(earlierRecord);
   await contents.arrive();
   staging.startCommit();
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));
-  const record = editRecord(earlierBytes, edit.runs, fresh);
+  const record = editRecord(earlierRecord, edit.runs, fresh);
   return record && { record, before };
 }

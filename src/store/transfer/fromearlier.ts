@@ -58,7 +58,7 @@ export function makeFromEarlier(
 }
 
 /** What is missing or damaged of the version before is no fault of a new one. */
-function unlessDamaged<T>(work: () => T): T | undefined {
+export function unlessDamaged<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {

@@ -7,7 +7,7 @@ import { composefsOf } from "../../../src/store/image/composefs.ts";
 import { editImage } from "../../../src/store/image/editedimage.ts";
 import { type LayerEntry, LayerStack } from "../../../src/store/image/layers.ts";
 import { encodeEntry, encodeRecord } from "../../../src/store/image/record.ts";
-import { editRecord } from "../../../src/store/image/recordedit.ts";
+import { editRecord, RecordLines } from "../../../src/store/image/recordedit.ts";
 import { objectSizes } from "../../../src/store/image/stored.ts";
 import { filesOf } from "../../../src/store/image/tree.ts";
 import { viewOf } from "../../../src/store/image/view.ts";
@@ -59,7 +59,7 @@ function runsTo(from: readonly LayerEntry[], to: readonly LayerEntry[]) {
 
 function edited(from: readonly LayerEntry[], to: readonly LayerEntry[]) {
   const { runs, fresh } = runsTo(from, to);
-  const record = editRecord(Buffer.from(encodeRecord(from.map(encodeEntry))), runs, fresh);
+  const record = editRecord(new RecordLines(Buffer.from(encodeRecord(from.map(encodeEntry)))), runs, fresh);
   return record && { record, made: editImage(readPlain(composefsOf(viewAfter(from).root)), record, image) };
 }
 
@@ -136,7 +136,8 @@ test("editImage() leaves to others what it cannot do", () => {
 });
 
 test("editRecord() refuses runs that are not of the record, and lines that are damaged", () => {
-  const record = Buffer.from(encodeRecord([dir("files"), file("files/a", 5), file("files/b", 6)].map(encodeEntry)));
+  const bytes = Buffer.from(encodeRecord([dir("files"), file("files/a", 5), file("files/b", 6)].map(encodeEntry)));
+  const record = new RecordLines(bytes);
   const fresh = [link("files/c", "a")];
   const run = (first: number, count: number) => ({ first, count });
   expect(editRecord(record, [run(0, 3), run(-1, 1)], fresh)).toBeDefined();
@@ -145,5 +146,6 @@ test("editRecord() refuses runs that are not of the record, and lines that are d
   expect(editRecord(record, [run(0, 1), run(0, 1)], [])).toBeUndefined();
   expect(editRecord(record, [run(0, 3)], fresh)).toBeUndefined();
   expect(editRecord(record, [run(0, 3), run(-1, 2)], fresh)).toBeUndefined();
-  expect(editRecord(Buffer.concat([record, Buffer.from("[damaged\n")]), [run(0, 3)], [])).toBeUndefined();
+  const damaged = new RecordLines(Buffer.concat([bytes, Buffer.from("[damaged\n")]));
+  expect(editRecord(damaged, [run(0, 3)], [])).toBeUndefined();
 });
