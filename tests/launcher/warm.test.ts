@@ -91,7 +91,7 @@ test("dowel tells the engine how to run what ends soon and what idles for days, 
     const { stdout } = dowel(words, { BUN_JSC_useFTLJIT: "1", BUN_JSC_useJIT: "0" });
     return stdout.split("\n").filter((line) => line.startsWith("BUN_"));
   };
-  expect(engine("update", "-y")).toEqual(["BUN_JSC_useFTLJIT=0"]);
+  expect(engine("update", "-y")).toEqual(["BUN_JSC_useDFGJIT=0"]);
   expect(engine("install")).toEqual(["BUN_JSC_useFTLJIT=0"]);
   expect(engine("updates")).toEqual([]);
   expect(engine("session", "serve")).toEqual(["BUN_GC_TIMER_DISABLE=1", "BUN_JSC_numberOfGCMarkers=1"]);

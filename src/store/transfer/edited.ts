@@ -16,6 +16,9 @@ import { readEarlier, unlessDamaged } from "./fromearlier.ts";
 import { bringContents, leastPartialBytes } from "./partial.ts";
 import type { WholePlaces } from "./tables.ts";
 
+/** Contents in deltas of files are about so many times as large unpacked. */
+const usualRatio = 3;
+
 /** A layer of which only what the layer before it had not was looked at. */
 export interface EditedLayer {
   readonly record: EditedRecord;
@@ -46,19 +49,18 @@ export async function fetchEdited(
   if (!context.vouched || index === undefined || index.isEmpty) return undefined;
   if (source.openSpans === undefined || layer.size < leastPartialBytes) return undefined;
   const bytesBefore = deltas.bytes;
-  let before: PlainTable | undefined;
-  let earlierRecord: RecordLines | undefined;
-  const edit = await deltas.edit(places, (fromLayer) => {
-    before = readEarlier(installation, earlier, fromLayer);
-    earlierRecord = readLines(installation, earlier, fromLayer);
-  });
-  if (edit === undefined || earlierRecord === undefined) return undefined;
+  const edit = await deltas.edit(places, (bytes) => void staging.intake(usualRatio * bytes));
+  if (edit === undefined) return undefined;
   const contents = new LayerContents(index, staging);
   const added = edit.added.map((entry) => [entry, checkEntry(entry)] as const);
   const what = { toc: { entries: edit.added }, fetched: deltas.bytes - bytesBefore };
   if ((await bringContents(context, layer, places, what, contents)) !== "all") return undefined;
+  // beside the thread that stages the contents
+  const before = readEarlier(installation, earlier, edit.fromLayer);
+  const earlierRecord = readLines(installation, earlier, edit.fromLayer);
   await contents.arrive();
   staging.startCommit();
+  if (earlierRecord === undefined) return undefined;
   const empty = staging.add(new Uint8Array(0), false);
   const contentOf = ({ digest }: TocEntry) => (digest === undefined ? empty : contents.get(digest));
   const fresh = added.map(([entry, paths]) => canonicalEntry(entry, contentOf(entry), paths));

@@ -132,10 +132,10 @@ export class TocDeltas {
 
   /**
    * What the entries of a layer are of those of an earlier one, which has a record here; undefined as for `make`. Nothing
-   * vouches for it, so that what is made of it must be compared. The deltas of files that may be needed come with it; what
-   * `meanwhile` does beside is given the earlier layer, and must not throw.
+   * vouches for it, so that what is made of it must be compared. The deltas of files that may be needed come with it: `announce` is
+   * told of their bytes before.
    */
-  async edit(places: ChunkedPlaces, meanwhile: (fromLayer: Digest) => void): Promise<EditedEntries | undefined> {
+  async edit(places: ChunkedPlaces, announce: (bytes: number) => void): Promise<EditedEntries | undefined> {
     return await this.#attempt(async () => {
       if (!isDeltaWorthwhile(places)) return undefined;
       const entries = (await this.#find()).filter(({ makes }) => makes === "entries");
@@ -145,9 +145,7 @@ export class TocDeltas {
       const files = this.forFiles(places.tocDigest);
       const isWorthwhile = sizeOf(files) <= Math.min(limits.fileDeltaBytes, places.payloadEnd);
       const fetching = Promise.allSettled([this.fetchAll(way), isWorthwhile ? this.#fetchAhead(files) : undefined]);
-      // so long that they are asked for
-      await new Promise((resolve) => setImmediate(resolve));
-      meanwhile(first.fromLayer);
+      if (isWorthwhile) announce(sizeOf(files));
       const [deltas] = await fetching;
       if (deltas.status === "rejected") throw deltas.reason;
       return { ...readEntryDeltas(deltas.value, places.payloadEnd), fromLayer: first.fromLayer };
