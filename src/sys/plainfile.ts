@@ -32,6 +32,21 @@ export function readPlainFile(path: string): Buffer {
   }
 }
 
+/** As `readPlainFile`, with so many zeros behind the bytes for each of them. */
+export function readPlainFileWithRoom(path: string, share: number): { readonly memory: Buffer; readonly size: number } {
+  const fd = openPlainFile(path);
+  try {
+    const { size } = fstatSync(fd);
+    const memory = Buffer.alloc(Math.ceil(size * (1 + share)) + 8);
+    let used = 0;
+    for (let count = -1; count !== 0 && used < size; used += count)
+      count = readSync(fd, memory, used, size - used, used);
+    return { memory, size: used };
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export interface LineOptions {
   /** Bytes of a line; longer ones are left out. */
   readonly longest: number;

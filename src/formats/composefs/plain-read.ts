@@ -23,12 +23,11 @@ const inodesAt = superblockOffset + 16;
 /**
  * Reads the image of a plain tree as a table: without a look at what all such images have in common, so that only an
  * image that is written of the table, and compared, says whether this one was such. The image may be hostile: nothing
- * outside of it is read, and the work is bounded by its size. Throws `COMPOSEFS_INVALID` with the offset.
+ * outside of it is read, and the work is bounded by its size. It is the first `size` bytes of memory that goes on in the
+ * answer, at a multiple of four; what is behind is for what is added. Throws `COMPOSEFS_INVALID` with the offset.
  */
-export function readPlain(image: Uint8Array): PlainTable {
-  const memory = Buffer.alloc((image.length + (image.length >>> 2) + 7) & ~7);
-  memory.set(image);
-  return new PlainReader(memory, image.length).read();
+export function readPlain(memory: Uint8Array, size: number = memory.length): PlainTable {
+  return new PlainReader(Buffer.from(memory.buffer, memory.byteOffset, memory.length), size).read();
 }
 
 /**

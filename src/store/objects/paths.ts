@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { Installation } from "../installation.ts";
 
 /** Path of an object below `objects/`: `ab/cdef…` for the digest `abcdef…`. */
@@ -11,9 +11,11 @@ export function objectPath(installation: Pick<Installation, "objects">, digest: 
   return `${installation.objects}/${objectName(digest)}`;
 }
 
-/** Bytes of an object; undefined where there is none. */
+/** Bytes of an object; undefined where there is none, which is said sooner. */
 export function objectSize(installation: Pick<Installation, "objects">, digest: string): number | undefined {
-  const status = statSync(objectPath(installation, digest), { throwIfNoEntry: false });
+  const path = objectPath(installation, digest);
+  if (!existsSync(path)) return undefined;
+  const status = statSync(path, { throwIfNoEntry: false });
   return status?.isFile() === true ? status.size : undefined;
 }
 

@@ -6,7 +6,7 @@ import { readPlain } from "../../formats/composefs/plain-read.ts";
 import type { PlainTable } from "../../formats/composefs/plain-table.ts";
 import { decodeConfig } from "../../oci/config.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { readPlainFile } from "../../sys/plainfile.ts";
+import { readPlainFile, readPlainFileWithRoom } from "../../sys/plainfile.ts";
 import { type EditedImage, editImage } from "../image/editedimage.ts";
 import { loadExtra } from "../image/extra.ts";
 import type { EditedRecord } from "../image/recordedit.ts";
@@ -27,7 +27,10 @@ export function readEarlier(
 ): PlainTable | undefined {
   return unlessDamaged(() => {
     const commit = earlier.find((one) => isUsable(installation, one, layer));
-    return commit === undefined ? undefined : readPlain(readPlainFile(imageFile(installation, commit)));
+    if (commit === undefined) return undefined;
+    // what is new of the next image goes behind it
+    const { memory, size } = readPlainFileWithRoom(imageFile(installation, commit), 1 / 4);
+    return readPlain(memory, size);
   });
 }
 

@@ -41,6 +41,8 @@ export async function openTables(
   return unlessRefused(() => fetchTables(context, layer, places, withTarSplit));
 }
 
+const nothingWanted: FetchPlan = { ranges: [], wanted: [], bytes: 0, whole: false };
+
 /** From so many bytes on that are to come, memory is worth the time to free it. */
 const manyBytes = 16 * 1024 * 1024;
 
@@ -111,7 +113,9 @@ export async function bringContents(
   if (plan.bytes > manyBytes) releaseMemory();
   const before = fetched - context.deltas.bytes;
   const patched = await patchFiles(context, places.tocDigest, plan, contents);
-  if (patched) plan = planFetch(toc, places.payloadEnd, contents);
+  const isAllHere = patched && plan.wanted.every(({ entry }) => contents.file(entry.digest ?? ""));
+  if (isAllHere) plan = nothingWanted;
+  else if (patched) plan = planFetch(toc, places.payloadEnd, contents);
   const isPlaced = plan.wanted.every(({ entry }) => entry.chunks.length > 0);
   if (plan.whole || !isPlaced || !isFeasible(plan)) return "dear";
   return await fetchParts(context, layer, plan, before + context.deltas.bytes, contents);
