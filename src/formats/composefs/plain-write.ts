@@ -62,8 +62,7 @@ class PlainWriter {
   readonly #layout: PlainLayout;
   readonly #table: PlainTable;
   readonly #entries: PlainEntries;
-  readonly #from: Uint8Array;
-  readonly #fromWords: Uint32Array;
+  readonly #from: Buffer;
   readonly #out: Uint8Array;
   readonly #words: Uint32Array;
 
@@ -73,7 +72,6 @@ class PlainWriter {
     this.#table = layout.table;
     this.#entries = new PlainEntries(layout.table);
     this.#from = bytes;
-    this.#fromWords = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     this.#out = new Uint8Array(memory);
     this.#words = new Uint32Array(memory);
   }
@@ -87,10 +85,8 @@ class PlainWriter {
     this.#put(at + 4, Math.floor(value / 2 ** 32));
   }
 
-  /** Copies whole words. */
   #copy(from: number, to: number, bytes: number): void {
-    const [first, target] = [from >>> 2, to >>> 2];
-    for (let at = 0; at < bytes >>> 2; at++) this.#words[target + at] = this.#fromWords[first + at] ?? 0;
+    this.#from.copy(this.#out, to, from, from + bytes);
   }
 
   /** Copies what is mostly short, for which a call of the engine's own code costs more than the bytes do. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { promisify } from "node:util";
-import { zstdCompress, constants as zstdConstants } from "node:zlib";
+import { type ZstdOptions, zstdCompress, constants as zstdConstants } from "node:zlib";
 import { DowelError } from "../../base/errors.ts";
 import { limits } from "../../base/limits.ts";
 import { unpackFrames } from "./frame.ts";
@@ -22,7 +21,12 @@ const what = "delta of files";
 /** For much, a higher level costs many times the time for a few percent; a lower one brings several times the bytes. */
 const [levelForLittle, levelForMuch] = [19, 9] as const;
 
-const compress = promisify(zstdCompress);
+/** In a thread of its own. */
+function compress(bytes: Uint8Array, options: ZstdOptions): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    zstdCompress(bytes, options, (error, packed) => (error === null ? resolve(packed) : reject(error)));
+  });
+}
 
 /** How new contents come, of an earlier one or of none; digests are `sha256:HEX`. */
 export interface FileFrame {
