@@ -83,42 +83,49 @@ test.each([
     expect(update.imageDigest).toBe(whole.imageDigest);
   },
 );
-test.each(["the record of the layer before is gone", "the delta lies", "the delta is no delta"])(
-  "an update comes as it would without the version before where %s",
-  async (what) => {
-    using folder = new TestFolder();
-    await using front = await Front.start(folder, true);
-    const installation = folder.installation();
-    await fetched(front, installation, await vouched(folder, front, "v0", old));
-    await fetched(front, installation, await vouched(folder, front, "v1", next));
-    const last = await vouched(folder, front, "v2", { ...next, [names[120] ?? ""]: noise(900, 3001) });
-    let source = front.repository;
-    if (what.startsWith("the record")) {
-      for (const commit of readdirSync(installation.images)) {
-        for (const name of readdirSync(join(installation.images, commit))) {
-          if (name.startsWith("record-")) rmSync(join(installation.images, commit, name));
-        }
+test.each([
+  "the record of the layer before is gone",
+  "the delta lies",
+  "the delta names a place outside",
+  "the delta adds what no image may hold",
+  "the delta is no delta",
+])("an update comes as it would without the version before where %s", async (what) => {
+  using folder = new TestFolder();
+  await using front = await Front.start(folder, true);
+  const installation = folder.installation();
+  await fetched(front, installation, await vouched(folder, front, "v0", old));
+  await fetched(front, installation, await vouched(folder, front, "v1", next));
+  const last = await vouched(folder, front, "v2", { ...next, [names[120] ?? ""]: noise(900, 3001) });
+  let source = front.repository;
+  if (what.startsWith("the record")) {
+    for (const commit of readdirSync(installation.images)) {
+      for (const name of readdirSync(join(installation.images, commit))) {
+        if (name.startsWith("record-")) rmSync(join(installation.images, commit, name));
       }
-    } else {
-      const deltas = await findTocDeltas(source, last.document.descriptor.digest);
-      const delta = deltas.find(({ makes }) => makes === "entries");
-      if (delta === undefined) throw new Error("no delta");
-      const { blob, ...named } = delta;
-      const bytes = Buffer.concat(await Array.fromAsync(source.openBlob(blob)));
-      const text = Bun.zstdDecompressSync(bytes).toString();
-      const lies = text.replace('"mode":420', '"mode":493');
-      expect(lies).not.toBe(text);
-      const lie = what.endsWith("lies") ? Bun.zstdCompressSync(lies) : noise(300);
-      source = await withDeltas(front, last.document, [{ ...named, bytes: lie }]);
     }
-    front.sent = 0;
-    const update = await importImage(installation, source, last.document);
-    // otherwise the version before that one is still there to make it of
-    if (what.startsWith("the delta")) expect(front.sent).toBeGreaterThan(tableBytes(last));
-    const whole = await fetched(front, folder.installation("whole"), last);
-    expect(update.imageDigest).toBe(whole.imageDigest);
-  },
-);
+  } else {
+    const deltas = await findTocDeltas(source, last.document.descriptor.digest);
+    const delta = deltas.find(({ makes }) => makes === "entries");
+    if (delta === undefined) throw new Error("no delta");
+    const { blob, ...named } = delta;
+    const bytes = Buffer.concat(await Array.fromAsync(source.openBlob(blob)));
+    const text = Bun.zstdDecompressSync(bytes).toString();
+    const lie = (): string => {
+      if (what.endsWith("outside")) return text.replace('"name":"files/', '"name":"../files/');
+      if (what.endsWith("hold")) return text.replace(/"type":"reg",("name":"[^"]*").*/, '"type":"fifo",$1,"mode":420}');
+      return text.replace('"mode":420', '"mode":493');
+    };
+    expect(lie()).not.toBe(text);
+    const bytesOfLie = what.endsWith("no delta") ? noise(300) : Bun.zstdCompressSync(lie());
+    source = await withDeltas(front, last.document, [{ ...named, bytes: bytesOfLie }]);
+  }
+  front.sent = 0;
+  const update = await importImage(installation, source, last.document);
+  // otherwise the version before that one is still there to make it of
+  if (what.startsWith("the delta")) expect(front.sent).toBeGreaterThan(tableBytes(last));
+  const whole = await fetched(front, folder.installation("whole"), last);
+  expect(update.imageDigest).toBe(whole.imageDigest);
+});
 
 test.each(["what hangs on the image cannot be found", "the deltas cannot be fetched"])(
   "an update comes without deltas where %s",

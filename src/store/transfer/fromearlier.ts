@@ -60,7 +60,7 @@ export function makeFromEarlier(
   });
 }
 
-/** What is missing or damaged of the version before is no fault of a new one. */
+/** What is missing or damaged of the version before, or of a delta from it, is no fault of a new one. */
 export function unlessDamaged<T>(work: () => T): T | undefined {
   try {
     return work();
